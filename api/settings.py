@@ -1,0 +1,38 @@
+"""What can be set from outside, parsed once at start; nothing is needed to start."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The environment of the product: `DUNWELL_…` variables (docs/contract/cli.md)."""
+
+    model_config = SettingsConfigDict(env_prefix="DUNWELL_", frozen=True, extra="ignore")
+
+    database_url: SecretStr | None = Field(
+        default=None, description="A PostgreSQL of one's own; unset: an embedded one under `home`."
+    )
+    migrations_url: SecretStr | None = Field(
+        default=None, description="A second URL, of the tables' owner, for migrations; unset: `database_url`."
+    )
+    home: Path = Field(
+        default=Path(".dunwell"), description="Where the embedded PostgreSQL and generated keys live."
+    )
+    postgres_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="A fixed port for the embedded PostgreSQL; unset: a free one.",
+    )
+    profile: Literal["development", "production"] = Field(
+        default="development", description="production: no IDE, no introspection, no suggestions in errors."
+    )
+    cors_origins: str = Field(
+        default="", description="Comma-separated origins a browser may call from; empty: none."
+    )
+    artefact_key: SecretStr | None = Field(
+        default=None, description="Signs model artefacts; unset: generated once and kept in `home`."
+    )

@@ -1,0 +1,101 @@
+"""Connections to PostgreSQL, each transaction bound to one tenant and to the app's role.
+
+A transaction takes the role `dunwell_app`, which owns nothing and cannot bypass row-level security, and names its
+tenant in a transaction-local setting that every policy compares with. Nothing outlives the transaction, so a pooler in
+transaction mode (PgBouncer) may stand between. Without a tenant every policy compares with NULL: no row is visible.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+APP_ROLE = "dunwell_app"
+TENANT_SETTING = "dunwell.tenant_id"
+
+_BIND = text(
+    f"SELECT set_config('role', '{APP_ROLE}', true), set_config('{TENANT_SETTING}', :tenant_id, true)"
+)
+_ROLE = text(
+    "SELECT r.rolsuper OR r.rolbypassrls AS bypasses, "
+    "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "        WHERE n.nspname = 'public' AND c.relkind = 'r' AND pg_has_role(r.oid, c.relowner, 'USAGE')) AS owns "
+    "FROM pg_roles r WHERE r.rolname = :role"
+)
+
+
+class UnsafeRole(Exception):
+    """The app's database role is missing, or could see past row-level security."""
+
+    code = "UNSAFE_DATABASE_ROLE"
+
+
+def async_url(url: str) -> str:
+    """`url` (any PostgreSQL spelling) for the asyncpg driver."""
+    return make_url(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+asyncpg://", url)).render_as_string(
+        hide_password=False
+    )
+
+
+class Database:
+    """The pool behind every statement the product runs as the app.
+
+    One per process and event loop. `transaction(tenant_id)` is the only way to a connection.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        # Prepared statements are cached per connection by asyncpg; unnamed ones would be needed behind a pooler
+        # that does not track them (PgBouncer before 1.21).
+        self.engine: AsyncEngine = create_async_engine(
+            async_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={
+                "server_settings": {"application_name": "dunwell", "jit": "off", "timezone": "UTC"}
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
+        """A READ COMMITTED transaction that sees and writes the rows of one tenant; committed unless it raises."""
+        async with self.engine.begin() as connection:
+            await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
+            yield connection
+
+    async def tenant_id(self, key: str) -> int | None:
+        """The id behind a tenant's key, or None; by a function that tells nothing else."""
+        async with self.engine.begin() as connection:
+            await connection.execute(_BIND, {"tenant_id": ""})
+            found: int | None = await connection.scalar(text("SELECT tenant_id_of(:key)"), {"key": key})
+            return found
+
+    async def tenant_ids(self) -> list[int]:
+        """Every tenant's id, for background work that goes from tenant to tenant."""
+        async with self.engine.begin() as connection:
+            await connection.execute(_BIND, {"tenant_id": ""})
+            return list(await connection.scalars(text("SELECT all_tenant_ids()")))
+
+    async def verify_role(self) -> None:
+        """Refuse to go on when the app's role could see past row-level security.
+
+        Raises:
+            UnsafeRole: the role is missing, a superuser, has BYPASSRLS, or owns a table.
+        """
+        async with self.engine.connect() as connection:
+            row = (await connection.execute(_ROLE, {"role": APP_ROLE})).one_or_none()
+        if row is None:
+            raise UnsafeRole(f"The database role {APP_ROLE} does not exist. Run `dunwell migrate` first.")
+        if row.bypasses or row.owns:
+            why = "bypasses row-level security" if row.bypasses else "owns tables"
+            raise UnsafeRole(
+                f"The database role {APP_ROLE} {why}, so tenants would not be kept apart. "
+                f"Make it a plain role: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS; and let another role own the tables."
+            )
+
+    async def close(self) -> None:
+        """Return every connection."""
+        await self.engine.dispose()

@@ -1,0 +1,77 @@
+"""A real PostgreSQL for the whole run, migrated once; each test that asks gets a tenant of its own."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import make_url
+
+from domain.storage.sessions import Database
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The owner's URL of a running cluster: DUNWELL_TEST_OWNER_URL, else an embedded one that ends with the run."""
+    given = os.environ.get("DUNWELL_TEST_OWNER_URL")
+    if given:
+        yield given
+        return
+    from api.embedded import EmbeddedPostgres
+
+    with EmbeddedPostgres.attach(tmp_path_factory.mktemp("home")) as server:
+        yield server.owner_url
+
+
+@pytest.fixture(scope="session")
+def owner_url(cluster_url: str) -> Iterator[str]:
+    """The owner's URL of a fresh, migrated database, dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = make_url(cluster_url).set(drivername="postgresql")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        url = admin.set(database=name).render_as_string(hide_password=False)
+        config = Config(ROOT / "alembic.ini")
+        config.attributes["url"] = url
+        command.upgrade(config, "head")
+        yield url
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database(owner_url: str) -> AsyncIterator[Database]:
+    """The app's pool: every transaction takes the app's own role."""
+    database = Database(owner_url)
+    await database.verify_role()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def new_tenant(owner_url: str):
+    """Make a tenant, as `dunwell tenant create` does, and answer its id."""
+
+    def make(currency: str = "EUR") -> int:
+        key = f"t{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            row = connection.execute(
+                "INSERT INTO tenant (key, name, currency) VALUES (%s, %s, %s) RETURNING id",
+                (key, key, currency),
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    return make
+
+
+@pytest.fixture
+def tenant_id(new_tenant) -> int:
+    """A fresh tenant in EUR."""
+    return new_tenant()
