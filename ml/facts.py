@@ -42,6 +42,7 @@ def history_from_facts(facts: Facts, *, as_of: datetime, currency: str | None) -
     accounts = _table(facts, "accounts").rename({"reference": "account"})
     owners = accounts.select("account", "debtor")
     payments = _table(facts, "payments").rename({"reference": "payment"}).filter(pl.col("paid_at") <= as_of)
+    payments = payments.filter(pl.col("amount").is_not_null())
     payments = payments.drop("debtor", strict=False).join(owners, on="account", maintain_order="left")
     promises = (
         _table(facts, "promises").rename({"reference": "promise"}).filter(pl.col("promised_at") <= as_of)
