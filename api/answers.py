@@ -1,0 +1,240 @@
+"""What the use cases answer: recommendations, forecasts and training runs as the edges (GraphQL, commands) show them.
+
+Plain values, free of frames, rows and transport. Money is exact per currency, instants are aware UTC, spans are seconds,
+hours and weekdays are local to the debtor. Spelled as in docs/contract/schema.graphql.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.vocabulary import Channel, RunStatus
+
+
+class Evidence(StrEnum):
+    """How much a recommendation rests on."""
+
+    STRONG = "STRONG"
+    POOLED = "POOLED"
+    INSUFFICIENT = "INSUFFICIENT"
+
+
+class Weekday(StrEnum):
+    """A day of the week; `list(Weekday)[0]` is Monday, as in `datetime.weekday()`."""
+
+    MONDAY = "MONDAY"
+    TUESDAY = "TUESDAY"
+    WEDNESDAY = "WEDNESDAY"
+    THURSDAY = "THURSDAY"
+    FRIDAY = "FRIDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
+
+
+class ForecastPolicy(StrEnum):
+    """Whose sending is forecast: as sent lately, or as recommended."""
+
+    CURRENT = "CURRENT"
+    RECOMMENDED = "RECOMMENDED"
+
+
+class ForecastDimension(StrEnum):
+    """What a forecast can be split by."""
+
+    SEGMENT = "SEGMENT"
+    CHANNEL = "CHANNEL"
+
+
+class ForecastKpi(StrEnum):
+    """The KPIs of docs/contract/kpis.md that are forecast."""
+
+    SENT = "SENT"
+    DELIVERY_RATE = "DELIVERY_RATE"
+    OPEN_RATE = "OPEN_RATE"
+    CLICK_RATE = "CLICK_RATE"
+    CONVERSION_RATE = "CONVERSION_RATE"
+    COLLECTED = "COLLECTED"
+    SENT_TO_OPEN_P50 = "SENT_TO_OPEN_P50"
+    PROMISES_KEPT_RATE = "PROMISES_KEPT_RATE"
+    DSO = "DSO"
+
+
+class Unit(StrEnum):
+    """What a forecast number counts in."""
+
+    COUNT = "COUNT"
+    RATE = "RATE"
+    SECONDS = "SECONDS"
+    DAYS = "DAYS"
+    MONEY = "MONEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`start <= t < end`, aware UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount in one currency (ISO 4217)."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyEstimate:
+    """An expected amount and its 90 % interval."""
+
+    amount: Decimal
+    currency: str
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Quantiles of a waiting time, seconds; None where the time is not reached by that share."""
+
+    p50: float | None
+    p90: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an action is expected to bring per debtor contacted; rates 0–1.
+
+    `collected` is what is paid because of the contact, against leaving the debtor alone.
+    """
+
+    delivery_rate: float
+    open_rate: float | None
+    click_rate: float | None
+    conversion_rate: float
+    collected: tuple[Money, ...]
+    cost: tuple[Money, ...]
+    net: tuple[MoneyEstimate, ...]
+    seconds_to_open: Span | None = None
+    seconds_to_pay: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One contact: a channel at a debtor-local weekday and hour (0..23), the template that works best, and its worth."""
+
+    channel: Channel
+    weekday: Weekday
+    hour: int
+    template: str | None
+    send_at: datetime | None
+    expected: Expected
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A contact rule that forbade something: its stable code with version, why, on which channel, until when."""
+
+    rule: str
+    message: str
+    channel: Channel | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The next best action; `best` is None when nothing lawful beats leaving alone, `blocked_by` or `reasons` say why."""
+
+    evidence: Evidence
+    best: Action | None
+    alternatives: tuple[Action, ...] = ()
+    blocked_by: tuple[Block, ...] = ()
+    reasons: tuple[str, ...] = ()
+    model_version_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastKey:
+    """Which part of the portfolio a forecast series is about; None: all of it."""
+
+    segment: str | None = None
+    channel: Channel | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """The 5 %, 50 % and 95 % quantiles, in the series' unit; None: undefined (a rate of nothing)."""
+
+    p05: float | None
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastPoint:
+    """A UTC day of a series."""
+
+    day: date
+    quantiles: Quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastSeries:
+    """One KPI for one key. `difference` is RECOMMENDED minus CURRENT, paired; None under CURRENT."""
+
+    kpi: ForecastKpi
+    unit: Unit
+    key: ForecastKey
+    points: tuple[ForecastPoint, ...]
+    total: Quantiles | None = None
+    difference: Quantiles | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRow:
+    """How the forecast of a KPI did on days it had not seen; `coverage` should be near `nominal_coverage`."""
+
+    kpi: ForecastKpi
+    nominal_coverage: float
+    coverage: float
+    pinball_loss: float
+    baseline_pinball_loss: float
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class KpiForecast:
+    """Forecast series, the model behind them, and how well it did before."""
+
+    as_of: datetime
+    model_version_id: int
+    series: tuple[ForecastSeries, ...]
+    backtest: tuple[BacktestRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An expected failure, as data: a stable code (SCREAMING_SNAKE), a message for people, where in the input."""
+
+    code: str
+    message: str
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """How a training run stands; `progress` 0–1."""
+
+    id: int
+    status: RunStatus
+    stage: str
+    progress: float
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Failure | None = None
+    model_version_id: int | None = None

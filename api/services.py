@@ -1,0 +1,120 @@
+"""The use cases behind the API, as the edges see them: GraphQL calls these, `api.wiring` joins them to their rooms.
+
+Expected failures come back as `Failure` values where the return type says so; bad arguments raise `InvalidArgument`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from api.answers import (
+    Failure,
+    ForecastDimension,
+    ForecastKpi,
+    ForecastPolicy,
+    KpiForecast,
+    Recommendation,
+    TrainingRun,
+    Window,
+)
+from domain.storage.sessions import Database
+from domain.vocabulary import Channel, Promotion
+
+
+class InvalidArgument(ValueError):
+    """An argument that cannot be served: names the argument, the value's problem, and what to do.
+
+    `path` is where it stands in the input, e.g. ("input", "0", "where", "balance"). The message may be shown to the caller.
+    """
+
+    code = "BAD_USER_INPUT"
+
+    def __init__(self, message: str, *, path: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class Recommendations(Protocol):
+    """The next best action of segments and debtors, by the champion; logs nothing."""
+
+    async def for_segments(
+        self,
+        tenant_id: int,
+        *,
+        segments: Sequence[str] | None,
+        within: Window | None,
+        channels: frozenset[Channel] | None,
+        as_of: datetime,
+    ) -> Sequence[tuple[str, Recommendation]]:
+        """(segment key, recommendation) in the rules' order; `segments` None: every segment that has debtors."""
+        ...
+
+    async def for_debtors(
+        self,
+        tenant_id: int,
+        debtor_ids: Sequence[int],
+        *,
+        within: Window | None,
+        channels: frozenset[Channel] | None,
+        as_of: datetime,
+    ) -> Mapping[int, Recommendation]:
+        """A recommendation for each debtor id asked (all belong to the tenant, at most 1,000)."""
+        ...
+
+
+class Forecasts(Protocol):
+    """KPI forecasts with intervals, by the champion."""
+
+    async def forecast(
+        self,
+        tenant_id: int,
+        *,
+        horizon_days: int,
+        policy: ForecastPolicy,
+        by: Sequence[ForecastDimension],
+        kpis: Sequence[ForecastKpi] | None,
+        as_of: datetime,
+    ) -> KpiForecast | None:
+        """Series for each KPI (None: all) and key; None when there is no champion yet.
+
+        Raises:
+            InvalidArgument: a horizon that cannot be forecast.
+        """
+        ...
+
+
+class Training(Protocol):
+    """Training runs and what becomes of the model versions they make."""
+
+    async def start(
+        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion
+    ) -> TrainingRun | Failure:
+        """Queue a run and return at once; while one is queued or running, that one is answered."""
+        ...
+
+    async def cancel(self, tenant_id: int, run_id: int) -> TrainingRun | Failure:
+        """Stop a queued or running run; Failure NOT_FOUND or ALREADY_FINISHED."""
+        ...
+
+    async def run(self, tenant_id: int, run_id: int) -> TrainingRun | None:
+        """How a run stands now, or None if the tenant has no such run."""
+        ...
+
+    async def promote(self, tenant_id: int, model_version_id: int) -> int | Failure:
+        """Make a version champion (the champion retires) and answer its id; Failure NOT_FOUND."""
+        ...
+
+    async def roll_back(self, tenant_id: int) -> int | Failure:
+        """Make the previous champion champion again and answer its id; Failure NO_PREVIOUS_CHAMPION."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request needs besides who asks."""
+
+    database: Database
+    recommendations: Recommendations
+    forecasts: Forecasts
+    training: Training
