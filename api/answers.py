@@ -1,7 +1,7 @@
-"""What the use cases answer: recommendations, forecasts and training runs as the edges (GraphQL, commands) show them.
+"""What the use cases answer: recommendations, forecasts and training runs, as GraphQL and commands show them.
 
-Plain values, free of frames, rows and transport. Money is exact per currency, instants are aware UTC, spans are seconds,
-hours and weekdays are local to the debtor. Spelled as in docs/contract/schema.graphql.
+Plain values, free of frames, rows and transport. Money is exact per currency, instants are aware UTC, spans
+are seconds, hours and weekdays are local to the debtor. Spelled as in docs/contract/schema.graphql.
 """
 
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One contact: a channel at a debtor-local weekday and hour (0..23), the template that works best, and its worth."""
+    """One contact: a channel, a debtor-local weekday and hour (0..23), the best template, and its worth."""
 
     channel: Channel
     weekday: Weekday
@@ -137,7 +137,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A contact rule that forbade something: its stable code with version, why, on which channel, until when."""
+    """A contact rule that forbade something: its stable code with version, why, which channel, until when."""
 
     rule: str
     message: str
@@ -147,7 +147,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The next best action; `best` is None when nothing lawful beats leaving alone, `blocked_by` or `reasons` say why."""
+    """The next best action; `best` None: nothing lawful beats leaving alone, and it says why."""
 
     evidence: Evidence
     best: Action | None
@@ -219,7 +219,7 @@ class KpiForecast:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An expected failure, as data: a stable code (SCREAMING_SNAKE), a message for people, where in the input."""
+    """An expected failure, as data: a stable code, a message for people, where in the input."""
 
     code: str
     message: str

@@ -1,6 +1,7 @@
-"""The use cases behind the API, as the edges see them: GraphQL calls these, `api.wiring` joins them to their rooms.
+"""The use cases behind the API, as the edges see them; `api.wiring` joins them to the rooms.
 
-Expected failures come back as `Failure` values where the return type says so; bad arguments raise `InvalidArgument`.
+Expected failures come back as `Failure` values where the return type says so; bad arguments
+raise `InvalidArgument`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +23,11 @@ from domain.storage.sessions import Database
 from domain.vocabulary import Channel, Promotion
 
 
-class InvalidArgument(ValueError):
+class InvalidArgument(ValueError):  # noqa: N818 - named for what it says to the caller
     """An argument that cannot be served: names the argument, the value's problem, and what to do.
 
-    `path` is where it stands in the input, e.g. ("input", "0", "where", "balance"). The message may be shown to the caller.
+    `path` is where it stands in the input, e.g. ("input", "0", "where", "balance").
+    The caller is shown the message.
     """
 
     code = "BAD_USER_INPUT"
@@ -47,7 +49,7 @@ class Recommendations(Protocol):
         channels: frozenset[Channel] | None,
         as_of: datetime,
     ) -> Sequence[tuple[str, Recommendation]]:
-        """(segment key, recommendation) in the rules' order; `segments` None: every segment that has debtors."""
+        """(segment key, recommendation) in the rules' order; `segments` None: every one that has debtors."""
         ...
 
     async def for_debtors(
