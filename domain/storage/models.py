@@ -1,0 +1,201 @@
+"""Model versions: what training leaves behind, and which of them decides.
+
+A tenant has at most one champion; a partial unique index holds that, so no caller needs to be careful.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.storage.tables import model_version, training_run
+from domain.storage.training_runs import LIVE, RunEnded, this_run
+from domain.vocabulary import ModelStatus
+
+
+class ModelError(Exception):
+    """A version cannot be what was asked of it; `code`: NOT_FOUND, CHAMPION_KNOWS_MORE, NO_PREVIOUS_CHAMPION."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """What is known of a trained model, without its bytes. data_from, data_to: the window of its facts."""
+
+    id: int
+    version: int
+    status: ModelStatus
+    recipe: str
+    trained_at: datetime
+    data_from: datetime
+    data_to: datetime
+    rows: int
+    metrics: list[dict[str, Any]]
+    gate: dict[str, Any]
+    promoted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class TrainedVersion:
+    """A model to be stored. manifest and artefact belong together: the one signs the other."""
+
+    recipe: str
+    trained_at: datetime
+    data_from: datetime
+    data_to: datetime
+    rows: int
+    metrics: Sequence[Mapping[str, Any]]
+    gate: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    artefact: bytes
+
+
+_RUN = training_run.c
+_VERSION = model_version.c
+_COLUMNS = [_VERSION[name] for name in ModelVersion.__dataclass_fields__]
+
+
+def _as_version(row: Row[Any]) -> ModelVersion:
+    return ModelVersion(**{**row._mapping, "status": ModelStatus(row.status)})
+
+
+async def store_version(
+    connection: AsyncConnection, tenant_id: int, run_id: int, trained: TrainedVersion
+) -> int:
+    """Store what a run has trained as the tenant's next CHALLENGER and answer its id; repeating it changes nothing.
+
+    Raises:
+        RunEnded: the run is not live any more, so nothing is stored.
+    """
+    owner = select(_RUN.model_version_id, _RUN.status).where(this_run(tenant_id, run_id)).with_for_update()
+    run = (await connection.execute(owner)).one()
+    if run.model_version_id is not None:
+        return int(run.model_version_id)
+    if run.status not in LIVE:
+        raise RunEnded(f"training run {run_id} of tenant {tenant_id} is not live")
+    # One live run per tenant makes this count safe.
+    latest = select(func.coalesce(func.max(_VERSION.version), 0)).where(_VERSION.tenant_id == tenant_id)
+    row = {name: getattr(trained, name) for name in TrainedVersion.__dataclass_fields__}
+    stored = (
+        insert(model_version)
+        .values(
+            **row,
+            tenant_id=tenant_id,
+            status=ModelStatus.CHALLENGER,
+            version=latest.scalar_subquery() + 1,
+        )
+        .returning(_VERSION.id)
+    )
+    version_id = int((await connection.execute(stored)).scalar_one())
+    await connection.execute(
+        update(training_run).where(this_run(tenant_id, run_id)).values(model_version_id=version_id)
+    )
+    return version_id
+
+
+async def find_version(connection: AsyncConnection, tenant_id: int, version_id: int) -> ModelVersion | None:
+    """The version, or None."""
+    found = select(*_COLUMNS).where(_VERSION.tenant_id == tenant_id, _VERSION.id == version_id)
+    row = (await connection.execute(found)).one_or_none()
+    return _as_version(row) if row else None
+
+
+async def champion(connection: AsyncConnection, tenant_id: int) -> ModelVersion | None:
+    """The version that decides, or None before the first promotion."""
+    found = select(*_COLUMNS).where(_VERSION.tenant_id == tenant_id, _VERSION.status == ModelStatus.CHAMPION)
+    row = (await connection.execute(found)).one_or_none()
+    return _as_version(row) if row else None
+
+
+async def load_artefact(
+    connection: AsyncConnection, tenant_id: int, version_id: int
+) -> tuple[dict[str, Any], bytes]:
+    """A version's manifest and bytes.
+
+    Raises:
+        ModelError: NOT_FOUND.
+    """
+    found = select(_VERSION.manifest, _VERSION.artefact).where(
+        _VERSION.tenant_id == tenant_id, _VERSION.id == version_id
+    )
+    row = (await connection.execute(found)).one_or_none()
+    if row is None:
+        raise ModelError("NOT_FOUND", "There is no such model version.")
+    return dict(row.manifest), bytes(row.artefact)
+
+
+async def promote(
+    connection: AsyncConnection, tenant_id: int, version_id: int, *, now: datetime
+) -> ModelVersion:
+    """Make a version the champion and retire the present one, in the caller's transaction.
+
+    Raises:
+        ModelError: NOT_FOUND, CHAMPION_KNOWS_MORE: it was trained on newer data.
+    """
+    versions = await _locked_versions(connection, tenant_id)
+    candidate = next((version for version in versions if version.id == version_id), None)
+    if candidate is None:
+        raise ModelError("NOT_FOUND", "There is no such model version.")
+    present = next((version for version in versions if version.status == ModelStatus.CHAMPION), None)
+    if present is not None and present.id == candidate.id:
+        return candidate
+    if present is not None and present.data_to > candidate.data_to:
+        raise ModelError(
+            "CHAMPION_KNOWS_MORE",
+            f"Version {present.version} was trained on data up to {present.data_to.isoformat()}, version "
+            f"{candidate.version} only up to {candidate.data_to.isoformat()}. Train again, or roll back.",
+        )
+    return await _swap(connection, tenant_id, present, candidate, promoted_at=now)
+
+
+async def roll_back(connection: AsyncConnection, tenant_id: int) -> ModelVersion:
+    """Give the champion's part back to the one before it, in the caller's transaction.
+
+    Raises:
+        ModelError: NO_PREVIOUS_CHAMPION.
+    """
+    versions = await _locked_versions(connection, tenant_id)
+    present = next((version for version in versions if version.status == ModelStatus.CHAMPION), None)
+    earlier = [
+        (version.promoted_at, version)
+        for version in versions
+        if present is not None
+        and present.promoted_at is not None
+        and version.promoted_at is not None
+        and version.promoted_at < present.promoted_at
+    ]
+    if not earlier:
+        raise ModelError("NO_PREVIOUS_CHAMPION", "No version was champion before the present one.")
+    former = max(earlier, key=lambda pair: pair[0])[1]
+    return await _swap(connection, tenant_id, present, former, promoted_at=former.promoted_at)
+
+
+async def _locked_versions(connection: AsyncConnection, tenant_id: int) -> list[ModelVersion]:
+    """Every version of the tenant, locked in id order: two promotions at once come one after the other."""
+    rows = await connection.execute(
+        select(*_COLUMNS).where(_VERSION.tenant_id == tenant_id).order_by(_VERSION.id).with_for_update()
+    )
+    return [_as_version(row) for row in rows]
+
+
+async def _swap(
+    connection: AsyncConnection,
+    tenant_id: int,
+    present: ModelVersion | None,
+    following: ModelVersion,
+    *,
+    promoted_at: datetime | None,
+) -> ModelVersion:
+    changed = update(model_version).where(_VERSION.tenant_id == tenant_id)
+    if present is not None:  # first, as the unique index allows one champion at any moment
+        await connection.execute(changed.where(_VERSION.id == present.id).values(status=ModelStatus.RETIRED))
+    promoted = changed.where(_VERSION.id == following.id).values(
+        status=ModelStatus.CHAMPION, promoted_at=promoted_at
+    )
+    return _as_version((await connection.execute(promoted.returning(*_COLUMNS))).one())
