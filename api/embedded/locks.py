@@ -84,7 +84,7 @@ class Patience:
             raise EmbeddedPostgresError(
                 ErrorCode.START_TIMEOUT,
                 f"waited {self._seconds:.0f} s for {waiting_for} in {self._folder}. "
-                "See postgres/postgres.log in that folder; when it shows recovery going on, start again and let it finish.",
+                "See postgres/postgres.log in that folder; while it shows a recovery, start again and wait longer.",
             )
         if now >= self._say_at:
             logger.warning("still waiting for %s in %s", waiting_for, self._folder)

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 import psycopg
 from psycopg import sql
 
-from api.embedded.cluster import HOST, OWNER
+from api.embedded.cluster import OWNER
 from api.embedded.errors import EmbeddedPostgresError, ErrorCode
 from api.embedded.layout import Layout, write_private
+from api.embedded.ports import HOST
 
 APP = "dunwell_app"
 DATABASE = "dunwell"
