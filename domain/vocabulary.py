@@ -54,6 +54,13 @@ class EventKind(StrEnum):
     COMPLAINED = "COMPLAINED"
 
 
+class BounceKind(StrEnum):
+    """Whether a bounce is for good (HARD) or may pass (SOFT)."""
+
+    HARD = "HARD"
+    SOFT = "SOFT"
+
+
 class PromiseStatus(StrEnum):
     """How a promise to pay stands at an instant (kpis.md, State of accounts and promises)."""
 
