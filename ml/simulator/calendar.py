@@ -36,7 +36,9 @@ class Calendar:
         return epoch_us(datetime.combine(self.start + timedelta(days=self.days), time(), UTC))
 
     def local_day(self, zone: Ints, at_us: Ints) -> Ints:
-        """Days since 1970 on the clocks of `zone` (row of midnight_us); exact within the history, else within an hour."""
+        """Days since 1970 on the clocks of `zone` (row of midnight_us); exact within the history, else
+        within an hour.
+        """
         first = (self.start - date(1970, 1, 1)).days
         day = (at_us - self.midnight_us[zone, 0]) // DAY_US
         inside = np.clip(day, 0, self.days - 1)
@@ -52,7 +54,9 @@ def epoch_us(instant: datetime) -> int:
 
 
 def build_calendar(world: WorldSpec, start: date, days: int) -> Calendar:
-    """midnight_us: (zones, days); the offset is that of noon, so hours from 08:00 on are exact on clock-change days."""
+    """midnight_us: (zones, days); the offset is that of noon, so hours from 08:00 on are exact on
+    clock-change days.
+    """
     zones = [ZoneInfo(country.zone) for country in world.countries]
     dates = [start + timedelta(days=k) for k in range(days)]
     noons = [

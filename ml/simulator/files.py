@@ -1,4 +1,6 @@
-"""A simulated world on disk: the facts in one folder, as a creditor would hand them over, the truth beside it."""
+"""A simulated world on disk: the facts in one folder, as a creditor would hand them over, the truth beside
+it.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,12 @@ def truth_folder(folder: Path) -> Path:
 
 
 def write(world: SimulatedWorld, folder: Path) -> Path:
-    """Writes the facts to `folder` (CSV; communications and events as Parquet) and the truth beside it; returns the latter.
+    """Writes the facts to `folder` (CSV; communications and events as Parquet) and the truth beside it;
+    returns the latter.
 
-    truth: `world.json` (preset, debtors, seed, end: enough for `read_truth`), `actions.parquet` (segment, channel,
-    hour_of_week, debtors, value) and `debtors.parquet` (debtor, segment, amount, organic).
-    Raises FileExistsError when `folder` holds files that are not from an earlier simulation.
+    truth: `world.json` (preset, debtors, seed, end: enough for `read_truth`), `actions.parquet` (segment,
+    channel, hour_of_week, debtors, value) and `debtors.parquet` (debtor, segment, amount, organic). Raises
+    FileExistsError when `folder` holds files that are not from an earlier simulation.
     """
     beside = truth_folder(folder)
     if folder.exists() and any(folder.iterdir()) and not (beside / "world.json").exists():
@@ -66,8 +69,8 @@ def _debtors(truth: Truth) -> pl.DataFrame:
 def read_truth(folder: Path) -> Truth:
     """The truth about the data set that `write` put in `folder`, made anew from its seed.
 
-    Raises FileNotFoundError when there is none, ValueError when the world made anew is not the one that was written
-    (another version of the simulator) or its preset is unknown.
+    Raises FileNotFoundError when there is none, ValueError when the world made anew is not the one that was
+    written (another version of the simulator) or its preset is unknown.
     """
     beside = truth_folder(folder)
     made_from = json.loads((beside / "world.json").read_text(encoding="utf-8"))

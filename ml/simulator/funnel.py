@@ -1,4 +1,6 @@
-"""The trace a contact leaves: deliveries, bounces, opens, clicks, visits; by people, proxies and scanners; late and twice."""
+"""The trace a contact leaves: deliveries, bounces, opens, clicks, visits; by people, proxies and scanners;
+late and twice.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _DELIVERY_MEDIAN_S = np.array([18.0, 4.0, 2.0, 1.5, 0.0, 0.0])
 
 @dataclass(slots=True)
 class Events:
-    """One row per event: contact: row in `Contacts` (−1: direct visit), kind: index into `KINDS`, at_us: when."""
+    """One row per event: contact: row in `Contacts` (−1: direct visit), kind: index into `KINDS`, at_us:
+    when.
+    """
 
     who: Ints
     contact: Ints
@@ -95,7 +99,9 @@ def _seconds(rng: np.random.Generator, median: Floats | float, spread: float, si
 
 
 def _deliveries(rng: np.random.Generator, log: _Log) -> Ints:
-    """Receipts of delivery (none for letters, calls only when answered) and bounces; returns when each arrived."""
+    """Receipts of delivery (none for letters, calls only when answered) and bounces; returns when each
+    arrived.
+    """
     contacts = log.contacts
     size = len(contacts.who)
     late = rng.random(size) < 0.012
@@ -178,7 +184,8 @@ def _payments(
 ) -> Flags:
     """The visits right before a payment; some come back by themselves rather than through the message."""
     by_contact = receipts.contact >= 0
-    through = by_contact & visited[receipts.contact]
+    through = by_contact.copy()
+    through[by_contact] = visited[receipts.contact[by_contact]]
     back = rng.random(len(through)) < 0.35
     rows = receipts.contact[through]
     log.add(rows, "PAYMENT_STARTED", receipts.paid_us[through] - 40 * SECOND_US)

@@ -1,4 +1,6 @@
-"""Living through the history, week by week and day by day: who is contacted, engages, pays, leaves, comes back."""
+"""Living through the history, week by week and day by day: who is contacted, engages, pays, leaves, comes
+back.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,9 @@ def live(
 
 
 def _requests(rng: np.random.Generator, people: Portfolio, calendar: Calendar) -> Requests:
-    """About 4 % of debtors ask to be left alone, or on one channel, or to be contacted only at some hours or later."""
+    """About 4 % of debtors ask to be left alone, or on one channel, or to be contacted only at some hours or
+    later.
+    """
     who = np.flatnonzero(rng.random(people.size) < 0.04)
     size = len(who)
     day = rng.integers(0, calendar.days, size)
@@ -119,7 +123,9 @@ def _requests(rng: np.random.Generator, people: Portfolio, calendar: Calendar) -
 
 
 def _plan_week(walk: _Walk, policy: Policy, rate: Floats, monday: int) -> tuple[Ints, Ints, Ints, Floats]:
-    """who, hour of week, channel, propensity of the contacts planned on `monday`, before anything of the week is known."""
+    """who, hour of week, channel, propensity of the contacts planned on `monday`, before anything of the
+    week is known.
+    """
     people = walk.people
     weeks = np.maximum(monday - people.entry_day, 0) / 7
     open_now = (people.entry_day <= monday + 6) & (walk.known > 0.005) & (walk.paused_until <= monday)
@@ -132,16 +138,16 @@ def _plan_week(walk: _Walk, policy: Policy, rate: Floats, monday: int) -> tuple[
 
 
 def _live_day(walk: _Walk, day: int, who: Ints, hour: Ints, channel: Ints, propensity: Floats) -> None:
-    """Money comes back or arrives, some pay uncontacted, the day's contacts go out, wishes are heard at its end."""
-    people = walk.people
+    """Money comes back or arrives, some pay uncontacted, the day's contacts go out, wishes are heard at its
+    end.
+    """
     for accounts, amounts in walk.returns.pop(day, []):
         np.add.at(walk.balance, accounts, amounts)
     walk.known += walk.moves[day]
     _pay_uncontacted(walk, day)
     still = (walk.known[who] > 0.005) & walk.reachable[who, channel] & walk.open_hours[who, hour]
     still &= walk.paused_until[who] <= day
-    if still.any():
-        _contact(walk, day, who[still], hour[still], channel[still], propensity[still])
+    _contact(walk, day, who[still], hour[still], channel[still], propensity[still])
     _hear(walk, day)
 
 
@@ -169,8 +175,10 @@ def _focus(walk: _Walk, who: Ints) -> tuple[Ints, Floats]:
     return account, walk.balance[account]
 
 
-def _take(walk: _Walk, day: int, account: Ints, paid_us: Ints, contact: Ints) -> Floats:
-    """Books payments on `account` (each at most once per call), some of which will be reversed; returns the amounts."""
+def _take(walk: _Walk, account: Ints, paid_us: Ints, contact: Ints) -> Floats:
+    """Books payments on `account` (each at most once per call), some of which will be reversed; returns the
+    amounts.
+    """
     rng, size = walk.rng, len(account)
     balance = walk.balance[account]
     share = np.where(rng.random(size) < FULL_PAYMENT, 1.0, rng.uniform(0.2, 0.8, size))
@@ -203,7 +211,7 @@ def _pay_uncontacted(walk: _Walk, day: int) -> None:
     who, account = who[paying], account[paying]
     moment = rng.integers(7 * 3600, 23 * 3600, len(who)) * SECOND_US + rng.integers(0, SECOND_US, len(who))
     paid_us = walk.calendar.midnight_us[people.country[who], day] + moment
-    _take(walk, day, account, paid_us, np.full(len(who), -1))
+    _take(walk, account, paid_us, np.full(len(who), -1))
 
 
 def _contact(walk: _Walk, day: int, who: Ints, hour: Ints, channel: Ints, propensity: Floats) -> None:
@@ -234,7 +242,7 @@ def _contact(walk: _Walk, day: int, who: Ints, hour: Ints, channel: Ints, propen
     unsubscribed = engaged & (rng.random(size) < _UNSUBSCRIBE[channel])
     amount = np.zeros(size)
     rows = np.flatnonzero(caused)
-    amount[rows] = _take(walk, day, account[rows], paid_us[rows], walk.contact_count + rows)
+    amount[rows] = _take(walk, account[rows], paid_us[rows], walk.contact_count + rows)
     walk.contact_count += size
     np.add.at(walk.sent[day + 7], who, 1)
     walk.reachable[who[unsubscribed], channel[unsubscribed]] = False
@@ -262,7 +270,9 @@ def _contact(walk: _Walk, day: int, who: Ints, hour: Ints, channel: Ints, propen
 
 
 def _arrivals(walk: _Walk, who: Ints, channel: Ints) -> Ints:
-    """ARRIVED, SOFT_BOUNCED or HARD_BOUNCED; a hard bounce ends the use of that address. Letters only bounce softly."""
+    """ARRIVED, SOFT_BOUNCED or HARD_BOUNCED; a hard bounce ends the use of that address. Letters only bounce
+    softly.
+    """
     bad = walk.bad_address[who, channel]
     luck = walk.rng.random(len(who))
     hard = bad & (luck < 0.85) & (channel != _LETTER) & (channel != _VOICE)

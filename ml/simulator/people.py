@@ -51,8 +51,10 @@ def _names(rng: np.random.Generator, world: WorldSpec, country: Ints) -> pl.Seri
     return choose(first, country * 8 + draws[0]) + " " + choose(last, country * 8 + draws[1])
 
 
-def _address(world: WorldSpec, people: Portfolio, channel: str, prefix: str = "") -> pl.Series:
-    """The debtor's address for a channel; null where there is none. All of them are made up and lead nowhere."""
+def _address(world: WorldSpec, people: Portfolio, channel: str) -> pl.Series:
+    """The debtor's address for a channel; null where there is none. All of them are made up and lead
+    nowhere.
+    """
     who = pl.Series(np.arange(people.size))
     number = who.cast(pl.String)
     if channel == "EMAIL":

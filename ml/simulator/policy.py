@@ -1,4 +1,6 @@
-"""How contacts have been sent so far: by a policy that follows traits of the debtor which also drive payment."""
+"""How contacts have been sent so far: by a policy that follows traits of the debtor which also drive
+payment.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HistoricalPolicy:
-    """channel_weight: (n, C) before reachability; hours: (G, C, 168) sum 1; group: (n,) which row of `hours`.
+    """channel_weight: (n, C) before reachability; hours: (G, C, 168) sum 1; group: (n,) which row of
+    `hours`.
 
-    With probability `exploration` the channel (the hour) is drawn evenly from the reachable channels (the open hours).
+    With probability `exploration` the channel (the hour) is drawn evenly from the reachable channels (the
+    open hours).
     """
 
     exploration: float
@@ -42,7 +46,9 @@ class HistoricalPolicy:
     group: Ints
 
     def probabilities(self, who: Ints, reachable: Flags, open_hours: Flags) -> tuple[Floats, Floats]:
-        """(len(who), C) P(channel) and (len(who), C, 168) P(hour | channel), zero where not reachable or not open."""
+        """(len(who), C) P(channel) and (len(who), C, 168) P(hour | channel), zero where not reachable or not
+        open.
+        """
         weight = self.channel_weight[who] * reachable
         even = reachable / np.maximum(reachable.sum(axis=1, keepdims=True), 1)
         total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
@@ -72,7 +78,7 @@ def _draw(rng: np.random.Generator, chance: Floats) -> Ints:
     """One column per row with the probabilities of that row, never one of probability 0."""
     edges = chance.cumsum(axis=1)
     at = rng.random(len(chance))[:, None] * edges[:, -1:]
-    return np.minimum((edges <= at).sum(axis=1), chance.shape[1] - 1)
+    return np.asarray(np.minimum((edges <= at).sum(axis=1), chance.shape[1] - 1), dtype=np.int64)
 
 
 def build_policy(rng: np.random.Generator, world: WorldSpec, people: Portfolio) -> HistoricalPolicy:
@@ -105,4 +111,4 @@ def _sending_hours(rng: np.random.Generator) -> Floats:
     calls = ((_HOUR >= 9) & (_HOUR < 18) & (_WEEKDAY < 5)) + 0.02
     hours[:, CHANNELS.index("VOICE")] = calls * (1 + 0.3 * morning[:, CHANNELS.index("VOICE")])
     hours = (hours + 1e-4) * LAWFUL_BY_DEFAULT
-    return hours / hours.sum(axis=2, keepdims=True)
+    return np.asarray(hours / hours.sum(axis=2, keepdims=True))

@@ -1,9 +1,12 @@
-"""Who owes what: debtors with their traits (some of them hidden from the facts) and their accounts, as arrays."""
+"""Who owes what: debtors with their traits (some of them hidden from the facts) and their accounts, as
+arrays.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +34,9 @@ _HAS_PHONE_LIKE = {"EMAIL": 0.9, "SMS": 0.94, "WHATSAPP": 0.8, "PUSH": 0.35, "LE
 class Portfolio:
     """n debtors, m accounts (sorted by debtor, then due date), C channels of `CHANNELS`.
 
-    Hidden from the facts: ability, rhythm, proxy, scanner. segment: (n,) index into segment_keys. entry_day: the day
-    of the history on which collection starts. reachable: (n, C) at the start. first_account: (n + 1,) offsets.
+    Hidden from the facts: ability, rhythm, proxy, scanner. segment: (n,) index into segment_keys. entry_day:
+    the day of the history on which collection starts. reachable: (n, C) at the start. first_account: (n +
+    1,) offsets.
     """
 
     country: Ints
@@ -63,6 +67,7 @@ class Portfolio:
 
     @property
     def size(self) -> int:
+        """Number of debtors."""
         return len(self.country)
 
 
@@ -130,11 +135,22 @@ def _segments(
 
 def _between(rng: np.random.Generator, bounds: tuple[tuple[int, int], ...], of: Ints) -> Ints:
     low, high = np.array(bounds).T
-    return rng.integers(low[of], high[of] + 1)
+    return np.asarray(rng.integers(low[of], high[of] + 1), dtype=np.int64)
 
 
 def _rhythms(rng: np.random.Generator, age: Ints) -> Ints:
-    return (rng.random(len(age))[:, None] > _RHYTHM_BY_AGE.cumsum(axis=1)[age][:, :-1]).sum(axis=1)
+    edges = _RHYTHM_BY_AGE.cumsum(axis=1)[age][:, :-1]
+    return np.asarray((rng.random(len(age))[:, None] > edges).sum(axis=1), dtype=np.int64)
+
+
+class _Accounts(TypedDict):
+    first_account: Ints
+    owner: Ints
+    account_product: Ints
+    account_currency: Ints
+    principal: Floats
+    due_day: Ints
+    agent: Ints
 
 
 def _accounts(
@@ -145,8 +161,10 @@ def _accounts(
     product: Ints,
     ability: Floats,
     entry: Ints,
-) -> dict[str, npt.NDArray[np.int64] | npt.NDArray[np.float64]]:
-    """1 to 3 accounts per debtor; now and then one in the first country's currency instead of the debtor's own."""
+) -> _Accounts:
+    """1 to 3 accounts per debtor; now and then one in the first country's currency instead of the debtor's
+    own.
+    """
     n = len(country)
     count = rng.choice([1, 2, 3], n, p=[0.82, 0.15, 0.03])
     owner = np.repeat(np.arange(n), count)

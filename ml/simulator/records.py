@@ -42,7 +42,9 @@ class Contacts:
 
 @dataclass(slots=True)
 class Receipts:
-    """One row per payment; contact: row in `Contacts` that caused it, −1 when uncontacted. reversed_us: −1 never."""
+    """One row per payment; contact: row in `Contacts` that caused it, −1 when uncontacted. reversed_us: −1
+    never.
+    """
 
     account: Ints
     amount: Floats
@@ -66,8 +68,9 @@ class Requests:
 
 @dataclass(slots=True)
 class Standing:
-    """The state at the end: balance (m,) of money not yet paid or on its way, recent (n,) contacts in the last 7 days,
-    reachable (n, C), bad_address (n, C) hidden, open_hours (n, 168), paused_until (n,) day."""
+    """The state at the end: balance (m,) of money not yet paid or on its way, recent (n,) contacts in the
+    last 7 days, reachable (n, C), bad_address (n, C) hidden, open_hours (n, 168), paused_until (n,) day.
+    """
 
     balance: Floats
     recent: Floats
@@ -79,6 +82,8 @@ class Standing:
 
 @dataclass(slots=True)
 class Journey:
+    """All that happened, and how things stand at the end."""
+
     contacts: Contacts
     receipts: Receipts
     requests: Requests

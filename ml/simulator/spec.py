@@ -1,7 +1,7 @@
 """What a simulated world is made of, and the presets used by the demo, the tests and the benches.
 
-Worlds differ in form (link function, shape of the hours, drift, size of segments, channels, zones), not only in seed,
-so that nothing which learns from them can be tuned to one of them.
+Worlds differ in form (link function, shape of the hours, drift, size of segments, channels, zones), not only
+in seed, so that nothing which learns from them can be tuned to one of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ Segmentation = Literal["stage-age-product", "tiny"]
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """One country of the portfolio: `scale` is the size of its balances and costs in units of its currency per euro."""
+    """One country of the portfolio: `scale` is the size of its balances and costs in units of its currency
+    per euro.
+    """
 
     code: str
     zone: str
@@ -45,11 +47,12 @@ MEXICO = Country("MX", "America/Mexico_City", "es", "MXN", 20.0, 0.25, "+52", ("
 class WorldSpec:
     """The rules of a world.
 
-    days: length of the history. channels: those in use. link: how taste turns into the probability of engaging.
-    hour_shape: how taste runs over the week. hour_weight, channel_weight: how strongly segments differ in hours and
-    channels (on the link's scale). personal: spread of a debtor's own channel tastes. rhythm_weight: how strongly a
-    debtor's own daily rhythm counts. confounding: how far the historical policy follows traits that also drive
-    payment. exploration: share of the historical policy that is uniform over lawful slots.
+    days: length of the history. channels: those in use. link: how taste turns into the probability of
+    engaging. hour_shape: how taste runs over the week. hour_weight, channel_weight: how strongly segments
+    differ in hours and channels (on the link's scale). personal: spread of a debtor's own channel tastes.
+    rhythm_weight: how strongly a debtor's own daily rhythm counts. confounding: how far the historical
+    policy follows traits that also drive payment. exploration: share of the historical policy that is
+    uniform over lawful slots.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""The hidden law of a world: who engages with which channel at which local hour of the week, and who then pays."""
+"""The hidden law of a world: who engages with which channel at which local hour of the week, and who then
+pays.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.simulator.portfolio import AGES, PRODUCTS, RHYTHMS, STAGES, Floats, Ints, Portfolio
+from ml.simulator.portfolio import AGES, PRODUCTS, STAGES, Floats, Ints, Portfolio
 from ml.simulator.spec import CHANNELS, FIRST_LAWFUL_HOUR, HOURS, LAST_LAWFUL_HOUR, HourShape, Link, WorldSpec
 
 TEMPLATES_PER_CHANNEL = 3
@@ -38,9 +40,10 @@ _PEAK_BY_PRODUCT = np.array([0.5, -3.0, 1.0, -1.5])
 class Tastes:
     """Tables on the link's scale; S segments, C channels, n debtors.
 
-    before, after: (S, C, 168) at the start and towards the end of the history; rhythm: (4, 168); personal: (n, C);
-    pay_action: (S, C), pay_hour: (S, 168), pay_debtor: (n,) log-odds; organic: (n,) daily hazard of paying uncontacted;
-    template_factor: (stages, C, 3), multiplies the probability of paying, mean 1 over the templates of a channel.
+    before, after: (S, C, 168) at the start and towards the end of the history; rhythm: (4, 168); personal:
+    (n, C); pay_action: (S, C), pay_hour: (S, 168), pay_debtor: (n,) log-odds; organic: (n,) daily hazard of
+    paying uncontacted; template_factor: (stages, C, 3), multiplies the probability of paying, mean 1 over
+    the templates of a channel.
     """
 
     link: Link
@@ -59,7 +62,9 @@ class Tastes:
     def engagement(
         self, people: Portfolio, who: Ints, channel: Ints, hour: Ints, shift: float | Floats, recent: Floats
     ) -> Floats:
-        """P(engaged | delivered) by broadcasting; shift: 0 (before) to 1 (after); recent: contacts in the last 7 days."""
+        """P(engaged | delivered) by broadcasting; shift: 0 (before) to 1 (after); recent: contacts in the
+        last 7 days.
+        """
         segment = people.segment[who]
         score = (1 - shift) * self.before[segment, channel, hour] + shift * self.after[segment, channel, hour]
         score = score + self.rhythm[people.rhythm[who], hour] + self.personal[who, channel]
@@ -68,7 +73,9 @@ class Tastes:
     def payment(
         self, people: Portfolio, who: Ints, channel: Ints, hour: Ints, template: Ints | None = None
     ) -> Floats:
-        """P(pays because of it | engaged) by broadcasting, on an average day of the month; template None: on average."""
+        """P(pays because of it | engaged) by broadcasting, on an average day of the month; template None: on
+        average.
+        """
         segment = people.segment[who]
         score = self.pay_action[segment, channel] + self.pay_hour[segment, hour] + self.pay_debtor[who]
         chance = self.conversion / (1 + np.exp(-score))
@@ -124,7 +131,8 @@ def build_tastes(rng: np.random.Generator, world: WorldSpec, people: Portfolio) 
 def _actions(rng: np.random.Generator, world: WorldSpec, people: Portfolio) -> Floats:
     """(S, C, 168) score of engaging: base + liking of the channel + liking of the hour (mean 0 over 08–21).
 
-    Likings have a part common to all, one of the stage, age and product, and where segments are tiny one of their own.
+    Likings have a part common to all, one of the stage, age and product, and where segments are tiny one of
+    their own.
     """
     codes, channels = len(STAGES) * len(AGES) * len(PRODUCTS), len(CHANNELS)
     each = len(people.segment_keys) // codes
@@ -147,7 +155,7 @@ def _actions(rng: np.random.Generator, world: WorldSpec, people: Portfolio) -> F
 
 
 def _centred(table: Floats) -> Floats:
-    return table - table[..., LAWFUL_BY_DEFAULT].mean(axis=-1, keepdims=True)
+    return np.asarray(table - table[..., LAWFUL_BY_DEFAULT].mean(axis=-1, keepdims=True))
 
 
 def _hours(
@@ -180,11 +188,10 @@ def _hours(
 
 
 def _bell(centre: Floats | float, width: Floats | float) -> Floats:
-    return np.exp(-0.5 * ((_HOUR + 0.5 - centre) / width) ** 2)
+    return np.asarray(np.exp(-0.5 * ((_HOUR + 0.5 - centre) / width) ** 2))
 
 
 def _rhythm_hours() -> Floats:
-    """(4, 168) for RHYTHMS, mean 0 over 08–21."""
+    """(4, 168) in the order of `RHYTHMS`, mean 0 over 08–21."""
     table = np.stack([_bell(9.0, 2.0), _bell(13.0, 1.8), _bell(19.5, 2.0), _WEEKEND * 0.9])
-    assert len(table) == len(RHYTHMS)
     return 1.6 * _centred(table)

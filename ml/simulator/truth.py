@@ -1,4 +1,6 @@
-"""What each action is truly worth, to hold policies against: known to the simulator alone, never given to a learner."""
+"""What each action is truly worth, to hold policies against: known to the simulator alone, never given to a
+learner.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,14 @@ _ORGANIC_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The true outcome of one contact made at the end of the history, for any debtor, channel and local hour of the week.
+    """The true outcome of one contact made at the end of the history, for any debtor, channel and local hour
+    of the week.
 
-    n debtors, C channels (order of `CHANNELS`), 168 hours (Monday 00:00 first). Money is in the home currency.
-    A contact with somebody who cannot be reached on that channel does not happen: it is worth 0 and costs 0.
-    keys: (n,) debtor references. segment: (n,) names, the world's own even where the facts leave them out.
-    amount: (n,) expected payment if one is made; cost: (n, C); organic: (n,) P(pays within 30 days | left alone).
+    n debtors, C channels (order of `CHANNELS`), 168 hours (Monday 00:00 first). Money is in the home
+    currency. A contact with somebody who cannot be reached on that channel does not happen: it is worth 0
+    and costs 0. keys: (n,) debtor references. segment: (n,) names, the world's own even where the facts
+    leave them out. amount: (n,) expected payment if one is made; cost: (n, C); organic: (n,) P(pays within
+    30 days | left alone).
     """
 
     keys: tuple[str, ...]
@@ -49,7 +53,9 @@ class Truth:
         return np.array([row[key] for key in debtors], dtype=np.int64)
 
     def conversion(self, who: Ints, channel: Ints, hour: Ints, template: Ints | None = None) -> Floats:
-        """P(pays because of the contact, within 30 days); rows as from `rows`, broadcasting; template None: on average."""
+        """P(pays because of the contact, within 30 days); rows as from `rows`, broadcasting; template None:
+        on average.
+        """
         arrives = (
             np.where(self.reachable[who, channel], self.deliverable[who, channel], 0.0) * self.active[who]
         )
@@ -63,19 +69,24 @@ class Truth:
         return gain - np.where(happens, self.cost[who, channel], 0.0)
 
     def value_of(self, debtors: Sequence[str], channel: str, hour_of_week: int) -> Floats:
-        """(len(debtors),) expected incremental net money of one contact on `channel` at that debtor-local hour."""
+        """(len(debtors),) expected incremental net money of one contact on `channel` at that debtor-local
+        hour.
+        """
         who = self.rows(debtors)
         return self.value(who, np.array(CHANNELS.index(channel)), np.array(hour_of_week))
 
     def values(self, who: Ints) -> Floats:
-        """(len(who), C, 168) value of every action; −inf outside the hours in which the debtor may be contacted."""
+        """(len(who), C, 168) value of every action; −inf outside the hours in which the debtor may be
+        contacted.
+        """
         channels, hours = np.arange(len(CHANNELS))[None, :, None], np.arange(HOURS)[None, None, :]
         return np.where(
             self.open_hours[who][:, None, :], self.value(who[:, None, None], channels, hours), -np.inf
         )
 
     def segment_values(self, labels: Sequence[str] | None = None) -> tuple[list[str], Floats]:
-        """Segment names and (S, C, 168) total value of one action for all of a segment; closed hours count 0.
+        """Segment names and (S, C, 168) total value of one action for all of a segment; closed hours count
+        0.
 
         labels: (n,) another way of segmenting; default the world's own.
         """
@@ -90,9 +101,10 @@ class Truth:
         return [str(name) for name in names], total
 
     def benchmarks(self, labels: Sequence[str] | None = None) -> dict[str, float]:
-        """Mean value per debtor of: the historical policy, the best fixed action, the best action per segment (or none
-        where none is worth it), and the best per debtor. Share of the way of a policy = (v − historical) /
-        (segment_oracle − historical)."""
+        """Mean value per debtor of: the historical policy, the best fixed action, the best action per
+        segment (or none where none is worth it), and the best per debtor. Share of the way of a policy = (v
+        − historical) / (segment_oracle − historical).
+        """
         _, total = self.segment_values(labels)
         count = len(self.keys)
         historical = best = 0.0
@@ -111,7 +123,7 @@ class Truth:
 
     def _historical(self, who: Ints, table: Floats) -> Floats:
         channel, hour = self.policy.probabilities(who, self.reachable[who], self.open_hours[who])
-        return (channel[:, :, None] * hour * table).sum(axis=(1, 2))
+        return np.asarray((channel[:, :, None] * hour * table).sum(axis=(1, 2)))
 
     def actions(self) -> pl.DataFrame:
         """segment, channel, hour_of_week, debtors, value: mean true value per debtor of the segment."""

@@ -22,7 +22,9 @@ from ml.simulator.truth import Truth, build_truth
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """facts: tables of import-format.md, nothing at or after 00:00 UTC of `end`; truth: as of then; journey: hidden log."""
+    """facts: tables of import-format.md, nothing at or after 00:00 UTC of `end`; truth: as of then; journey:
+    hidden log.
+    """
 
     world: WorldSpec
     seed: int
