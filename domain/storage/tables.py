@@ -197,7 +197,7 @@ account = _tenant_table(
     UniqueConstraint("tenant_id", "reference"),
     Index("account_debtor_id_idx", "tenant_id", "debtor_id"),
     Index("account_agent_id_idx", "tenant_id", "agent_id"),
-    Index("account_product_idx", "tenant_id", "product"),
+    Index("account_product_idx", "tenant_id", "product", "currency"),
 )
 
 communication = _tenant_table(
@@ -268,7 +268,7 @@ event = _tenant_table(
         "debtor_id",
         "occurred_at",
         postgresql_where=text(
-            "kind IN ('OPENED', 'CLICKED', 'LANDED', 'RIGHT_PARTY_CONTACTED') AND NOT automated"
+            "kind = 'RIGHT_PARTY_CONTACTED' OR kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT automated"
         ),
     ),
     Index(
@@ -412,6 +412,7 @@ segment = _tenant_table(
     Column(
         "is_default", Boolean, nullable=False
     ),  # made by us from what was imported, replaced as products come
+    _instant("applied_at"),  # when all debtors and all history had been segmented by it; null: not yet
     UniqueConstraint("tenant_id", "key"),
     UniqueConstraint("tenant_id", "position"),
 )

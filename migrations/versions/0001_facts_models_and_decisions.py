@@ -234,7 +234,7 @@ def _create_tables() -> None:
         ["tenant_id", "debtor_id", "occurred_at"],
         unique=False,
         postgresql_where=sa.text(
-            "kind IN ('OPENED', 'CLICKED', 'LANDED', 'RIGHT_PARTY_CONTACTED') AND NOT automated"
+            "kind = 'RIGHT_PARTY_CONTACTED' OR kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT automated"
         ),
     )
     op.create_index(
@@ -318,6 +318,7 @@ def _create_tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("rule", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("segment_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("segment_pkey")),
         sa.UniqueConstraint("tenant_id", "key", name=op.f("segment_key_key")),
@@ -383,7 +384,9 @@ def _create_tables() -> None:
     )
     op.create_index("account_agent_id_idx", "account", ["tenant_id", "agent_id"], unique=False)
     op.create_index("account_debtor_id_idx", "account", ["tenant_id", "debtor_id"], unique=False)
-    op.create_index("account_product_idx", "account", ["tenant_id", "product"], unique=False)
+    op.create_index(
+        "account_product_idx", "account", ["tenant_id", "product", "currency"], unique=False
+    )
     op.create_table(
         "campaign",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -828,7 +831,7 @@ def downgrade() -> None:
         "event_engagement_idx",
         table_name="event",
         postgresql_where=sa.text(
-            "kind IN ('OPENED', 'CLICKED', 'LANDED', 'RIGHT_PARTY_CONTACTED') AND NOT automated"
+            "kind = 'RIGHT_PARTY_CONTACTED' OR kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT automated"
         ),
     )
     op.drop_table("event")
