@@ -65,6 +65,17 @@ async def test_a_run_after_an_ended_one_is_new(database: Database, tenant_id: in
     assert second.id != first.id
 
 
+async def test_run_after_run_on_one_connection(database: Database, tenant_id: int) -> None:
+    # More often than a prepared statement stays with its custom plan.
+    for _ in range(12):
+        async with database.transaction(tenant_id) as connection:
+            run, new = await training_runs.start_or_join_run(
+                connection, tenant_id, as_of=NOW, promote=Promotion.NEVER, now=NOW
+            )
+            assert new
+            await training_runs.succeed_run(connection, tenant_id, run.id, now=NOW)
+
+
 async def test_progress_never_goes_back(database: Database, tenant_id: int) -> None:
     run, _ = await start(database, tenant_id)
     async with database.transaction(tenant_id) as connection:
