@@ -107,7 +107,9 @@ def start(
     threading.Thread(target=child.wait, name="embedded-postgres-reaper", daemon=True).start()
     while True:
         postmaster = read_postmaster(layout.data)
-        if postmaster is not None and postmaster.ready:
+        # unshare and setpriv replace themselves by the server, so its id is the child's; a file with another id
+        # is the last crash's and says "ready" too.
+        if postmaster is not None and postmaster.pid == child.pid and postmaster.ready:
             return postmaster
         if child.poll() is not None:
             output = log_since(layout.log, log_start)
