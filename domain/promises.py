@@ -68,7 +68,7 @@ def settle(promises: Sequence[Promise], payments: Iterable[Payment], *, as_of: d
 
 
 def promise_status(promise: Promise, settlement: Settlement, instant: datetime) -> PromiseStatus:
-    """KEPT when filled, BROKEN when its deadline has passed unfilled, PENDING before; for a settlement as of `instant`."""
+    """KEPT when filled, BROKEN from its deadline on, PENDING before; `settlement` is as of `instant`."""
     if settlement.kept_at is not None and settlement.kept_at <= instant:
         return PromiseStatus.KEPT
     return PromiseStatus.BROKEN if promise.deadline <= instant else PromiseStatus.PENDING
