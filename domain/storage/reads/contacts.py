@@ -1,0 +1,111 @@
+"""The ways to reach a debtor, each with its status."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Integer, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.vocabulary import Channel, ContactPointStatus
+
+# A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
+_POINTS = text(
+    """
+    WITH wanted AS (
+        SELECT id, email, phone, postal_address FROM debtor
+        WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)
+    ), point AS (
+        SELECT wanted.id AS debtor_id, own.channel, own.address
+        FROM wanted CROSS JOIN LATERAL (VALUES
+            ('EMAIL', email), ('SMS', phone), ('WHATSAPP', phone), ('VOICE', phone), ('LETTER', postal_address)
+        ) AS own (channel, address)
+        WHERE own.address IS NOT NULL
+        UNION
+        SELECT debtor_id, channel, address FROM contact_point
+        WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
+    ), heard AS (
+        SELECT debtor_id, channel,
+               max(bounced_hard_at) AS bounced_at,
+               max(greatest(opened_at, clicked_at, landed_at, replied_at, right_party_contacted_at,
+                            CASE WHEN bounced_hard_at IS NULL THEN delivered_at END)) AS reached_at,
+               max(unsubscribed_at) AS unsubscribed_at
+        FROM communication
+        WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND direction = 'OUTBOUND'
+        GROUP BY debtor_id, channel
+    )
+    SELECT point.debtor_id, point.channel, point.address, stored.verified_at, stored.consented_at,
+           stored.opted_out_at, heard.unsubscribed_at, heard.bounced_at, heard.reached_at
+    FROM point
+    LEFT JOIN contact_point AS stored
+        ON stored.tenant_id = :tenant_id AND stored.debtor_id = point.debtor_id
+        AND stored.channel = point.channel AND stored.address = point.address
+    LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
+    ORDER BY point.debtor_id, point.channel, point.address
+    """
+).bindparams(bindparam("tenant_id", type_=Integer), bindparam("debtor_ids", type_=ARRAY(BigInteger)))
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPointRow:
+    """A way to reach a debtor and whether it can be used."""
+
+    channel: Channel
+    address: str
+    status: ContactPointStatus
+    verified_at: datetime | None
+    consented_at: datetime | None
+    opted_out_at: datetime | None
+
+
+def opted_out_since(
+    *, opted_out_at: datetime | None, unsubscribed_at: datetime | None, consented_at: datetime | None
+) -> datetime | None:
+    """When the debtor last refused the channel: the stated opt-out or an unsubscription, unless consent came later."""
+    refusals = [instant for instant in (opted_out_at, unsubscribed_at) if instant is not None]
+    if not refusals or (consented_at is not None and consented_at > max(refusals)):
+        return None
+    return max(refusals)
+
+
+def status_of(
+    *,
+    opted_out_at: datetime | None,
+    bounced_at: datetime | None,
+    reached_at: datetime | None,
+    verified_at: datetime | None,
+) -> ContactPointStatus:
+    """OPTED_OUT, else BOUNCED (a hard bounce on the channel with no proof of reach since), else VERIFIED or not."""
+    if opted_out_at is not None:
+        return ContactPointStatus.OPTED_OUT
+    proofs = [instant for instant in (reached_at, verified_at) if instant is not None]
+    if bounced_at is not None and not any(proof > bounced_at for proof in proofs):
+        return ContactPointStatus.BOUNCED
+    return ContactPointStatus.UNVERIFIED if verified_at is None else ContactPointStatus.VERIFIED
+
+
+async def contact_points(
+    connection: AsyncConnection, tenant_id: int, debtor_ids: Sequence[int]
+) -> Mapping[int, list[ContactPointRow]]:
+    """Each debtor's contact points, by channel and address."""
+    found: dict[int, list[ContactPointRow]] = {debtor_id: [] for debtor_id in debtor_ids}
+    rows = await connection.execute(_POINTS, {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids)})
+    for row in rows:
+        opted_out_at = opted_out_since(
+            opted_out_at=row.opted_out_at,
+            unsubscribed_at=row.unsubscribed_at,
+            consented_at=row.consented_at,
+        )
+        status = status_of(
+            opted_out_at=opted_out_at,
+            bounced_at=row.bounced_at,
+            reached_at=row.reached_at,
+            verified_at=row.verified_at,
+        )
+        found[row.debtor_id].append(
+            ContactPointRow(
+                Channel(row.channel), row.address, status, row.verified_at, row.consented_at, opted_out_at
+            )
+        )
+    return found
