@@ -172,6 +172,14 @@ def test_an_hour_that_a_clock_change_repeats_comes_twice() -> None:
         assert next_lawful_instant(after, 6, 2, Channel.SMS, MADRID, preset=ROUND_THE_CLOCK) == expected
 
 
+def test_an_hour_that_comes_back_after_another_is_found_again() -> None:
+    """Troll moves by two hours: on 2026-10-25 the hours run 1, 2, 1, 2."""
+    debtor = Reachability("Antarctica/Troll", ALL_ADDRESSES)
+    between = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    found = next_lawful_instant(between, 6, 1, Channel.SMS, debtor, preset=ROUND_THE_CLOCK)
+    assert found == datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+
+
 def test_half_an_hour_skipped_leaves_the_other_half() -> None:
     """Lord Howe Island moves by 30 minutes: on 2026-10-04 the hour of two begins at half past."""
     debtor = Reachability("Australia/Lord_Howe", ALL_ADDRESSES)
