@@ -65,6 +65,7 @@ def _create_role() -> None:
     )
     op.execute("GRANT USAGE ON SCHEMA public TO dunwell_app")
     op.execute("GRANT SELECT ON tenant TO dunwell_app")
+    op.execute("GRANT SELECT ON alembic_version TO dunwell_app")  # a server asks whether the schema is its own
     for table in TENANT_TABLES:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO dunwell_app")
 

@@ -1,0 +1,71 @@
+# Everything from a fresh clone: each target sets up what it needs inside .venv and does it once.
+# Needs Python >= 3.11, make and a Python package registry; the network only while packages are installed.
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+# A command line of several tests at once, say: make test TESTS="tests/api -k cli"
+TESTS ?= tests
+UV ?= uv
+
+.PHONY: help run test conformance bench picture lint lock clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+run: $(VENV)/.ready ## set up, then the main job: a demo portfolio imported, learned from and served
+	@exec $(BIN)/dunwell demo
+
+test: lint ## set up, then every check and test; what CI runs
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.ready-dev ## style, types and the layers of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+conformance: $(VENV)/.ready-dev ## the long tests
+	DUNWELL_TEST_LONG=1 $(BIN)/python -m pytest $(TESTS) --timeout=3600
+
+bench: $(VENV)/.ready-dev ## the benchmarks: each prints its ratio and writes bench/results/*.json
+	$(BIN)/python -m bench.run
+
+picture: $(VENV)/.ready-dev ## draw docs/send-time-heatmap.png from the demo
+	$(BIN)/python -m bench.picture docs/send-time-heatmap.png
+
+lock: ## renew requirements*.txt from pyproject.toml; needs uv
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
+		--extra build pyproject.toml -o requirements.txt
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
+		--extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## remove what set-up and tools made; data under .dunwell stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "dunwell needs Python 3.11 or newer, and no such python3 is on the path." \
+		"Install one, or name it: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "dunwell needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version`."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/install-system-package python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(MAKE) --no-print-directory $(VENV)/.installed
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(MAKE) --no-print-directory $(VENV)/.installed
+	@touch $@ $(VENV)/.ready
+
+# The checkout itself: by the setuptools that is locked, nothing downloaded.
+.PHONY: $(VENV)/.installed
+$(VENV)/.installed:
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || .ci/install-system-package libgomp1
+	@$(BIN)/python -c 'import lightgbm'

@@ -1,0 +1,10 @@
+"""The command line, `dunwell`: every verb of docs/contract/cli.md that there is."""
+
+from api.cli.edge import run
+
+
+def main() -> None:
+    """Run the verb that was asked for; exit status 0 only when all of it was done."""
+    from api.cli import facts, models, serving, setup, training  # each adds its verbs
+
+    run(setup, facts, training, models, serving)

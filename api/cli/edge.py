@@ -1,0 +1,145 @@
+"""What every verb shares: one way to parse, to reach the database, to show progress and to fail."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from api.settings import Settings
+from api.wiring import DatabaseServer, database_server, open_database
+from domain.storage.sessions import Database
+
+app = typer.Typer(
+    name="dunwell",
+    help="Knows when and how to contact a debtor: exact KPIs, lawful recommendations, forecasts that hold.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+#: Figures and results go to standard output, everything else (progress, warnings) to standard error.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Result = TypeVar("Result")
+
+
+class CommandError(Exception):
+    """What a person asked for cannot be done; `code` is stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run(*_verbs: ModuleType) -> None:
+    """Run the verb named on the command line; expected errors are one sentence with a code, exit status 1."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("Interrupted.")
+        sys.exit(130)
+    except Exception as error:
+        code = getattr(error, "code", None)
+        if not isinstance(code, str):
+            raise
+        err.print(f"{code}: {getattr(error, 'message', error)}", markup=False)
+        sys.exit(1)
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 instant with offset, as UTC."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no ISO 8601 instant; write it like 2026-03-01T09:30:00+01:00."
+        ) from None
+    if parsed.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} has no offset; add one, as in {text}+00:00 for UTC.")
+    return parsed.astimezone(UTC)
+
+
+TenantOption = Annotated[str, typer.Option("--tenant", metavar="KEY", help="The tenant's key.")]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of",
+        parser=instant,
+        metavar="INSTANT",
+        help="Nothing later is seen, and 'now' is then. Default: now.",
+    ),
+]
+
+
+def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end in a loop of its own."""
+    return asyncio.run(work)
+
+
+def settings() -> Settings:
+    """The environment, or one clear sentence about what is wrong in it.
+
+    Raises:
+        CommandError: BAD_SETTING.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "DUNWELL_" + "_".join(str(part) for part in wrong["loc"]).upper()
+        raise CommandError("BAD_SETTING", f"{name}: {wrong['msg'].lower()}.") from None
+
+
+@contextmanager
+def server() -> Iterator[DatabaseServer]:
+    """The PostgreSQL to work on: one's own, or the embedded one, started when nobody has."""
+    with database_server(settings()) as found:
+        yield found
+
+
+@asynccontextmanager
+async def tenant(found: DatabaseServer, key: str) -> AsyncIterator[tuple[Database, int]]:
+    """The app's database and the id of the tenant with this key.
+
+    Raises:
+        CommandError: TENANT_UNKNOWN.
+    """
+    async with open_database(found) as database:
+        tenant_id = await database.tenant_id(key)
+        if tenant_id is None:
+            raise CommandError(
+                "TENANT_UNKNOWN",
+                f"There is no tenant {key!r}. Make one: dunwell tenant create {key} --name NAME",
+            )
+        yield database, tenant_id
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[str, float], None]]:
+    """A bar on standard error; the function takes (what is being done, share done 0 to 1)."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task(title, total=1.0)
+
+        def show(stage: str, share: float) -> None:
+            bar.update(task, description=f"{title}: {stage}" if stage else title, completed=share)
+
+        yield show
+        bar.update(task, description=title, completed=1.0)

@@ -1,0 +1,62 @@
+"""Bringing a database to the schema of this checkout, and telling whether it is there."""
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from api.jobs.system import create_job_tables, job_url
+from domain.storage.schema import schema_revision
+from domain.storage.sessions import Database
+
+_ALEMBIC_INI = Path(__file__).parents[1] / "alembic.ini"
+_MIGRATION_LOCK = 0x64756E77656C6C  # "dunwell"
+
+
+class SchemaBehind(Exception):
+    """The database's schema is not this checkout's."""
+
+    code = "SCHEMA_NOT_CURRENT"
+
+
+def newest_revision() -> str:
+    """The revision this checkout works with."""
+    revision = ScriptDirectory.from_config(Config(_ALEMBIC_INI)).get_current_head()
+    if revision is None:
+        raise SchemaBehind("This checkout has no migrations; get a complete one.")
+    return revision
+
+
+def migrate(owner_url: str) -> str:
+    """Run every migration that is missing, job tables included; answers the revision reached. Repeating it is free."""
+    config = Config(_ALEMBIC_INI)
+    config.attributes["url"] = owner_url
+    with psycopg.connect(job_url(owner_url)) as connection:
+        # Two starts at once migrate one after the other; the lock ends with this transaction.
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        command.upgrade(config, "head")
+        create_job_tables(owner_url)
+    return newest_revision()
+
+
+async def verify_schema(database: Database) -> None:
+    """Go on only with the schema this checkout was made for.
+
+    Raises:
+        SchemaBehind: the database is older, newer, or was never migrated.
+    """
+    wanted, found = newest_revision(), await schema_revision(database)
+    if found == wanted:
+        return
+    known = {script.revision for script in ScriptDirectory.from_config(Config(_ALEMBIC_INI)).walk_revisions()}
+    if found is None or found in known:
+        at = f"is at revision {found}" if found else "has not been migrated yet"
+        raise SchemaBehind(
+            f"The database {at}; this checkout needs {wanted}. Run `dunwell migrate`, then try again."
+        )
+    raise SchemaBehind(
+        f"The database is at revision {found}, which this checkout does not know: it belongs to a newer dunwell. "
+        "Use that one, or restore an older backup."
+    )

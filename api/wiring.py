@@ -1,0 +1,100 @@
+"""The composition root: settings in, a running product out. The only place that knows every room."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError
+
+from api.embedded import EmbeddedPostgres
+from api.migrating import SchemaBehind, migrate, verify_schema
+from api.settings import Settings
+from domain.storage.sessions import Database
+
+logger = logging.getLogger("dunwell")
+
+
+class DatabaseUnreachable(Exception):
+    """The PostgreSQL that was named does not answer, or does not let us in."""
+
+    code = "DATABASE_UNREACHABLE"
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """Where the tables are.
+
+    owner_url: of the role that owns them, for migrations and new tenants; app_url: for everything else. With one URL
+    they are the same, and each transaction takes the app's role.
+    """
+
+    owner_url: str
+    app_url: str
+    embedded: bool
+
+
+@contextmanager
+def database_server(settings: Settings) -> Iterator[DatabaseServer]:
+    """The PostgreSQL of the settings; the embedded one is started by its first user and stopped by its last.
+
+    Raises:
+        EmbeddedPostgresError: it cannot be started; its code says why.
+    """
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        owner = settings.migrations_url
+        yield DatabaseServer(owner.get_secret_value() if owner else url, url, embedded=False)
+        return
+    with EmbeddedPostgres.attach(settings.home, port=settings.postgres_port) as embedded:
+        yield DatabaseServer(embedded.owner_url, embedded.app_url, embedded=True)
+
+
+@asynccontextmanager
+async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
+    """The app's pool on a database that is fit for use; the embedded one is migrated when it is behind.
+
+    Raises:
+        DatabaseUnreachable: nobody answers there.
+        SchemaBehind: it must be migrated first.
+        UnsafeRole: tenants would not be kept apart.
+    """
+    database = Database(server.app_url)
+    try:
+        await _make_fit(server, database)
+        yield database
+    finally:
+        await database.close()
+
+
+async def _make_fit(server: DatabaseServer, database: Database) -> None:
+    try:
+        await verify_schema(database)
+    except SchemaBehind:
+        if not server.embedded:
+            raise
+        migrate(server.owner_url)
+        await verify_schema(database)
+    except (OSError, InterfaceError, DBAPIError) as error:
+        raise DatabaseUnreachable(
+            f"PostgreSQL at {_address(server.app_url)} cannot be used ({_reason(error)}). "
+            "Check DUNWELL_DATABASE_URL and that the server runs."
+        ) from error
+    await database.verify_role()
+
+
+def _address(url: str) -> str:
+    parsed = make_url(url)
+    return f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
+
+
+def artefact_folder(settings: Settings) -> Path:
+    """Where a worker keeps histories while it learns from them."""
+    return settings.home.absolute() / "training"

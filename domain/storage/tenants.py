@@ -1,0 +1,45 @@
+"""Making tenants: the one write that no tenant's own transaction may do, so it takes the owner's URL."""
+
+import re
+
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from domain.storage.sessions import async_url
+from domain.storage.tables import tenant
+
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class TenantError(Exception):
+    """A tenant that cannot be made; `code`: BAD_TENANT_KEY, BAD_CURRENCY, TENANT_EXISTS."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+async def create_tenant(owner_url: str, *, key: str, name: str, currency: str) -> int:
+    """A new tenant's id. key: how commands and addresses name it; currency: ISO 4217, what decisions are ranked in.
+
+    Raises:
+        TenantError: the key or the currency is no such thing, or the key is taken.
+    """
+    if not _KEY.fullmatch(key):
+        raise TenantError(
+            "BAD_TENANT_KEY",
+            f"{key!r} cannot be a tenant's key: use 1 to 63 lower-case letters, digits, '-' and '_', "
+            "beginning with a letter or digit.",
+        )
+    if not re.fullmatch(r"[A-Z]{3}", currency):
+        raise TenantError("BAD_CURRENCY", f"{currency!r} is no ISO 4217 currency; write it like EUR.")
+    engine = create_async_engine(async_url(owner_url))
+    try:
+        async with engine.begin() as connection:
+            row = insert(tenant).values(key=key, name=name, currency=currency).returning(tenant.c.id)
+            return int((await connection.execute(row)).scalar_one())
+    except IntegrityError:
+        raise TenantError("TENANT_EXISTS", f"There is a tenant {key!r} already.") from None
+    finally:
+        await engine.dispose()
