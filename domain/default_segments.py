@@ -42,7 +42,7 @@ def default_segments(
     thresholds = {
         currency: _thresholds(currency, tenant_currency, rates) for currency in sorted(set(currencies))
     }
-    kinds: list[str | None] = sorted(set(products))
+    kinds: list[str | None] = [*sorted(set(products))]
     if len(kinds) > MOST_PRODUCTS:
         kinds = [None]
     return [
