@@ -1,0 +1,1 @@
+"""The KPI dictionary: what can be asked, what an answer row holds, and every formula. Source: kpis.md."""
