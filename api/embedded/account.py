@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import logging
 import os
+import pwd
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from api.embedded.errors import EmbeddedPostgresError, ErrorCode, namespaces_forbidden
+from api.embedded.errors import EmbeddedPostgresError, ErrorCode, namespaces_forbidden, user_unknown
 from api.embedded.layout import Layout
 
 logger = logging.getLogger("dunwell.embedded")
 
 MAJOR_VERSION = 18
-FALLBACK_UID = 60_932
-"""Unallocated on systemd machines (60578 to 61183 are), and inside the 65536 ids of a container."""
+FALLBACK_USERS = ("postgres", "nobody")
+"""Who may run it for root without namespaces: initdb wants a user that /etc/passwd knows."""
 SYSTEM_FOLDER = Path("/var/lib/dunwell")
-_UNSHARE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 
 
 @dataclass(frozen=True)
@@ -96,24 +97,56 @@ def choose_account(layout: Layout) -> tuple[Account, Layout]:
     forbidden.
 
     Raises:
-        EmbeddedPostgresError: BINARIES_MISSING, NAMESPACES_FORBIDDEN.
+        EmbeddedPostgresError: BINARIES_MISSING, NAMESPACES_FORBIDDEN, USER_UNKNOWN.
         OSError: files cannot be given to the account.
     """
     own = Account((), None, carried_programs())
-    if os.geteuid() != 0:
+    user = os.geteuid()
+    if user != 0 and (layout.data.exists() or _is_known(user)):
         return own, layout
     kept = (layout.data if layout.data.exists() else layout.root).stat()
-    if kept.st_uid != 0:
+    if user == 0 and kept.st_uid != 0:
         return _dropped_to((kept.st_uid, kept.st_gid), own, layout)
-    inside = replace(own, command=_UNSHARE)
-    if inside.passes(layout.cluster_folder) and inside.runs():
+    inside = _renamed(own)
+    if inside is not None and inside.passes(layout.cluster_folder) and inside.runs():
         return inside, layout
+    if user != 0:
+        raise user_unknown(layout.home, user)
+    fallback = _fallback_user(layout)
     logger.warning(
-        "user namespaces are forbidden here, or cannot reach %s: PostgreSQL runs as user id %d instead",
+        "user namespaces are forbidden here, or cannot reach %s: PostgreSQL runs as the user %s instead",
         layout.cluster_folder,
-        FALLBACK_UID,
+        fallback.pw_name,
     )
-    return _dropped_to((FALLBACK_UID, FALLBACK_UID), own, layout)
+    return _dropped_to((fallback.pw_uid, fallback.pw_gid), own, layout)
+
+
+def _is_known(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
+def _renamed(own: Account) -> Account | None:
+    """The current user inside a user namespace where it goes by another name; None without a name to take.
+
+    initdb looks its user up, so it must be one that /etc/passwd knows. Which one makes no difference outside;
+    65534 is left out because inside a namespace it means everybody else.
+    """
+    for known in pwd.getpwall():
+        if known.pw_uid not in (0, 65_534):
+            names = (f"--map-user={known.pw_uid}", f"--map-group={known.pw_gid or known.pw_uid}")
+            return replace(own, command=("unshare", "--user", *names, "--"))
+    return None
+
+
+def _fallback_user(layout: Layout) -> pwd.struct_passwd:
+    for name in FALLBACK_USERS:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise namespaces_forbidden(layout.home, f"none of the users {', '.join(FALLBACK_USERS)} exists here")
 
 
 def _dropped_to(owner: tuple[int, int], own: Account, layout: Layout) -> tuple[Account, Layout]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class ErrorCode(StrEnum):
     FOLDER_NOT_WRITABLE = "FOLDER_NOT_WRITABLE"
     LOCKS_UNSUPPORTED = "LOCKS_UNSUPPORTED"
     NAMESPACES_FORBIDDEN = "NAMESPACES_FORBIDDEN"
+    USER_UNKNOWN = "USER_UNKNOWN"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     START_TIMEOUT = "START_TIMEOUT"
     START_FAILED = "START_FAILED"
@@ -43,7 +45,7 @@ def disk_full(folder: Path) -> EmbeddedPostgresError:
     """The disk that holds `folder` has no room left for PostgreSQL."""
     return EmbeddedPostgresError(
         ErrorCode.DISK_FULL,
-        f"the disk that holds {folder} is full ({_free_space(folder)}). "
+        f"the disk that holds {folder} has too little room for the database ({_free_space(folder)} now). "
         "Free some space there, or set DUNWELL_HOME to a folder on another disk, then start again.",
     )
 
@@ -84,6 +86,16 @@ def namespaces_forbidden(folder: Path, reason: str) -> EmbeddedPostgresError:
     )
 
 
+def user_unknown(folder: Path, uid: int | None) -> EmbeddedPostgresError:
+    """The user has a number but no name, which initdb does not accept."""
+    number = "of this process" if uid is None else str(uid)
+    return EmbeddedPostgresError(
+        ErrorCode.USER_UNKNOWN,
+        f"the database in {folder} cannot be made: the user id {number} has no entry in /etc/passwd, which "
+        f"PostgreSQL's initdb needs. Add one, run as a user that has one, {_OWN_SERVER}.",
+    )
+
+
 def from_os_error(error: OSError, folder: Path) -> EmbeddedPostgresError:
     """Name an operating-system error met while working in `folder`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -104,19 +116,25 @@ def from_server_output(output: str, folder: Path, port: int | None, log: Path) -
     (src/backend/libpq/pqcomm.c, src/backend/utils/init/miscinit.c) and of strerror(3).
     """
 
-    def says(*phrases: str) -> bool:
-        return any(phrase in output for phrase in phrases)
-
-    if says("No space left on device", "Disk quota exceeded"):
-        return disk_full(folder)
-    if port is not None and says("Address already in use"):
-        return port_taken(port)
-    if port is not None and says("could not bind") and says("Permission denied"):
+    if port is not None and "could not bind" in output and "Permission denied" in output:
         return port_forbidden(port)
-    if says("Cannot allocate memory", "could not map anonymous shared memory"):
-        return _out_of_memory(folder)
-    if says("Permission denied", "wrong ownership", "invalid permissions", "Read-only file system"):
-        return folder_not_writable(folder, "PostgreSQL may not read or write it")
+    causes: list[tuple[tuple[str, ...], Callable[[], EmbeddedPostgresError]]] = [
+        (
+            ("No space left on device", "Disk quota exceeded", "Check free disk space"),
+            lambda: disk_full(folder),
+        ),
+        (("Cannot allocate memory", "could not map anonymous shared memory"), lambda: _out_of_memory(folder)),
+        (("could not look up effective user ID",), lambda: user_unknown(folder, None)),
+        (
+            ("Permission denied", "wrong ownership", "invalid permissions", "Read-only file system"),
+            lambda: folder_not_writable(folder, "PostgreSQL may not read or write it"),
+        ),
+    ]
+    if port is not None:
+        causes.insert(0, (("Address already in use",), lambda: port_taken(port)))
+    for phrases, cause in causes:
+        if any(phrase in output for phrase in phrases):
+            return cause()
     return EmbeddedPostgresError(
         ErrorCode.START_FAILED,
         f"the database in {folder} did not start. The last lines of {log} say: {_last_lines(output)}",

@@ -88,7 +88,7 @@ def render(settings: Mapping[str, str], local_conf: Path) -> str:
     lines = ["# Written by dunwell at every start. Put settings of your own into:", f"# {local_conf}"]
     lines += [f"{name} = {_quote(value)}" for name, value in settings.items()]
     with contextlib.suppress(FileNotFoundError):
-        lines.append(local_conf.read_text(encoding="utf-8"))
+        lines.append(local_conf.read_text(encoding="utf-8").rstrip())
     return "\n".join(lines) + "\n"
 
 

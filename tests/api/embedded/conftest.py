@@ -3,9 +3,10 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -41,13 +42,14 @@ def used_home(home: Path, _template: Path) -> Path:
 
 @pytest.fixture
 def hold() -> Iterator[Callable[..., Holder]]:
-    """Start a process that holds a home: `hold(home, *options)`."""
+    """Start a process that holds a home: `hold(home, *options)`; `python` and others say how."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(home: Path, *options: str) -> Holder:
-        process = spawn([sys.executable, str(HOLDER), str(home), *options])
-        started.append(process)
-        return first_words(process)
+    def start(
+        home: Path, *options: str, python: Sequence[str | Path] = (sys.executable, HOLDER), **how: Any
+    ) -> Holder:
+        started.append(spawn([*map(str, python), str(home), *options], **how))
+        return first_words(started[-1])
 
     yield start
     for process in started:
