@@ -1,10 +1,8 @@
 """Sums and last instants as they were known before a given instant, for many rows at once."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from ml.arrays import Floats, Ints
 
 
 class AsOfSums:
@@ -13,9 +11,9 @@ class AsOfSums:
     owner: (n,) codes ≥ 0; at: (n,) microseconds; values: (n,) or (n, k), default one per fact.
     """
 
-    def __init__(self, owner: Ints, at: Ints, values: NDArray[np.float64] | None = None) -> None:
+    def __init__(self, owner: Ints, at: Ints, values: Floats | None = None) -> None:
         table = np.ones((len(owner), 1)) if values is None else np.asarray(values, dtype=np.float64)
-        table = table.reshape(len(owner), -1)
+        table = table[:, None] if table.ndim == 1 else table
         self._instants = np.unique(at)
         self._stride = len(self._instants) + 1
         order = np.argsort(self._position(owner, at), kind="stable")

@@ -221,12 +221,12 @@ def _addresses(facts: Facts, debtors: pl.DataFrame, as_of: datetime) -> pl.DataF
             pl.col("opted_out_at") <= as_of
         )
         known = (
-            pl.concat([known, points.select(schema)])
+            pl.concat([known, points.select(*schema)])
             .unique()
-            .join(opted.select(schema), on=list(schema), how="anti")
+            .join(opted.select(*schema), on=list(schema), how="anti")
         )
     elif points is not None:
-        known = pl.concat([known, points.select(schema)])
+        known = pl.concat([known, points.select(*schema)])
     return known.select("debtor", "channel").unique(maintain_order=True)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ml.arrays import Floats, Ints, sums_by
 from ml.as_of import AsOfSums
 from ml.frames import History
-from ml.local_time import DAY_SECONDS, MICROSECONDS, NEVER, Ints, LocalTime, local_time, microseconds
-from ml.outcomes import CHANNELS, Floats, Outcomes, in_tenant_currency, outcomes_of
+from ml.local_time import DAY_SECONDS, MICROSECONDS, NEVER, LocalTime, local_time, microseconds
+from ml.outcomes import CHANNELS, Outcomes, in_tenant_currency, outcomes_of
 
 DAY = DAY_SECONDS * MICROSECONDS
 SETTLED_AFTER = 7 * DAY
@@ -86,7 +87,7 @@ class Casebook:
         """What each debtor owes before an instant, in the tenant's currency."""
         row, account = self._accounts_of(debtor)
         balance = self._open_balance(account, at[row])
-        return _sum_by(row, balance, len(debtor))
+        return sums_by(row, balance, len(debtor))
 
     # ---- indexes -------------------------------------------------------------------------------------------------
 
@@ -123,7 +124,7 @@ class Casebook:
     def _index_payments(self) -> None:
         history = self.history
         positions = self._accounts.select("account", "position", "owner")
-        payments = history.payments.join(positions, on="account", maintain_order="left").with_columns(
+        payments = history.payments.join(positions, on="account").with_columns(
             value=in_tenant_currency(history, "amount", "currency").fill_null(0.0)
         )
         reversed_ones = payments.filter(pl.col("reversed_at").is_not_null())
@@ -166,16 +167,17 @@ class Casebook:
         overdue = np.where(balance > 0, contacts.local.date[row] - self._due[account], -(10**6))
         past_due = np.full(count, -(10.0**6))
         np.maximum.at(past_due, row, overdue)
-        owed = _sum_by(row, balance, count)
-        principal = _sum_by(row, self._principal[account], count)
+        owed = sums_by(row, balance, count)
+        principal = sums_by(row, self._principal[account], count)
         largest = _row_of_largest(row, balance, count)
-        chosen = np.where(largest >= 0, account[largest] if len(account) else 0, 0)
-        attributes = self._accounts[chosen] if len(self._accounts) else self._accounts.clear(count)
+        attributes = (
+            self._accounts[np.append(account, -1)[largest]] if len(account) else self._accounts.clear(count)
+        )
         columns: Columns = {
             "log_balance": np.log1p(owed),
             "log_principal": np.log1p(principal),
             "days_past_due": np.where(past_due > -(10**5), past_due, np.nan),
-            "open_accounts": _sum_by(row, (balance > 0).astype(np.float64), count),
+            "open_accounts": sums_by(row, (balance > 0).astype(np.float64), count),
             "product": attributes["product"],
             "currency": attributes["currency"],
         }
@@ -243,10 +245,6 @@ def _shrunk(settled_answered: Floats) -> Floats:
     """Own response rate, drawn towards a fixed prior: a fixed one, so that no later fact can move an earlier row's value."""
     settled, answered = settled_answered[:, 0], settled_answered[:, 1]
     return np.asarray((answered + _PRIOR_RATE * _PRIOR_CONTACTS) / (settled + _PRIOR_CONTACTS))
-
-
-def _sum_by(row: Ints, value: Floats, count: int) -> Floats:
-    return np.bincount(row, weights=value, minlength=count).astype(np.float64)
 
 
 def _row_of_largest(row: Ints, value: Floats, count: int) -> Ints:

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+
+from ml.arrays import Ints
 
 MICROSECONDS = 1_000_000
 DAY_SECONDS = 86_400
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

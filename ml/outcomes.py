@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from ml.arrays import Bools, Floats, Ints
 from ml.frames import History
-from ml.local_time import MICROSECONDS, NEVER, Ints, LocalTime, local_time, microseconds
+from ml.local_time import MICROSECONDS, LocalTime, local_time, microseconds
 
 CHANNELS = ("EMAIL", "SMS", "WHATSAPP", "PUSH", "LETTER", "VOICE")
 """Channel codes are positions in this tuple."""
@@ -18,9 +18,6 @@ CONVERSION_WINDOW = timedelta(days=30)
 """A communication converts when a payment within this time of `sent_at` is attributed to it."""
 
 HORIZON_SECONDS = CONVERSION_WINDOW.total_seconds()
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -134,15 +131,11 @@ def _first_payments(history: History, sent: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-__all__ = [
-    "CHANNELS",
-    "CONVERSION_WINDOW",
-    "HORIZON_SECONDS",
-    "NEVER",
-    "Bools",
-    "Floats",
-    "Outcomes",
-    "channel_codes",
-    "in_tenant_currency",
-    "outcomes_of",
-]
+def sent_costs(history: History, outcomes: Outcomes) -> Floats:
+    """(n,) cost of each communication in the tenant's currency; nan where it is not recorded."""
+    costs = history.communications.select(
+        "communication", value=in_tenant_currency(history, "cost", "currency")
+    )
+    asked = pl.DataFrame({"communication": outcomes.keys})
+    joined = asked.join(costs, on="communication", how="left", maintain_order="left")
+    return joined["value"].fill_null(np.nan).to_numpy()

@@ -1,0 +1,90 @@
+"""Gradient-boosted trees with settings that give the same trees for the same data and seed, on any number of threads."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from ml.arrays import Floats
+
+FIXED: dict[str, Any] = {
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "feature_pre_filter": False,
+    "max_bin": 127,
+    "cat_l2": 10.0,
+    "cat_smooth": 20.0,
+    "max_cat_threshold": 64,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to grow one model; `extra` goes to LightGBM as it is."""
+
+    objective: str = "binary"
+    rounds: int = 150
+    learning_rate: float = 0.06
+    leaves: int = 15
+    least_in_leaf: int = 80
+    l2: float = 5.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def parameters(self, *, seed: int, threads: int) -> dict[str, Any]:
+        """The parameter set LightGBM takes."""
+        return {
+            **FIXED,
+            "objective": self.objective,
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": self.least_in_leaf,
+            "lambda_l2": self.l2,
+            "seed": seed,
+            "num_threads": threads,
+            **self.extra,
+        }
+
+
+def grow(
+    matrix: np.ndarray[Any, Any],
+    label: Floats,
+    weight: Floats,
+    *,
+    settings: Settings,
+    categorical: list[int],
+    seed: int,
+    threads: int,
+    init_score: Floats | None = None,
+) -> lightgbm.Booster:
+    """Fits trees; rows of weight 0 are left out. init_score: margin to start from, per row."""
+    rows = np.flatnonzero(weight > 0)
+    dataset = lightgbm.Dataset(
+        matrix[rows],
+        label=label[rows],
+        weight=weight[rows],
+        init_score=None if init_score is None else init_score[rows],
+        categorical_feature=categorical,
+        free_raw_data=True,
+    )
+    parameters = settings.parameters(seed=seed, threads=threads)
+    return lightgbm.train(parameters, dataset, num_boost_round=settings.rounds)
+
+
+def margin(booster: lightgbm.Booster, matrix: np.ndarray[Any, Any], threads: int) -> Floats:
+    """Raw scores (n,), without any init_score. Early stopping of prediction is never used: it moves probabilities."""
+    if not len(matrix):
+        return np.zeros(0)
+    return np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float64)
+
+
+def sigmoid(margins: Floats) -> Floats:
+    """Logistic function, safe for large margins."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margins, -35, 35))))
+
+
+def logit(probability: float) -> float:
+    """Log-odds of a probability, kept off 0 and 1."""
+    inside = min(max(probability, 1e-6), 1 - 1e-6)
+    return float(np.log(inside / (1 - inside)))

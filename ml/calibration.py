@@ -1,0 +1,86 @@
+"""Making probabilities mean what they say: Platt scaling per channel, and how far off they are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.arrays import Floats, Ints
+from ml.boosting import sigmoid
+from ml.outcomes import CHANNELS
+
+_ITERATIONS = 30
+_SLOPE_PRIOR = 25.0
+_OFFSET_PRIOR = 2.0
+
+
+@dataclass(frozen=True)
+class Platt:
+    """slope, offset: (channels,); calibrated log-odds = slope · margin + offset. Source: Platt 1999."""
+
+    slope: Floats
+    offset: Floats
+
+    def apply(self, margins: Floats, channel: Ints) -> Floats:
+        """(n,) calibrated log-odds."""
+        return np.asarray(self.slope[channel] * margins + self.offset[channel])
+
+    @classmethod
+    def identity(cls) -> "Platt":
+        """Leaves margins as they are."""
+        return cls(np.ones(len(CHANNELS)), np.zeros(len(CHANNELS)))
+
+
+def fit_platt(margins: Floats, label: Floats, weight: Floats, channel: Ints) -> Platt:
+    """One slope and offset per channel, drawn towards all channels' and those towards the identity; label in [0, 1]."""
+    slope, offset = _newton(margins, label, weight, 1.0, 0.0)
+    slopes, offsets = np.full(len(CHANNELS), slope), np.full(len(CHANNELS), offset)
+    for code in range(len(CHANNELS)):
+        rows = np.flatnonzero((channel == code) & (weight > 0))
+        if len(rows):
+            slopes[code], offsets[code] = _newton(margins[rows], label[rows], weight[rows], slope, offset)
+    return Platt(slopes, offsets)
+
+
+def _newton(
+    margins: Floats, label: Floats, weight: Floats, slope: float, offset: float
+) -> tuple[float, float]:
+    """Penalised logistic regression of label on margin, starting from and drawn towards (slope, offset)."""
+    centre = np.array([slope, offset])
+    penalty = np.array([_SLOPE_PRIOR, _OFFSET_PRIOR])
+    design = np.column_stack([margins, np.ones(len(margins))])
+    point = centre.copy()
+    for _ in range(_ITERATIONS):
+        chance = sigmoid(design @ point)
+        gradient = design.T @ (weight * (label - chance)) - penalty * (point - centre)
+        curve = (design * (weight * chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(curve, gradient)
+        point = point + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-8:
+            break
+    return float(max(point[0], 0.05)), float(point[1])
+
+
+def expected_calibration_error(chance: Floats, label: Floats, weight: Floats, bins: int = 10) -> float:
+    """Weighted mean |observed − predicted| over equally filled bins of the prediction. Source: Naeini et al. 2015."""
+    if not len(chance) or weight.sum() <= 0:
+        return 0.0
+    order = np.argsort(chance, kind="stable")
+    filled = np.cumsum(weight[order])
+    place = np.minimum((filled / filled[-1] * bins).astype(np.int64), bins - 1)
+    mass = np.bincount(place, weight[order], bins)
+    gap = np.bincount(place, weight[order] * (label[order] - chance[order]), bins)
+    return float(np.abs(gap).sum() / mass.sum())
+
+
+def calibration_noise(
+    chance: Floats, weight: Floats, *, seed: int, rounds: int = 200, bins: int = 10
+) -> float:
+    """The calibration error that perfectly calibrated probabilities would show on so many outcomes: mean over simulated ones."""
+    generator = np.random.default_rng(seed)
+    drawn = [
+        expected_calibration_error(
+            chance, (generator.random(len(chance)) < chance).astype(np.float64), weight, bins
+        )
+        for _ in range(rounds)
+    ]
+    return float(np.mean(drawn)) if drawn else 0.0

@@ -1,0 +1,178 @@
+"""Which contact, if any, moved a payment: soft labels for the effect of a contact against leaving alone.
+
+Payments are superposed Poisson processes: an organic rate of the debtor's segment, plus what each earlier contact contributes, piecewise
+constant since the contact was last seen to act (sent, engaged, clicked). Rates are fitted by expectation–maximisation; a contact's label is
+the expected number of the debtor's payments it moved. Unlike attribution (kpis.md) this credits channels whose openings nobody sees, and
+does not credit a message with money that would have come anyway.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ml.arrays import Floats, Ints, sums_by
+from ml.features import Casebook
+from ml.local_time import DAY_SECONDS, MICROSECONDS, NEVER
+from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes, in_tenant_currency
+
+STATES = 3
+"""0: sent, no sign of life; 1: engaged; 2: clicked or landed."""
+
+EDGES = np.array([0.0, 0.02, 0.1, 0.3, 1.0, 2.0, 4.0, 7.0, 14.0, 30.0]) * DAY_SECONDS
+"""Time since the contact last acted, seconds."""
+
+_BINS = len(EDGES) - 1
+_ITERATIONS = 120
+_PRIOR_EVENTS = 3.0
+
+
+@dataclass(frozen=True)
+class Causes:
+    """moved: (contacts,) expected payments each contact moved, at most 1; collected: the same in money (tenant's currency);
+    moved_at: when it most likely did, `NEVER` where no payment followed;
+    organic: (payments,) probability that each payment would have come anyway; rates: (channels, STATES, bins) per second."""
+
+    moved: Floats
+    collected: Floats
+    moved_at: Ints
+    organic: Floats
+    rates: Floats
+    organic_rate: Floats
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """Unreversed payments, in any order: debtor (position), paid_at (microseconds), value (tenant's currency)."""
+
+    debtor: Ints
+    paid_at: Ints
+    value: Floats
+
+    def seen_at(self, instant: int) -> "Receipts":
+        """Those made by an earlier instant."""
+        rows = self.paid_at <= instant
+        return Receipts(self.debtor[rows], self.paid_at[rows], self.value[rows])
+
+
+def trace_causes(outcomes: Outcomes, receipts: Receipts, book: Casebook, group: Ints) -> Causes:
+    """group: (debtors,) code of those who share an organic rate (segment)."""
+    pairs = _pairs(outcomes, receipts)
+    exposure = _contact_exposure(outcomes)
+    at_risk = _organic_exposure(outcomes, book, group)
+    cell = (pairs.channel * STATES + pairs.state) * _BINS + pairs.bin
+    rates, organic_rate, share, organic = _maximise(cell, pairs.receipt, exposure, receipts, group, at_risk)
+    moved = sums_by(pairs.contact, share, len(outcomes))
+    collected = sums_by(pairs.contact, share * receipts.value[pairs.receipt], len(outcomes))
+    moved_at = _likeliest_instants(pairs, share, receipts, len(outcomes))
+    shape = (len(CHANNELS), STATES, _BINS)
+    return Causes(np.minimum(moved, 1.0), collected, moved_at, organic, rates.reshape(shape), organic_rate)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    receipt: Ints
+    contact: Ints
+    channel: Ints
+    state: Ints
+    bin: Ints
+
+
+def _pairs(outcomes: Outcomes, receipts: Receipts) -> _Pairs:
+    """Every payment with every contact of its debtor in the 30 days before."""
+    order = np.lexsort((outcomes.sent_at, outcomes.debtor))
+    stride = int(max(outcomes.seen_until, receipts.paid_at.max(initial=0))) + 1
+    first_of = np.searchsorted(outcomes.debtor[order], receipts.debtor)
+    last_of = np.searchsorted(outcomes.debtor[order], receipts.debtor, side="right")
+    counts = last_of - first_of
+    receipt = np.repeat(np.arange(len(receipts.debtor)), counts)
+    within = np.arange(len(receipt)) - np.repeat(np.cumsum(counts) - counts, counts)
+    contact = order[np.repeat(first_of, counts) + within] if len(receipt) else np.zeros(0, dtype=np.int64)
+    paid_at = receipts.paid_at[receipt]
+    since = paid_at - outcomes.sent_at[contact]
+    near = (since >= 0) & (since <= HORIZON_SECONDS * MICROSECONDS) & (paid_at < stride)
+    receipt, contact, paid_at = receipt[near], contact[near], paid_at[near]
+    clicked, engaged = outcomes.clicked_at[contact] <= paid_at, outcomes.engaged_at[contact] <= paid_at
+    acted = np.where(engaged, outcomes.engaged_at[contact], outcomes.sent_at[contact])
+    acted = np.where(clicked, outcomes.clicked_at[contact], acted)
+    state = np.where(clicked, 2, np.where(engaged, 1, 0))
+    place = np.searchsorted(EDGES, (paid_at - acted) / MICROSECONDS, side="right") - 1
+    return _Pairs(receipt, contact, outcomes.channel[contact], state, np.clip(place, 0, _BINS - 1))
+
+
+def _likeliest_instants(pairs: _Pairs, share: Floats, receipts: Receipts, contacts: int) -> Ints:
+    """(contacts,) the instant of the payment each contact most likely moved."""
+    instants = np.full(contacts, NEVER, dtype=np.int64)
+    order = np.argsort(share, kind="stable")
+    instants[pairs.contact[order]] = receipts.paid_at[pairs.receipt[order]]
+    return instants
+
+
+def _contact_exposure(outcomes: Outcomes) -> Floats:
+    """(channels · STATES · bins,) seconds contacts were watched in each state since they last acted."""
+    end = np.minimum(outcomes.sent_at + int(HORIZON_SECONDS * MICROSECONDS), outcomes.seen_until)
+    engaged = np.minimum(outcomes.engaged_at, outcomes.clicked_at)
+    clicked = outcomes.clicked_at
+    spans = (
+        (outcomes.sent_at, np.minimum(engaged, end)),
+        (np.minimum(engaged, end), np.minimum(clicked, end)),
+        (np.minimum(clicked, end), end),
+    )
+    total = np.zeros((len(CHANNELS), STATES, _BINS))
+    for state, (start, stop) in enumerate(spans):
+        seconds = np.maximum(stop - start, 0) / MICROSECONDS
+        for place in range(_BINS):
+            spent = np.clip(seconds, EDGES[place], EDGES[place + 1]) - EDGES[place]
+            total[:, state, place] += np.bincount(outcomes.channel, spent, len(CHANNELS))
+    return total.ravel()
+
+
+def _organic_exposure(outcomes: Outcomes, book: Casebook, group: Ints) -> Floats:
+    """(groups,) seconds its debtors owed something since the first contact of the history."""
+    days = max((outcomes.seen_until - int(outcomes.sent_at.min())) // (DAY_SECONDS * MICROSECONDS), 1)
+    everyone = np.arange(len(group))
+    owing = np.zeros(len(group))
+    checks = 12
+    for check in range(checks):
+        at = outcomes.seen_until - int((check + 0.5) / checks * days * DAY_SECONDS * MICROSECONDS)
+        owing += book.balances(everyone, np.full(len(group), at)) > 0.005
+    return sums_by(group, owing / checks * days * DAY_SECONDS, int(group.max(initial=0)) + 1)
+
+
+def _maximise(
+    cell: Ints, receipt: Ints, exposure: Floats, receipts: Receipts, group: Ints, at_risk: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Rates per cell, organic rate per group, (pairs,) share of the payment each contact moved, (payments,) organic share."""
+    count = len(receipts.debtor)
+    own = group[receipts.debtor]
+    everybody = count / max(at_risk.sum(), 1.0)
+    organic_rate = np.full(len(at_risk), 0.5 * everybody)
+    rates = np.full(len(exposure), everybody)
+    share, organic = np.zeros(len(cell)), np.ones(count)
+    for _ in range(_ITERATIONS):
+        base = organic_rate[own]
+        total = base + np.bincount(receipt, rates[cell], count)
+        share = rates[cell] / total[receipt]
+        organic = base / total
+        mean_organic = organic.sum() / max(at_risk.sum(), 1.0)
+        organic_rate = (np.bincount(own, organic, len(at_risk)) + _PRIOR_EVENTS) / (
+            at_risk + _PRIOR_EVENTS / max(mean_organic, 1e-15)
+        )
+        events = np.bincount(cell, share, len(exposure))
+        rates = events / np.maximum(exposure, DAY_SECONDS)
+    return rates, organic_rate, share, organic
+
+
+def receipts_of(book: Casebook) -> Receipts:
+    """All unreversed payments in the book's history."""
+    history = book.history
+    positions = history.debtors.select("debtor").with_row_index("position")
+    kept = history.payments.filter(pl.col("reversed_at").is_null() & (pl.col("amount") > 0)).join(
+        positions, on="debtor"
+    )
+    kept = kept.with_columns(value=in_tenant_currency(history, "amount", "currency"))
+    return Receipts(
+        kept["position"].cast(pl.Int64).to_numpy(),
+        kept["paid_at"].dt.timestamp("us").fill_null(NEVER).to_numpy(),
+        kept["value"].to_numpy(),
+    )

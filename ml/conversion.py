@@ -1,0 +1,265 @@
+"""The whole funnel of a contact: delivered → engaged → clicked → paid, and what it moved against leaving alone.
+
+P(paid) = P(engaged) · P(paid | engaged) + P(silent) · P(paid | silent), each step staged (`ml.funnel`) and calibrated per channel on a
+later slice. *attributed* payments (kpis.md) drive KPI forecasts, *moved* ones (`ml.causes`) drive decisions. Silence is not proof of
+absence: letters and texts are read unseen.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from ml.arrays import Floats, Ints, sums_by
+from ml.boosting import Settings, sigmoid
+from ml.calibration import Platt
+from ml.casework import Casework, Knowledge, cells_of, learn_rhythms, shape_of
+from ml.censoring import censoring_weights, known_by, maturity_horizon
+from ml.feature_space import Matrix
+from ml.funnel import STAGE_A, Lesson, StagedClassifier, channel_priors, fit_staged
+from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes
+from ml.rhythm import Rhythms
+from ml.slot_effects import Cells, Shape, fit_slot_effects
+
+STEPS = ("engaged", "attributed", "moved", "moved_silent")
+"""engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave no sign."""
+
+_TEMPLATE_PRIOR = 40.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A staged classifier with its calibration."""
+
+    staged: StagedClassifier
+    platt: Platt
+
+    def margins(self, matrix: Matrix, cells: Cells, threads: int) -> Floats:
+        """(n,) calibrated log-odds."""
+        return self.platt.apply(self.staged.margins(matrix, cells, threads), cells.channel)
+
+    def probability(self, matrix: Matrix, cells: Cells, threads: int) -> Floats:
+        """(n,) calibrated probabilities."""
+        return sigmoid(self.margins(matrix, cells, threads))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """steps by name in STEPS; delivered, clicked: random effects alone (clicked: of the opened); opened_share: (channels,) of the engaged;
+    silent_attributed: (channels,) of the silent; templates: (channel, template) → factor on what a contact moves; horizons: seconds."""
+
+    rhythms: Rhythms
+    steps: dict[str, Step]
+    delivered: StagedClassifier
+    clicked: StagedClassifier
+    opened_share: Floats
+    silent_attributed: Floats
+    templates: pl.DataFrame
+    horizons: dict[str, Floats]
+
+    def calibrated(self, platts: dict[str, Platt]) -> "Conversion":
+        """The same with other calibrations."""
+        steps = {name: replace(step, platt=platts.get(name, step.platt)) for name, step in self.steps.items()}
+        return replace(self, steps=steps)
+
+    def rates(self, matrix: Matrix, cells: Cells, threads: int) -> dict[str, Floats]:
+        """(n,) each: engaged, delivered, opened, clicked, converted (attributed within 30 days), moved; per contact sent."""
+        chance = {name: step.probability(matrix, cells, threads) for name, step in self.steps.items()}
+        engaged = chance["engaged"]
+        delivered = np.maximum(sigmoid(self.delivered.margins(matrix, cells, threads)), engaged)
+        opened = engaged * self.opened_share[cells.channel]
+        clicked = opened * sigmoid(self.clicked.margins(matrix, cells, threads))
+        silent = (1.0 - engaged) * self.silent_attributed[cells.channel]
+        moved = engaged * chance["moved"] + (1.0 - engaged) * chance["moved_silent"]
+        return {
+            "engaged": engaged,
+            "delivered": delivered,
+            "opened": opened,
+            "clicked": clicked,
+            "converted": engaged * chance["attributed"] + silent,
+            "moved": moved,
+        }
+
+
+def fit_conversion(
+    casework: Casework,
+    knowledge: Knowledge,
+    *,
+    half_life: float | None,
+    draws: int,
+    seed: int,
+    threads: int,
+    settings: Settings = STAGE_A,
+) -> Conversion:
+    """Fits every step on what was known; calibrations are the identity until `calibrated`."""
+    outcomes = knowledge.outcomes
+    rhythms = learn_rhythms(knowledge, casework.book, seed=seed)
+    cells, prior = cells_of(knowledge, rhythms), knowledge.recency(half_life)
+    lessons, horizons = step_lessons(casework, knowledge, cells, prior)
+    steps = {
+        name: Step(
+            fit_staged(lesson, draws=draws, seed=seed + place, threads=threads, settings=settings),
+            Platt.identity(),
+        )
+        for place, (name, lesson) in enumerate(lessons.items())
+    }
+    shape = shape_of(casework, rhythms)
+    opened = np.flatnonzero(outcomes.opened_at <= outcomes.seen_until)
+    model = Conversion(
+        rhythms=rhythms,
+        steps=steps,
+        delivered=_rates_only(cells, outcomes.delivered.astype(np.float64), prior, shape),
+        clicked=_rates_only(
+            cells.take(opened),
+            (outcomes.clicked_at <= outcomes.seen_until)[opened].astype(np.float64),
+            prior[opened],
+            shape,
+        ),
+        opened_share=_opened_share(outcomes, prior),
+        silent_attributed=_silent_attributed(outcomes, prior),
+        templates=no_templates(),
+        horizons=horizons,
+    )
+    return replace(model, templates=_template_factors(model, knowledge, cells, prior, threads))
+
+
+def step_lessons(
+    casework: Casework, knowledge: Knowledge, cells: Cells, prior: Floats
+) -> tuple[dict[str, Lesson], dict[str, Floats]]:
+    """One lesson per step, with censoring weights; and each step's (channels,) horizons in seconds."""
+    outcomes, causes = knowledge.outcomes, knowledge.causes
+    categorical = casework.space.categorical
+    shape = _shape(casework, cells)
+    sent = outcomes.sent_at
+    has_engaged = outcomes.engaged_at <= outcomes.seen_until
+    everyone, engaged, silent = (
+        np.arange(len(outcomes)),
+        np.flatnonzero(has_engaged),
+        np.flatnonzero(~has_engaged),
+    )
+    plans = {
+        "engaged": (everyone, sent, outcomes.engaged_at, None),
+        "attributed": (engaged, outcomes.engaged_at, outcomes.paid_at, None),
+        "moved": (engaged, outcomes.engaged_at, causes.moved_at, causes.moved),
+        "moved_silent": (silent, sent, causes.moved_at, causes.moved),
+    }
+    lessons, horizons = {}, {}
+    for name, (rows, start, event, soft) in plans.items():
+        seconds, followed = _spans(start[rows], event[rows], outcomes.seen_until)
+        longest = _horizons(seconds, followed, outcomes.channel[rows])
+        horizon = longest[outcomes.channel[rows]]
+        label, weight = censoring_weights(seconds, followed, horizon, outcomes.channel[rows], prior[rows])
+        if soft is not None:
+            label = label * soft[rows]
+        lessons[name] = Lesson(
+            knowledge.matrix[rows], cells.take(rows), label, weight, outcomes.debtor[rows], categorical, shape
+        )
+        horizons[name] = longest
+    return lessons, horizons
+
+
+def truth_of_steps(
+    conversion: Conversion, knowledge: Knowledge, rows: Ints
+) -> dict[str, tuple[Ints, Floats]]:
+    """For the given contacts: per step the rows whose outcome is known for good, and their labels."""
+    outcomes, causes = knowledge.outcomes, knowledge.causes
+    has_engaged = (outcomes.engaged_at <= outcomes.seen_until)[rows]
+    plans = {
+        "engaged": (rows, outcomes.sent_at, outcomes.engaged_at, None),
+        "attributed": (rows[has_engaged], outcomes.engaged_at, outcomes.paid_at, None),
+        "moved": (rows[has_engaged], outcomes.engaged_at, causes.moved_at, causes.moved),
+        "moved_silent": (rows[~has_engaged], outcomes.sent_at, causes.moved_at, causes.moved),
+    }
+    truths = {}
+    for name, (chosen, start, event, soft) in plans.items():
+        seconds, followed = _spans(start[chosen], event[chosen], outcomes.seen_until)
+        horizon = conversion.horizons[name][outcomes.channel[chosen]]
+        label, _ = known_by(seconds, followed, horizon)
+        matured = np.flatnonzero(followed >= horizon)
+        soft_label = label if soft is None else label * soft[chosen]
+        truths[name] = (chosen[matured], soft_label[matured])
+    return truths
+
+
+def no_templates() -> pl.DataFrame:
+    """An empty table of template factors: channel code, template, factor, sure (posterior chance of being better than average)."""
+    return pl.DataFrame(
+        schema={"channel": pl.Int64, "template": pl.String, "factor": pl.Float64, "spread": pl.Float64}
+    )
+
+
+def _shape(casework: Casework, cells: Cells) -> Shape:
+    return Shape(len(casework.segments) + 1, int(cells.rhythm.max(initial=0)) + 1)
+
+
+def _spans(start: Ints, event: Ints, seen_until: int) -> tuple[Floats, Floats]:
+    """(seconds from start to event, inf when not seen; seconds watched)."""
+    seen = event <= seen_until
+    seconds = np.full(len(start), np.inf)
+    seconds[seen] = np.maximum(event[seen] - start[seen], 0) / 1e6
+    return seconds, np.maximum(seen_until - start, 0) / 1e6
+
+
+def _horizons(seconds: Floats, followed: Floats, channel: Ints) -> Floats:
+    """(channels,) time by which 99 % of a step's events have come; everybody's where a channel tells too little."""
+    everybody = maturity_horizon(seconds, followed, HORIZON_SECONDS)
+    horizons = np.full(len(CHANNELS), everybody)
+    for code in np.unique(channel):
+        rows = channel == code
+        if np.sum(np.isfinite(seconds[rows])) >= 50:
+            horizons[code] = maturity_horizon(seconds[rows], followed[rows], HORIZON_SECONDS)
+    return horizons
+
+
+def _rates_only(cells: Cells, label: Floats, weight: Floats, shape: Shape) -> StagedClassifier:
+    prior = channel_priors(label, weight, cells.channel)
+    return StagedClassifier(
+        prior, None, fit_slot_effects(cells, prior[cells.channel], label, weight, shape), ()
+    )
+
+
+def _opened_share(outcomes: Outcomes, prior: Floats) -> Floats:
+    engaged = outcomes.engaged_at <= outcomes.seen_until
+    opened = (outcomes.opened_at <= outcomes.seen_until) * prior * engaged
+    hits = sums_by(outcomes.channel, opened, len(CHANNELS))
+    every = sums_by(outcomes.channel, engaged * prior, len(CHANNELS))
+    return np.asarray(hits / np.maximum(every, 1e-9))
+
+
+def _silent_attributed(outcomes: Outcomes, prior: Floats) -> Floats:
+    silent = (outcomes.engaged_at > outcomes.seen_until) & (outcomes.followed_seconds >= HORIZON_SECONDS / 2)
+    paid = (outcomes.paid_at <= outcomes.seen_until) * prior * silent
+    hits = sums_by(outcomes.channel, paid, len(CHANNELS))
+    return np.asarray(hits / (sums_by(outcomes.channel, silent * prior, len(CHANNELS)) + 50.0))
+
+
+def _template_factors(
+    model: Conversion, knowledge: Knowledge, cells: Cells, prior: Floats, threads: int
+) -> pl.DataFrame:
+    """Observed over expected payments moved, per channel and template, drawn hard towards 1 (40 expected payments count as much)."""
+    outcomes = knowledge.outcomes
+    if outcomes.template.null_count() == len(outcomes):
+        return no_templates()
+    expected = model.rates(knowledge.matrix, cells, threads)["moved"]
+    table = pl.DataFrame(
+        {
+            "channel": outcomes.channel,
+            "template": outcomes.template.cast(pl.String),
+            "moved": knowledge.causes.moved * prior,
+            "expected": expected * prior,
+        }
+    )
+    per_channel = pl.col("moved").sum().over("channel") / pl.col("expected").sum().over("channel")
+    sums = table.drop_nulls("template").with_columns(expected=pl.col("expected") * per_channel)
+    sums = (
+        sums.group_by("channel", "template")
+        .agg(pl.col("moved", "expected").sum())
+        .sort("channel", "template")
+    )
+    drawn = pl.col("expected") + _TEMPLATE_PRIOR
+    return sums.select(
+        "channel",
+        "template",
+        factor=(pl.col("moved") + _TEMPLATE_PRIOR) / drawn,
+        spread=(pl.col("moved") + _TEMPLATE_PRIOR).sqrt() / drawn,
+    )

@@ -1,0 +1,109 @@
+"""One yes/no step of the funnel, learned in two stages: who on which channel, then when.
+
+Stage A (boosted trees) sees the debtor and the channel. Stage B (random effects) starts from A's margin and sees segment, rhythm, channel
+and local hour of week only, so that it folds into a table segment × rhythm × channel × 168. Bootstrap draws over debtors of B say how
+sure the table is.
+"""
+
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+
+from ml.arrays import Floats, Ints
+from ml.boosting import Settings, grow, logit, margin
+from ml.feature_space import Matrix
+from ml.outcomes import CHANNELS
+from ml.slot_effects import Cells, Shape, SlotEffects, fit_slot_effects, no_effects
+
+LEAST_POSITIVES = 40.0
+"""Positives (or negatives) below which trees are not grown and rates per channel, shrunken, stand in."""
+
+STAGE_A = Settings(
+    objective="cross_entropy",
+    rounds=140,
+    learning_rate=0.07,
+    leaves=15,
+    least_in_leaf=100,
+    extra={"feature_fraction": 0.8},
+)
+
+
+@dataclass(frozen=True)
+class StagedClassifier:
+    """prior: (channels,) margins where stage A was not grown; effects: stage B; draws: its bootstrap replicates."""
+
+    prior: Floats
+    stage_a: lightgbm.Booster | None
+    effects: SlotEffects
+    draws: tuple[SlotEffects, ...]
+
+    def margin_a(self, matrix: Matrix, channel: Ints, threads: int) -> Floats:
+        """(n,) stage A's log-odds for debtors on channels."""
+        if self.stage_a is None:
+            return self.prior[channel]
+        return margin(self.stage_a, matrix, threads)
+
+    def margins(self, matrix: Matrix, cells: Cells, threads: int) -> Floats:
+        """(n,) log-odds of both stages."""
+        return self.margin_a(matrix, cells.channel, threads) + self.effects.shift(cells)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one step learns from, n rows: label in [0, 1]; weight, 0 where the outcome is not known; debtor: unit of the bootstrap."""
+
+    matrix: Matrix
+    cells: Cells
+    label: Floats
+    weight: Floats
+    debtor: Ints
+    categorical: list[int]
+    shape: Shape
+
+
+def fit_staged(
+    lesson: Lesson, *, draws: int, seed: int, threads: int, settings: Settings = STAGE_A
+) -> StagedClassifier:
+    """Fits both stages; with too few positives or negatives only shrunken rates per channel remain."""
+    label, weight, cells = lesson.label, lesson.weight, lesson.cells
+    prior = channel_priors(label, weight, cells.channel)
+    told = weight > 0
+    positives, negatives = label[told].sum(), (1.0 - label[told]).sum()
+    if min(positives, negatives) < LEAST_POSITIVES:
+        return StagedClassifier(prior, None, no_effects(lesson.shape), ())
+    weight = weight * told.sum() / weight.sum()
+    stage_a = grow(
+        lesson.matrix,
+        label,
+        weight,
+        settings=settings,
+        categorical=lesson.categorical,
+        seed=seed,
+        threads=threads,
+    )
+    start = margin(stage_a, lesson.matrix, threads)
+    effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
+    replicates = tuple(
+        fit_slot_effects(
+            cells, start, label, weight * bootstrap_weights(lesson.debtor, seed + draw), lesson.shape
+        )
+        for draw in range(1, draws + 1)
+    )
+    return StagedClassifier(prior, stage_a, effects, replicates)
+
+
+def bootstrap_weights(debtor: Ints, seed: int) -> Floats:
+    """How often each row's debtor is drawn in a Poisson bootstrap over debtors."""
+    if not len(debtor):
+        return np.zeros(0)
+    drawn = np.random.default_rng(seed).poisson(1.0, int(debtor.max()) + 1)
+    return drawn.astype(np.float64)[debtor]
+
+
+def channel_priors(label: Floats, weight: Floats, channel: Ints) -> Floats:
+    """(channels,) log-odds of shrunken rates: each channel's drawn towards everybody's, everybody's slightly towards 0."""
+    overall = (np.sum(label * weight) + 0.01) / (weight.sum() + 10.0)
+    hits = np.bincount(channel, label * weight, len(CHANNELS))
+    sends = np.bincount(channel, weight, len(CHANNELS))
+    return np.array([logit(float(rate)) for rate in (hits + 30.0 * overall) / (sends + 30.0)])
