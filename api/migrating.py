@@ -33,9 +33,10 @@ def migrate(owner_url: str) -> str:
     """Run every migration that is missing, job tables included; answers the revision reached. Repeating it is free."""
     config = Config(_ALEMBIC_INI)
     config.attributes["url"] = owner_url
-    with psycopg.connect(job_url(owner_url)) as connection:
-        # Two starts at once migrate one after the other; the lock ends with this transaction.
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+    with psycopg.connect(job_url(owner_url), autocommit=True) as connection:
+        # Two starts at once migrate one after the other. The lock is the session's: an open transaction would keep
+        # CREATE INDEX CONCURRENTLY waiting for ever.
+        connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
         command.upgrade(config, "head")
         create_job_tables(owner_url)
     return newest_revision()

@@ -48,11 +48,16 @@ def run(*_verbs: ModuleType) -> None:
         err.print("Interrupted.")
         sys.exit(130)
     except Exception as error:
-        code = getattr(error, "code", None)
-        if not isinstance(code, str):
-            raise
-        err.print(f"{code}: {getattr(error, 'message', error)}", markup=False)
+        report(error)
         sys.exit(1)
+
+
+def report(error: BaseException) -> None:
+    """One sentence on standard error for an error that has a code; any other is a fault of ours and shows its trace."""
+    code = getattr(error, "code", None)
+    if not isinstance(code, str):
+        raise error
+    err.print(f"{code}: {getattr(error, 'message', error)}", markup=False)
 
 
 def instant(text: str) -> datetime:

@@ -32,12 +32,13 @@ def create_tenant(
     ] = "EUR",
 ) -> None:
     """Make a tenant."""
+    from api.wiring import open_database
     from domain.storage.tenants import create_tenant as create
 
     with edge.server() as server:
 
         async def make() -> int:
-            async with edge.open_database(server):  # fit for use, so that a later error is about the tenant
+            async with open_database(server):  # fit for use, so that a later error is about the tenant
                 return await create(server.owner_url, key=key, name=name, currency=currency.upper())
 
         edge.wait_for(make())
@@ -53,13 +54,12 @@ def create_key(
     label: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
 ) -> None:
     """Print a new API key. It is shown this once and stored only as a hash."""
-    from domain.storage.keys import create_key as create
+    from api.auth import create_key as create
 
     with edge.server() as server:
 
         async def make() -> str:
             async with edge.tenant(server, tenant) as (database, tenant_id):
-                async with database.transaction(tenant_id) as connection:
-                    return await create(connection, tenant_id, role=role, label=label, now=datetime.now(UTC))
+                return await create(database, tenant_id, role, label=label, now=datetime.now(UTC))
 
         edge.out.print(edge.wait_for(make()), markup=False)

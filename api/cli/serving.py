@@ -1,0 +1,75 @@
+"""Verbs that run processes: serve, worker, export-schema."""
+
+import os
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from api.cli import edge
+from api.wiring import DatabaseServer
+
+HostOption = Annotated[str, typer.Option(help="The address to listen on.")]
+PortOption = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
+
+
+@edge.app.command()
+def serve(host: HostOption = "127.0.0.1", port: PortOption = 8000) -> None:
+    """Serve the API. On the embedded default this also migrates the database and runs a worker."""
+    from api.serving import serve as serve_api
+
+    with edge.server() as server:
+        serve_api(server, edge.settings(), host, port, on_ready=_announce)
+
+
+def _announce(address: str) -> None:
+    edge.out.print(f"Serving {address}/graphql. Stop with Ctrl-C.")
+
+
+@edge.app.command()
+def worker(
+    until_input_ends: Annotated[
+        bool, typer.Option("--until-input-ends", hidden=True, help="Run as the child of a server.")
+    ] = False,
+) -> None:
+    """Work on background jobs (trainings) until stopped; what is unfinished then is carried on by the next worker."""
+    from api.worker_child import be_modest, call_when_input_ends
+
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    if until_input_ends:
+        be_modest()
+        call_when_input_ends(ending)
+    status = 0
+    try:
+        with edge.server() as server:
+            status = _work(server, ending)
+    except BaseException as error:
+        edge.report(error)
+        status = 1
+    finally:
+        # A training's thread may still be busy; waiting for it would take minutes and bring nothing.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _work(server: DatabaseServer, ending: threading.Event) -> int:
+    from api.serving import training_worker
+
+    with training_worker(server, edge.settings()) as running:
+        while not ending.wait(0.5):
+            if running.lost.is_set():
+                return 1
+    return 0
+
+
+@edge.app.command("export-schema")
+def export_schema() -> None:
+    """Print the GraphQL schema (SDL); the same is committed as schema.graphql."""
+    from api.graphql.schema import sdl
+
+    sys.stdout.write(sdl().rstrip("\n") + "\n")

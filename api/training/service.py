@@ -1,0 +1,86 @@
+"""Training runs and model versions as the API and the commands ask for them."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from api.answers import Failure, TrainingRun
+from api.jobs.queue import JobQueue
+from domain.storage import models, training_runs
+from domain.storage.models import ModelError
+from domain.storage.sessions import Database
+from domain.storage.training_runs import StoredRun, TrainingRunError
+from domain.vocabulary import Promotion
+
+
+class TrainingService:
+    """`api.services.Training` on PostgreSQL: a run is queued in the transaction that makes it."""
+
+    def __init__(self, database: Database, queue: JobQueue, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._queue = queue
+        self._clock = clock
+
+    async def start(
+        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion
+    ) -> TrainingRun | Failure:
+        """Queue a run and return at once; while one is queued or running, that one is answered."""
+        now = self._clock()
+        if as_of is not None and as_of > now:
+            return Failure(
+                "BAD_USER_INPUT", "asOf lies in the future; leave it out for now.", ("input", "asOf")
+            )
+        async with self._database.transaction(tenant_id) as connection:
+            run, new = await training_runs.start_or_join_run(
+                connection, tenant_id, as_of=as_of or now, promote=promote, now=now
+            )
+            if new:
+                await self._queue.enqueue_training(connection, tenant_id, run.id)
+        return answer(run)
+
+    async def cancel(self, tenant_id: int, run_id: int) -> TrainingRun | Failure:
+        """Stop a queued or running run; Failure NOT_FOUND or ALREADY_FINISHED."""
+        try:
+            async with self._database.transaction(tenant_id) as connection:
+                run = await training_runs.cancel_run(connection, tenant_id, run_id, now=self._clock())
+        except TrainingRunError as error:
+            return Failure(error.code, str(error), ("id",))
+        return answer(run)
+
+    async def run(self, tenant_id: int, run_id: int) -> TrainingRun | None:
+        """How a run stands now, or None if the tenant has no such run."""
+        async with self._database.transaction(tenant_id) as connection:
+            run = await training_runs.find_run(connection, tenant_id, run_id)
+        return answer(run) if run else None
+
+    async def promote(self, tenant_id: int, model_version_id: int) -> int | Failure:
+        """Make a version champion and answer its id; Failure NOT_FOUND or CHAMPION_KNOWS_MORE."""
+        try:
+            async with self._database.transaction(tenant_id) as connection:
+                version = await models.promote(connection, tenant_id, model_version_id, now=self._clock())
+        except ModelError as error:
+            return Failure(error.code, str(error), ("id",))
+        return version.id
+
+    async def roll_back(self, tenant_id: int) -> int | Failure:
+        """Make the previous champion champion again and answer its id; Failure NO_PREVIOUS_CHAMPION."""
+        try:
+            async with self._database.transaction(tenant_id) as connection:
+                version = await models.roll_back(connection, tenant_id)
+        except ModelError as error:
+            return Failure(error.code, str(error))
+        return version.id
+
+
+def answer(run: StoredRun) -> TrainingRun:
+    """A stored run as the edges show it."""
+    error = Failure(run.error_code, run.error_message or "") if run.error_code else None
+    return TrainingRun(
+        id=run.id,
+        status=run.status,
+        stage=run.stage,
+        progress=run.progress,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        error=error,
+        model_version_id=run.model_version_id,
+    )

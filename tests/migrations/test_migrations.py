@@ -1,0 +1,102 @@
+"""The migrations and the tables say the same, and every migration can be undone and done again."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
+
+from api.migrating import SchemaBehind, migrate, newest_revision, verify_schema
+from domain.storage.sessions import Database
+from tests.conftest import ROOT
+
+REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()][::-1]
+
+_SCHEMA = """
+    SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name
+    FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT tablename, indexname, indexdef, '', '', '' FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL
+    SELECT tablename, policyname, qual, with_check, '', '' FROM pg_policies
+    UNION ALL
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '', '' FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'function', proname, pg_get_functiondef(oid), '', '', '' FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace
+    ORDER BY 1, 2, 3
+"""
+
+
+@pytest.fixture
+def empty_url(cluster_url: str) -> Iterator[str]:
+    """The owner's URL of a database that nobody has migrated."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = make_url(cluster_url).set(drivername="postgresql")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield admin.set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def config(url: str) -> Config:
+    made = Config(ROOT / "alembic.ini")
+    made.attributes["url"] = url
+    return made
+
+
+def schema(url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(_SCHEMA).fetchall()
+
+
+def test_the_tables_are_what_the_migrations_make(owner_url: str) -> None:
+    command.check(config(owner_url))
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_migration_can_be_undone_and_done_again(empty_url: str, revision: str) -> None:
+    command.upgrade(config(empty_url), revision)
+    once = schema(empty_url)
+    command.downgrade(config(empty_url), "-1")
+    command.upgrade(config(empty_url), revision)
+    assert schema(empty_url) == once
+
+
+def test_undoing_all_leaves_nothing_behind(empty_url: str) -> None:
+    before = schema(empty_url)
+    command.upgrade(config(empty_url), "head")
+    command.downgrade(config(empty_url), "base")
+    left = [row for row in schema(empty_url) if row[0] != "alembic_version"]
+    assert left == before
+
+
+async def test_migrating_twice_is_free_and_then_the_schema_is_current(empty_url: str) -> None:
+    database = Database(empty_url)
+    try:
+        with pytest.raises(SchemaBehind, match=r"has not been migrated yet.*dunwell migrate"):
+            await verify_schema(database)
+        assert migrate(empty_url) == newest_revision()
+        once = schema(empty_url)
+        migrate(empty_url)
+        assert schema(empty_url) == once
+        await verify_schema(database)
+    finally:
+        await database.close()
+
+
+async def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
+    migrate(empty_url)
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    database = Database(empty_url)
+    try:
+        with pytest.raises(SchemaBehind, match="newer dunwell"):
+            await verify_schema(database)
+    finally:
+        await database.close()
