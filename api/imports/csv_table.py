@@ -1,0 +1,155 @@
+"""CSV read as it comes, bad parts and all, with true line numbers.
+
+RFC 4180 in UTF-8 (a byte order mark is skipped). Lines end in LF or CRLF. A blank line is nothing. What can't be read
+as a record of the header's width becomes an `Unreadable` at its line, and reading goes on with the next line.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+from api.imports.refusals import ImportRefused
+from domain.import_format import Chunk, Unreadable
+from domain.rejections import RejectCode
+
+#: Physical lines read at a time.
+_BLOCK = 50_000
+
+#: What the csv module says of a quote that is still open; any other complaint is about the record itself.
+_OPEN_QUOTE = "unexpected end of data"
+
+
+class CsvTable:
+    """One table's CSV file. columns: its header. size: in bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the header.
+
+        Raises:
+            OSError: the file can't be opened.
+            ImportRefused: UNREADABLE_FILE, it has no header, or its header is no UTF-8 CSV.
+        """
+        self.path = path
+        self.size = path.stat().st_size
+        with self._open() as file:
+            self.columns, self._first_line = _read_header(file, path.name)
+
+    def _open(self) -> TextIO:
+        # newline="\n": lines as an editor counts them; bytes that are no UTF-8 become half surrogates, told apart below
+        return self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n")
+
+    def chunks(self) -> Iterator[tuple[int, Chunk]]:
+        """(bytes read so far, the rows read since) in the order of the file."""
+        with self._open() as file:
+            for _ in islice(file, self._first_line - 1):
+                pass
+            line, pending, at_end = self._first_line, list[str](), False
+            while not at_end:
+                block = list(islice(file, _BLOCK))
+                at_end = not block
+                lines = pending + block
+                records = _parse(lines, line, at_end=at_end)
+                pending = lines[records.consumed :]
+                line += records.consumed
+                if records.rows or records.unreadable:
+                    yield min(file.buffer.tell(), self.size), self._chunk(records)
+
+    def _chunk(self, records: "_Records") -> Chunk:
+        width, unreadable = len(self.columns), records.unreadable
+        lines, rows = records.lines, records.rows
+        if set(map(len, rows)) - {width} or not _is_utf8(rows):
+            lines, rows = [], []
+            for line, row in zip(records.lines, records.rows, strict=True):
+                code = _flaw(row, width)
+                if code is not None:
+                    unreadable.append(Unreadable(line, code, "\0".join(row)))
+                elif row:
+                    lines.append(line)
+                    rows.append(row)
+        cells: list[Sequence[str]] = list(zip(*rows, strict=True)) or [()] * width
+        return Chunk(lines, dict(zip(self.columns, cells, strict=True)), unreadable=unreadable)
+
+
+@dataclass(frozen=True)
+class _Records:
+    """rows, and the line each starts at; records that can't be read; how many physical lines all these took."""
+
+    lines: list[int]
+    rows: list[list[str]]
+    unreadable: list[Unreadable]
+    consumed: int
+
+
+def _read_header(file: TextIO, name: str) -> tuple[list[str], int]:
+    """The column names, and the line the first record may start at."""
+    reader = csv.reader(file, strict=True)
+    try:
+        header = next((row for row in reader if row), None)
+    except csv.Error as error:
+        raise ImportRefused("UNREADABLE_FILE", f"The header of {name} is no CSV: {error}.") from error
+    if header is None:
+        raise ImportRefused("UNREADABLE_FILE", f"{name} is empty. It needs at least a header row.")
+    if not _is_utf8([header]) or any("\0" in cell for cell in header):
+        raise ImportRefused("UNREADABLE_FILE", f"{name} is not UTF-8. Save it as CSV UTF-8.")
+    if len(header) == 1 and set(header[0]) & set(";\t|"):
+        raise ImportRefused(
+            "UNREADABLE_FILE", f"The columns of {name} are not separated by commas. Save it as CSV."
+        )
+    return header, reader.line_num + 1
+
+
+def _parse(lines: list[str], first: int, *, at_end: bool) -> _Records:
+    """The records in `lines`, of which the first is line `first` of the file.
+
+    A record that goes on after `lines` is left, unless that is the end. A malformed one costs its first line only.
+    """
+    at = 0
+    records = _Records([], [], [], 0)
+    while at < len(lines):
+        rows: list[list[str]] = []
+        reader = csv.reader(islice(lines, at, None), strict=True)
+        complaint = None
+        try:
+            rows.extend(reader)  # what was read before an error stays
+        except csv.Error as error:
+            complaint = str(error)
+        starts = _starts(rows, at, consecutive=complaint is None and reader.line_num == len(rows))
+        at = starts.pop()
+        records.lines.extend(first + start for start in starts)
+        records.rows.extend(rows)
+        if complaint is None or (complaint == _OPEN_QUOTE and not at_end):
+            break
+        records.unreadable.append(Unreadable(first + at, RejectCode.MALFORMED_CSV, lines[at]))
+        at += 1
+    return _Records(records.lines, records.rows, records.unreadable, at)
+
+
+def _starts(rows: list[list[str]], at: int, *, consecutive: bool) -> list[int]:
+    """Where each row starts when the first starts at `at`, and where the next one would."""
+    if consecutive:
+        return list(range(at, at + len(rows) + 1))
+    starts = [at]
+    for row in rows:
+        at += 1 + sum(cell.count("\n") for cell in row)
+        starts.append(at)
+    return starts
+
+
+def _flaw(row: list[str], width: int) -> RejectCode | None:
+    """Why a record is no row; a blank line is no record."""
+    if not row:
+        return None
+    if not _is_utf8([row]):
+        return RejectCode.INVALID_UTF8
+    return RejectCode.RAGGED_ROW if len(row) != width else None
+
+
+def _is_utf8(rows: list[list[str]]) -> bool:
+    try:
+        "".join(map("".join, rows)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

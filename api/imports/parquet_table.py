@@ -1,0 +1,81 @@
+"""Parquet read in batches, its typed columns as the plain values the import format understands."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from api.imports.refusals import ImportRefused
+from domain.import_format import Chunk
+
+_BATCH = 50_000
+
+_UNSUPPORTED = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Time, pl.Duration, pl.Object)
+
+#: Beyond these Python has no such date; a value there becomes the smallest one, which is out of every column's range.
+_FIRST, _LAST = datetime(2, 1, 1), datetime(9999, 12, 31)  # noqa: DTZ001 - compared with the wall clock of UTC
+
+
+class ParquetTable:
+    """One table's Parquet file. size: in rows."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the schema.
+
+        Raises:
+            ImportRefused: UNREADABLE_FILE, it is no Parquet file; UNSUPPORTED_TYPE, a column holds lists, bytes or so.
+        """
+        self.path = path
+        self._frame = pl.scan_parquet(path, glob=False)
+        try:
+            schema = self._frame.collect_schema()
+            self.size: int = self._frame.select(pl.len()).collect().item()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise ImportRefused("UNREADABLE_FILE", f"{path.name} can't be read as Parquet.") from error
+        self.columns = schema.names()
+        for name, kind in schema.items():
+            if isinstance(kind, _UNSUPPORTED):
+                raise ImportRefused(
+                    "UNSUPPORTED_TYPE",
+                    f"The column {name!r} of {path.name} holds {kind.base_type()}; "
+                    "give text, numbers, booleans, dates or instants.",
+                )
+
+    def chunks(self) -> Iterator[tuple[int, Chunk]]:
+        """(rows read so far, the rows read since) in the order of the file; the first row is line 2, as in CSV."""
+        done = 0
+        try:
+            for frame in self._frame.collect_batches(chunk_size=_BATCH, maintain_order=True):
+                lines = range(done + 2, done + 2 + frame.height)
+                done += frame.height
+                yield done, Chunk(lines, {column.name: _cells(column) for column in frame.iter_columns()})
+        except pl.exceptions.PolarsError as error:
+            raise ImportRefused(
+                "UNREADABLE_FILE", f"{self.path.name} is damaged after row {done}. Nothing was imported."
+            ) from error
+
+
+def _cells(column: pl.Series) -> list[Any]:
+    """Plain values. A 32-bit float becomes the shortest decimal that reads back as it, as a 64-bit one does later."""
+    kind = column.dtype
+    if isinstance(kind, pl.Float32):
+        return [None if cell is None else Decimal(cell) for cell in column.cast(pl.String).to_list()]
+    if isinstance(kind, pl.Datetime):
+        if kind.time_zone is not None:
+            column = column.dt.convert_time_zone("UTC")
+        zone = UTC if kind.time_zone is not None else None
+        return _within_calendar(column, column.dt.replace_time_zone(None), datetime(1, 1, 1, tzinfo=zone))
+    if isinstance(kind, pl.Date):
+        return _within_calendar(column, column.cast(pl.Datetime("us")), date.min)
+    return column.to_list()
+
+
+def _within_calendar(column: pl.Series, wall_clock: pl.Series, impossible: date) -> list[Any]:
+    inside = wall_clock.is_between(_FIRST, _LAST) | wall_clock.is_null()
+    if inside.all():
+        return column.to_list()
+    kept = column.zip_with(inside, pl.Series([None], dtype=column.dtype)).to_list()
+    return [cell if good else impossible for cell, good in zip(kept, inside, strict=True)]

@@ -1,0 +1,16 @@
+"""The format in which facts come in, from files and from the API alike: tables, columns, and what makes a row good."""
+
+from domain.import_format.rows import Chunk, Rows, Unreadable, fingerprint, read_rows
+from domain.import_format.tables import ATTRIBUTE_PREFIX, FORMAT, Column, TableFormat
+
+__all__ = [
+    "ATTRIBUTE_PREFIX",
+    "FORMAT",
+    "Chunk",
+    "Column",
+    "Rows",
+    "TableFormat",
+    "Unreadable",
+    "fingerprint",
+    "read_rows",
+]

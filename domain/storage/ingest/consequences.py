@@ -1,0 +1,52 @@
+"""What a changed row means for others: whose state is to be derived anew, which rows follow their parent."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.storage.ingest.targets import TARGETS
+
+
+async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
+    """Add the debtors of new and changed rows to `touched_debtor`; new debtors count as locked."""
+    if name == "debtors":
+        await connection.execute(
+            text(
+                "INSERT INTO locked_debtor SELECT d.id FROM debtor d JOIN resolved_debtors r "
+                "ON r.reference = d.reference WHERE d.tenant_id = :tenant_id AND NOT r.stored AND r.problem IS NULL"
+            ),
+            {"tenant_id": tenant_id},
+        )
+        source = (
+            "SELECT d.id FROM debtor d JOIN resolved_debtors r ON r.reference = d.reference "
+            "WHERE d.tenant_id = :tenant_id AND r.changed AND r.problem IS NULL"
+        )
+    elif name == "events":
+        source = "SELECT DISTINCT debtor_id FROM fresh_event WHERE CAST(:tenant_id AS integer) IS NOT NULL"
+    elif TARGETS[name].owner is None:
+        return
+    else:
+        source = (
+            f"SELECT unnest(ARRAY[debtor_id, old_debtor_id]) FROM resolved_{name} WHERE changed AND problem IS NULL "
+            "AND CAST(:tenant_id AS integer) IS NOT NULL"
+        )
+    await connection.execute(
+        text(
+            f"INSERT INTO touched_debtor SELECT DISTINCT id FROM ({source}) found (id) WHERE id IS NOT NULL "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"tenant_id": tenant_id},
+    )
+
+
+async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str) -> None:
+    """Rows that repeat a value of the parent that has just changed: an account's debtor, a message's channel."""
+    if name != "accounts":
+        return
+    for child in ("payment", "promise"):
+        await connection.execute(
+            text(
+                f"UPDATE {child} c SET debtor_id = r.debtor_id FROM resolved_accounts r WHERE c.tenant_id = :tenant_id "
+                "AND c.account_id = r.stored_id AND r.debtor_id <> r.old_debtor_id AND r.problem IS NULL"
+            ),
+            {"tenant_id": tenant_id},
+        )

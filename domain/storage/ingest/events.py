@@ -1,0 +1,122 @@
+"""Events: an immutable log, each told once to the funnel of its communication."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.import_format import FORMAT
+from domain.rejections import RejectCode
+from domain.storage.ingest.staging import CANDIDATE
+from domain.storage.ingest.upserts import given, merged_attributes, problem, reject_problems
+from domain.vocabulary import EventKind
+
+#: Funnel column → the kinds that prove it. Of the first four a person's only; `machine_opened_at` is beside them.
+_FUNNEL: dict[str, tuple[EventKind, ...]] = {
+    "opened_at": (EventKind.OPENED, EventKind.CLICKED, EventKind.LANDED),
+    "clicked_at": (EventKind.CLICKED, EventKind.LANDED),
+    "landed_at": (EventKind.LANDED,),
+    "replied_at": (EventKind.REPLIED,),
+    "delivered_at": (EventKind.DELIVERED,),
+    "bounced_hard_at": (EventKind.BOUNCED_HARD,),
+    "bounced_soft_at": (EventKind.BOUNCED_SOFT,),
+    "right_party_contacted_at": (EventKind.RIGHT_PARTY_CONTACTED,),
+    "unsubscribed_at": (EventKind.UNSUBSCRIBED,),
+    "complained_at": (EventKind.COMPLAINED,),
+}
+_BY_A_PERSON = frozenset({"opened_at", "clicked_at", "landed_at", "replied_at"})
+
+_COLUMNS = "reference, debtor_id, communication_id, kind, occurred_at, source, automated, detail, attributes"
+
+
+async def record_events(connection: AsyncConnection, tenant_id: int) -> int:
+    """Add the staged events that are not in the log, merge them into the funnel; answer how many were new.
+
+    Leaves `fresh_event`: the new ones, as far as others care.
+    """
+    tenant = {"tenant_id": tenant_id}
+    await connection.execute(text(_RESOLVE), tenant)
+    candidates = await connection.scalar(text("SELECT count(*) FROM resolved_events WHERE problem IS NULL"))
+    await connection.execute(text(_CREATE_FRESH))
+    fresh: int = (await connection.execute(text(_INSERT), tenant)).rowcount
+    if fresh < (candidates or 0):
+        await connection.execute(text(_FIND_CONFLICTS), tenant)
+    await reject_problems(connection, "events")
+    if fresh:
+        await connection.execute(text(_MERGE_INTO_FUNNEL), tenant)
+    return fresh
+
+
+def _resolve() -> str:
+    unknown = RejectCode.UNKNOWN_REFERENCE
+    checks = [
+        ("s.debtor IS NOT NULL AND d.id IS NULL", "debtor", unknown),
+        ("s.communication IS NOT NULL AND c.id IS NULL", "communication", unknown),
+        ("c.debtor_id <> d.id", "communication", RejectCode.DEBTOR_MISMATCH),
+    ]
+    return f"""
+        CREATE TEMP TABLE resolved_events ON COMMIT DROP AS
+        SELECT s.line, s.given, s.cleared, s.reference, d.id AS debtor_id, c.id AS communication_id, s.kind,
+            s.occurred_at, COALESCE(s.source, c.channel, 'DIRECT') AS source, s.automated, s.detail,
+            COALESCE(s.attributes, '{{}}') AS attributes, {problem(checks)} AS problem
+        FROM staged_events s
+        LEFT JOIN debtor d ON d.tenant_id = :tenant_id AND d.reference = s.debtor
+        LEFT JOIN communication c ON c.tenant_id = :tenant_id AND c.reference = s.communication
+        WHERE s.fate = {CANDIDATE}
+    """
+
+
+def _find_conflicts() -> str:
+    """A known reference with another value in a column that came: of what is given, all must be as stored."""
+    table = FORMAT["events"]
+    differs = [
+        f"({given(table, column)} AND s.{stored} IS DISTINCT FROM t.{stored})"
+        for column, stored in (
+            ("debtor", "debtor_id"),
+            ("communication", "communication_id"),
+            ("kind", "kind"),
+            ("occurred_at", "occurred_at"),
+            ("source", "source"),
+            ("automated", "automated"),
+            ("detail", "detail"),
+        )
+    ]
+    return f"""
+        UPDATE resolved_events s SET problem = 'reference {RejectCode.CONFLICT.value}' FROM event t
+        WHERE t.tenant_id = :tenant_id AND t.reference = s.reference AND s.problem IS NULL
+        AND ({" OR ".join(differs)} OR {merged_attributes()} IS DISTINCT FROM t.attributes)
+    """
+
+
+def _merge_into_funnel() -> str:
+    """The earliest instant of each stage, whatever order events come in."""
+    firsts, sets, earlier = [], [], []
+    for column, kinds in _FUNNEL.items():
+        human = " AND NOT automated" if column in _BY_A_PERSON else ""
+        words = ", ".join(f"'{kind.value}'" for kind in kinds)
+        firsts.append(f"min(occurred_at) FILTER (WHERE kind IN ({words}){human}) AS {column}")
+    firsts.append("min(occurred_at) FILTER (WHERE kind = 'OPENED' AND automated) AS machine_opened_at")
+    for column in (*_FUNNEL, "machine_opened_at"):
+        sets.append(f"{column} = LEAST(c.{column}, f.{column})")
+        earlier.append(f"f.{column} < COALESCE(c.{column}, 'infinity')")
+    return f"""
+        UPDATE communication c SET {", ".join(sets)}
+        FROM (SELECT communication_id, {", ".join(firsts)} FROM fresh_event
+              WHERE communication_id IS NOT NULL GROUP BY communication_id) f
+        WHERE c.tenant_id = :tenant_id AND c.id = f.communication_id AND ({" OR ".join(earlier)})
+    """
+
+
+_RESOLVE = _resolve()
+_CREATE_FRESH = """
+    CREATE TEMP TABLE fresh_event (debtor_id bigint, communication_id bigint, kind text, occurred_at timestamptz,
+        automated boolean) ON COMMIT DROP
+"""
+_INSERT = f"""
+    WITH fresh AS (
+        INSERT INTO event (tenant_id, {_COLUMNS}) SELECT :tenant_id, {_COLUMNS} FROM resolved_events
+        WHERE problem IS NULL ORDER BY reference ON CONFLICT DO NOTHING
+        RETURNING debtor_id, communication_id, kind, occurred_at, automated
+    )
+    INSERT INTO fresh_event SELECT * FROM fresh
+"""
+_FIND_CONFLICTS = _find_conflicts()
+_MERGE_INTO_FUNNEL = _merge_into_funnel()
