@@ -44,7 +44,8 @@ from domain.vocabulary import Channel, PromiseStatus
 Condition = ColumnElement[bool]
 
 _NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
-_MOST_DAYS = 700_000  # more than any calendar has between two of its days
+MOST_DAYS = 700_000
+"""More than any two dates are apart: no bound on days past due."""
 _E4_RANGE = 2**63 - 1
 
 
@@ -199,7 +200,7 @@ def money_condition(column: ColumnElement[Any], given: MoneyFilter) -> Condition
 
 def days_range(given: IntFilter) -> tuple[int, int]:
     """The least and the most days past due that meet a filter; least > most when none do."""
-    least, most = 0, _MOST_DAYS
+    least, most = 0, MOST_DAYS
     for bound, offset in ((given.gte, 0), (given.eq, 0), (given.gt, 1)):
         least = max(least, least if bound is None else bound + offset)
     for bound, offset in ((given.lte, 0), (given.eq, 0), (given.lt, -1)):
@@ -246,7 +247,7 @@ class StoredDebtor:
         parts: list[Condition] = []
         if least > 0:
             parts += [due_on <= self._days_before(14, least), due_on <= self._today - literal(least, Integer)]
-        if most < _MOST_DAYS:
+        if most < MOST_DAYS:
             recent = and_(
                 due_on >= self._days_before(-12, most), due_on >= self._today - literal(most, Integer)
             )

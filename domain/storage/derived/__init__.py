@@ -1,0 +1,19 @@
+"""Everything that is a function of the facts, written in one place: see `derive`."""
+
+from domain.storage.derived.derivation import (
+    catch_up,
+    collection_settings,
+    define_segments,
+    derive,
+    derive_everything,
+    ensure_default_segments,
+)
+
+__all__ = [
+    "catch_up",
+    "collection_settings",
+    "define_segments",
+    "derive",
+    "derive_everything",
+    "ensure_default_segments",
+]

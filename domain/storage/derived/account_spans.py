@@ -1,0 +1,46 @@
+"""Every account of the touched debtors through time: its balance from each payment or reversal to the next.
+
+Source: kpis.md, State of accounts and promises; `domain.accounts` is the same rule in Python.
+"""
+
+#: SELECT of one row per account and span: `balance` holds from `owed_from` until before `owed_until`. The first span
+#: begins at -infinity, the last ends at infinity; whether the account is open is for the reader to ask of its dates.
+#: A payment reversed at or before its own instant never counted. Binds tenant_id.
+ACCOUNT_SPANS = """
+    SELECT a.id AS account_id, a.debtor_id, a.product, a.currency, a.opened_on, a.closed_on, a.due_on,
+           m.owed_from, m.owed_until, GREATEST(a.principal - m.paid, 0) AS balance
+    FROM touched_debtor t
+    JOIN account a ON a.tenant_id = :tenant_id AND a.debtor_id = t.debtor_id
+    JOIN (
+        SELECT account_id, at AS owed_from,
+               COALESCE(lead(at) OVER in_time, 'infinity') AS owed_until,
+               sum(sum(amount)) OVER in_time AS paid
+        FROM (
+            SELECT a.id AS account_id, '-infinity'::timestamptz AS at, 0 AS amount
+            FROM touched_debtor t JOIN account a ON a.tenant_id = :tenant_id AND a.debtor_id = t.debtor_id
+            UNION ALL
+            SELECT p.account_id, change.at, change.amount
+            FROM touched_debtor t
+            JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
+            CROSS JOIN LATERAL (VALUES (p.paid_at, p.amount), (p.reversed_at, -p.amount)) AS change (at, amount)
+            WHERE change.at IS NOT NULL AND (p.reversed_at IS NULL OR p.reversed_at > p.paid_at)
+        ) movement
+        GROUP BY account_id, at
+        WINDOW in_time AS (PARTITION BY account_id ORDER BY at)
+    ) m ON m.account_id = a.id"""
+
+
+def with_account_spans(statement: str, *, many: bool) -> str:
+    """`statement`, which begins with a list of CTEs and reads `account_span`: its own CTE for few debtors.
+
+    For many, `account_span` is a temporary table that several statements share (`CREATE_ACCOUNT_SPANS`).
+    """
+    if many:
+        return f"WITH {statement}"
+    return f"WITH account_span AS MATERIALIZED ({ACCOUNT_SPANS}), {statement}"
+
+
+CREATE_ACCOUNT_SPANS = f"CREATE TEMP TABLE account_span ON COMMIT DROP AS {ACCOUNT_SPANS}"
+INDEX_ACCOUNT_SPANS = "CREATE INDEX ON account_span (debtor_id)"
+ANALYZE_ACCOUNT_SPANS = "ANALYZE account_span"
+DROP_ACCOUNT_SPANS = "DROP TABLE account_span"

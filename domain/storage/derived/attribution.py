@@ -1,0 +1,80 @@
+"""Payments attributed to communications, and when each communication was first paid for.
+
+Source: kpis.md, Attribution; `domain.attribution` is the same rule in Python, tests prove the two equal. Reversed
+payments are attributed too: at an instant before its reversal a payment counted.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.collection_settings import CollectionSettings
+
+_ATTRIBUTE = text(
+    """
+    WITH cause AS (
+        SELECT DISTINCT ON (p.id) p.id, c.id AS communication_id
+        FROM touched_debtor t
+        JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id AND p.communication_id IS NULL
+        JOIN event e ON e.tenant_id = :tenant_id AND e.debtor_id = t.debtor_id
+            AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
+            AND e.occurred_at <= p.paid_at
+            AND e.occurred_at > p.paid_at - GREATEST(CAST(:click_window AS interval), CAST(:open_window AS interval))
+            AND e.occurred_at > p.paid_at - CASE WHEN e.kind IN ('CLICKED', 'LANDED')
+                THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
+        JOIN communication c ON c.tenant_id = :tenant_id AND c.id = e.communication_id AND c.direction = 'OUTBOUND'
+        ORDER BY p.id, e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
+    ), fresh AS (
+        SELECT p.id, COALESCE(p.communication_id, cause.communication_id) AS attributed_to
+        FROM touched_debtor t
+        JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
+        LEFT JOIN cause ON cause.id = p.id
+        WHERE p.attributed_to IS DISTINCT FROM COALESCE(p.communication_id, cause.communication_id)
+    )
+    UPDATE payment SET attributed_to = fresh.attributed_to
+    FROM fresh WHERE payment.tenant_id = :tenant_id AND payment.id = fresh.id
+    """
+)
+
+#: SELECT of the communications (id) that unreversed payments of the touched debtors are attributed to, with the first
+#: payment's instant. Binds tenant_id, now.
+CONVERTED = """
+    SELECT p.attributed_to AS id, min(p.paid_at) AS converted_at
+    FROM touched_debtor t
+    JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
+    WHERE p.attributed_to IS NOT NULL AND p.paid_at <= :now AND (p.reversed_at IS NULL OR p.reversed_at > :now)
+    GROUP BY p.attributed_to"""
+
+_CONVERT = text(
+    f"""
+    WITH converted AS ({CONVERTED}), fresh AS (
+        SELECT c.id, converted.converted_at
+        FROM touched_debtor t
+        JOIN communication c ON c.tenant_id = :tenant_id AND c.debtor_id = t.debtor_id
+        LEFT JOIN converted ON converted.id = c.id
+        WHERE c.converted_at IS DISTINCT FROM converted.converted_at
+    )
+    UPDATE communication c SET converted_at = fresh.converted_at
+    FROM fresh WHERE c.tenant_id = :tenant_id AND c.id = fresh.id
+    """
+)
+
+
+async def attribute_payments(
+    connection: AsyncConnection, tenant_id: int, *, settings: CollectionSettings
+) -> None:
+    """Write `payment.attributed_to` of the touched debtors' payments."""
+    await connection.execute(
+        _ATTRIBUTE,
+        {
+            "tenant_id": tenant_id,
+            "click_window": settings.click_window,
+            "open_window": settings.open_window,
+        },
+    )
+
+
+async def convert_communications(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> None:
+    """Write `communication.converted_at` alone, where nothing else about the communications can have changed."""
+    await connection.execute(_CONVERT, {"tenant_id": tenant_id, "now": now})

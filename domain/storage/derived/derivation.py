@@ -1,0 +1,262 @@
+"""Derived state brought up to date: for debtors whose facts changed, whose time has come, or who follow new rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.collection_settings import CollectionSettings
+from domain.segments import read_segment_rules
+from domain.storage.derived.account_spans import (
+    ANALYZE_ACCOUNT_SPANS,
+    CREATE_ACCOUNT_SPANS,
+    DROP_ACCOUNT_SPANS,
+    INDEX_ACCOUNT_SPANS,
+)
+from domain.storage.derived.attribution import attribute_payments, convert_communications
+from domain.storage.derived.balances import derive_balances
+from domain.storage.derived.communications import derive_communications
+from domain.storage.derived.debtors import derive_debtors
+from domain.storage.derived.plans import FEW, planned, touched_count
+from domain.storage.derived.segment_rules import SegmentProgram, segment_program
+from domain.storage.derived.segment_sets import (
+    SegmentSet,
+    default_rules,
+    mark_applied,
+    own_segments,
+    replace_segments,
+    same_rules,
+    share_segments,
+    stored_segments,
+    try_own_segments,
+)
+from domain.storage.derived.settlement import create_promise_spans, settle_promises
+
+_HISTORY = frozenset({"debtors", "accounts", "payments", "communications"})
+
+# Tables that matter to rules with such a filter only.
+_RULE_TABLES = {
+    "promise_status": frozenset({"promises"}),
+    "reachable_by": frozenset({"events", "contact_points"}),
+}
+
+_TOUCH = text("CREATE TEMP TABLE IF NOT EXISTS touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP")
+_TOUCH_ALL = text(
+    """
+    WITH locked AS (
+        SELECT id FROM debtor WHERE tenant_id = :tenant_id ORDER BY id FOR NO KEY UPDATE
+    )
+    INSERT INTO touched_debtor SELECT id FROM locked
+    """
+)
+_TOUCH_DUE = text(
+    """
+    WITH locked AS (
+        SELECT id FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now ORDER BY id FOR NO KEY UPDATE
+    )
+    INSERT INTO touched_debtor SELECT id FROM locked
+    """
+)
+_ANY_DUE = text("SELECT EXISTS (SELECT FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now)")
+_ANY_UNTOUCHED = text(
+    """
+    SELECT EXISTS (SELECT FROM debtor d WHERE d.tenant_id = :tenant_id
+                   AND NOT EXISTS (SELECT FROM touched_debtor t WHERE t.debtor_id = d.id))
+    """
+)
+
+
+@dataclass(frozen=True)
+class _Demand:
+    """Which derived columns may have changed."""
+
+    attribution: bool
+    promises: bool
+    balances: bool
+    states: bool
+    defaults: bool
+
+    @classmethod
+    def by(cls, merged: frozenset[str], rules: SegmentProgram) -> Self:
+        """By the tables that were merged."""
+        for_rules = (tables for field, tables in _RULE_TABLES.items() if field in rules.needs)
+        return cls(
+            attribution=bool(merged & {"events", "payments", "communications"}),
+            promises=bool(merged & {"debtors", "accounts", "payments", "promises"}),
+            balances=bool(merged & {"debtors", "accounts", "payments"}),
+            states=bool(merged & _HISTORY.union(*for_rules)),
+            defaults=bool(merged & {"accounts", "exchange_rates"}),
+        )
+
+
+#: What may change as time passes: facts dated later come true, accounts open and close, days go by.
+_TIME = frozenset({"accounts", "payments", "promises", "communications"})
+
+
+async def derive(
+    connection: AsyncConnection, tenant_id: int, *, merged: frozenset[str], now: datetime
+) -> None:
+    """Recompute every `# derived` column of the debtors in the temporary table `touched_debtor`, as of `now`.
+
+    The caller has locked the debtors' rows and written facts into the tables named in `merged` (as in the import
+    format: "payments", "events", ...). What those tables cannot have changed is not looked at. Where new products,
+    currencies or rates ask for other default segments, the touched debtors follow them at once, all others with the
+    next `catch_up`.
+    """
+    count = await touched_count(connection)
+    if not count and not merged & {"accounts", "exchange_rates"}:
+        return
+    async with planned(connection, many=count > FEW):
+        segments, is_current = await stored_segments(connection, tenant_id), True
+        if segments.is_default and merged & {"accounts", "exchange_rates"}:
+            segments, is_current = await _follow_new_kinds(connection, tenant_id, segments, now=now)
+        is_shared = await share_segments(connection, tenant_id)
+        await _derive_touched(
+            connection,
+            tenant_id,
+            merged=merged,
+            rules=segment_program(segments.rules),
+            now=now,
+            due_at=None if is_shared and is_current else now,
+            many=count > FEW,
+        )
+
+
+async def _follow_new_kinds(
+    connection: AsyncConnection, tenant_id: int, segments: SegmentSet, *, now: datetime
+) -> tuple[SegmentSet, bool]:
+    """The default rules as they should be now, stored; the former and False while somebody else holds them."""
+    wanted = await default_rules(connection, tenant_id, now=now)
+    if same_rules(segments, wanted):
+        return segments, True
+    if not await try_own_segments(connection, tenant_id):
+        return segments, False
+    others = await connection.scalar(_ANY_UNTOUCHED, {"tenant_id": tenant_id})
+    applied_at = None if others else now
+    await replace_segments(connection, tenant_id, wanted, is_default=True, applied_at=applied_at)
+    return await stored_segments(connection, tenant_id), True
+
+
+async def _derive_touched(
+    connection: AsyncConnection,
+    tenant_id: int,
+    *,
+    merged: frozenset[str],
+    rules: SegmentProgram,
+    now: datetime,
+    due_at: datetime | None,
+    many: bool,
+) -> None:
+    demand = _Demand.by(merged, rules)
+    settings = await collection_settings(connection, tenant_id)
+    if demand.attribution:
+        await attribute_payments(connection, tenant_id, settings=settings)
+    if demand.promises:
+        await settle_promises(connection, tenant_id, settings=settings, now=now)
+    if not demand.states:
+        if demand.attribution:
+            await convert_communications(connection, tenant_id, now=now)
+        return
+    spans_promises = "promise_status" in rules.needs
+    if many:
+        for statement in (CREATE_ACCOUNT_SPANS, INDEX_ACCOUNT_SPANS, ANALYZE_ACCOUNT_SPANS):
+            await connection.execute(text(statement), {"tenant_id": tenant_id})
+    if spans_promises:
+        await create_promise_spans(connection, tenant_id, settings=settings)
+    if demand.balances:
+        await derive_balances(connection, tenant_id, now=now, many=many)
+    await derive_debtors(connection, tenant_id, rules=rules, now=now, due_at=due_at, many=many)
+    await derive_communications(connection, tenant_id, rules=rules, now=now, many=many)
+    if many:
+        await connection.execute(text(DROP_ACCOUNT_SPANS))
+    if spans_promises:
+        await connection.execute(text("DROP TABLE promise_span"))
+
+
+async def collection_settings(connection: AsyncConnection, tenant_id: int) -> CollectionSettings:
+    """A tenant's settings of grace days and attribution windows."""
+    stored: Mapping[str, Any] | None = await connection.scalar(
+        text("SELECT settings FROM tenant WHERE id = :tenant_id"), {"tenant_id": tenant_id}
+    )
+    return CollectionSettings.from_json(stored or {})
+
+
+async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
+    """Bring up to `now` what time alone has changed, and apply segment rules that not all history follows yet.
+
+    To be called before reads that must be current, in a transaction of its own; with nothing due it is two look-ups.
+    Answers how many debtors were derived again.
+    """
+    segments = await stored_segments(connection, tenant_id)
+    if not segments.is_applied:
+        await own_segments(connection, tenant_id)
+        return await _apply_segments(connection, tenant_id, now=now)
+    if not await connection.scalar(_ANY_DUE, {"tenant_id": tenant_id, "now": now}):
+        return 0
+    await _touch(connection)
+    await connection.execute(_TOUCH_DUE, {"tenant_id": tenant_id, "now": now})
+    await derive(connection, tenant_id, merged=_TIME, now=now)
+    return await touched_count(connection)
+
+
+async def define_segments(
+    connection: AsyncConnection, tenant_id: int, rules: Sequence[Any], *, now: datetime
+) -> None:
+    """Store a tenant's own rules (a list of SegmentInput JSON, first match first) and re-segment everything by them.
+
+    An empty list goes back to the default set. In a transaction of its own: all debtors are locked.
+
+    Raises:
+        FilterError: a rule cannot be read or taken; nothing is changed. Its path begins with `input`.
+    """
+    read_segment_rules(rules, ("input",))
+    await own_segments(connection, tenant_id)
+    wanted = rules or await default_rules(connection, tenant_id, now=now)
+    await replace_segments(connection, tenant_id, wanted, is_default=not rules, applied_at=None)
+    await _apply_segments(connection, tenant_id, now=now)
+
+
+async def ensure_default_segments(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> bool:
+    """Make the default set what products, currencies and rates ask for, and re-segment everything if that changed it.
+
+    In a transaction of its own; a tenant with its own rules is left alone. Answers whether anything was re-segmented.
+    """
+    await own_segments(connection, tenant_id)
+    stored = await stored_segments(connection, tenant_id)
+    if stored.is_default:
+        wanted = await default_rules(connection, tenant_id, now=now)
+        if not same_rules(stored, wanted):
+            await replace_segments(connection, tenant_id, wanted, is_default=True, applied_at=None)
+    elif stored.is_applied:
+        return False
+    if (await stored_segments(connection, tenant_id)).is_applied:
+        return False
+    await _apply_segments(connection, tenant_id, now=now)
+    return True
+
+
+async def _apply_segments(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
+    """Segment all debtors and all history by the rules in force; the caller owns them."""
+    await _touch(connection)
+    await connection.execute(_TOUCH_ALL, {"tenant_id": tenant_id})
+    await derive(connection, tenant_id, merged=_TIME, now=now)
+    await mark_applied(connection, tenant_id, now=now)
+    return await touched_count(connection)
+
+
+async def derive_everything(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
+    """Derive all debtors anew from the facts: after a change of settings, or to repair. Answers how many there are."""
+    await own_segments(connection, tenant_id)
+    await _touch(connection)
+    await connection.execute(_TOUCH_ALL, {"tenant_id": tenant_id})
+    await derive(connection, tenant_id, merged=_TIME | {"debtors", "events", "contact_points"}, now=now)
+    await mark_applied(connection, tenant_id, now=now)
+    return await touched_count(connection)
+
+
+async def _touch(connection: AsyncConnection) -> None:
+    await connection.execute(_TOUCH)
+    await connection.execute(text("TRUNCATE touched_debtor"))
