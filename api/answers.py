@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from domain.kpis.messages import Weekday
 from domain.vocabulary import Channel, RunStatus
 
 
@@ -18,18 +19,6 @@ class Evidence(StrEnum):
     STRONG = "STRONG"
     POOLED = "POOLED"
     INSUFFICIENT = "INSUFFICIENT"
-
-
-class Weekday(StrEnum):
-    """A day of the week; `list(Weekday)[0]` is Monday, as in `datetime.weekday()`."""
-
-    MONDAY = "MONDAY"
-    TUESDAY = "TUESDAY"
-    WEDNESDAY = "WEDNESDAY"
-    THURSDAY = "THURSDAY"
-    FRIDAY = "FRIDAY"
-    SATURDAY = "SATURDAY"
-    SUNDAY = "SUNDAY"
 
 
 class ForecastPolicy(StrEnum):

@@ -1,4 +1,4 @@
-"""The ways to reach a debtor, each with its status."""
+"""The ways to reach a debtor, each with its status; usable ones are those of `domain.storage.usable_channels`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,15 @@ _POINTS = text(
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
     ), heard AS (
         SELECT debtor_id, channel,
-               max(bounced_hard_at) AS bounced_at,
-               max(greatest(opened_at, clicked_at, landed_at, replied_at, right_party_contacted_at,
-                            CASE WHEN bounced_hard_at IS NULL THEN delivered_at END)) AS reached_at,
+               max(sent_at) FILTER (
+                   WHERE coalesce(opened_at, replied_at, right_party_contacted_at) IS NULL
+                     AND bounced_hard_at IS NOT NULL
+               ) AS bounced_at,
+               max(sent_at) FILTER (
+                   WHERE coalesce(opened_at, replied_at, right_party_contacted_at) IS NOT NULL
+                      OR bounced_hard_at IS NULL AND (
+                          delivered_at IS NOT NULL OR channel = 'LETTER' AND bounced_soft_at IS NULL)
+               ) AS reached_at,
                max(unsubscribed_at) AS unsubscribed_at
         FROM communication
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND direction = 'OUTBOUND'
@@ -76,11 +82,14 @@ def status_of(
     reached_at: datetime | None,
     verified_at: datetime | None,
 ) -> ContactPointStatus:
-    """OPTED_OUT, else BOUNCED (a hard bounce on the channel with no proof of reach since), else VERIFIED or not."""
+    """OPTED_OUT, else BOUNCED, else VERIFIED or not.
+
+    `bounced_at`, `reached_at`: when the latest hard-bounced and the latest delivered communication on the channel were
+    sent; what was heard last counts.
+    """
     if opted_out_at is not None:
         return ContactPointStatus.OPTED_OUT
-    proofs = [instant for instant in (reached_at, verified_at) if instant is not None]
-    if bounced_at is not None and not any(proof > bounced_at for proof in proofs):
+    if bounced_at is not None and (reached_at is None or reached_at < bounced_at):
         return ContactPointStatus.BOUNCED
     return ContactPointStatus.UNVERIFIED if verified_at is None else ContactPointStatus.VERIFIED
 

@@ -122,8 +122,12 @@ async def page_of_debtors(
     first: int,
     position: Position | None,
     now: datetime,
+    ordered_at: datetime,
 ) -> Page[DebtorRow]:
-    """A page of the debtors that meet a condition, in an order made total by the id."""
+    """A page of the debtors that meet a condition, in an order made total by the id.
+
+    `ordered_at`: the instant whose days past due sort them; the rows show those of `now`.
+    """
     statement = _listed(tenant_id, now).where(where)
     keys: list[SortKey] = []
     for number, by in enumerate(order):
@@ -139,7 +143,7 @@ async def page_of_debtors(
             )
             keys.append(SortKey(balance.c.balance_e4, by.descending, nullable=True))
         else:
-            keys.append(_sort_key(by, now))
+            keys.append(_sort_key(by, ordered_at))
     keys.append(SortKey(_D.id))
     return await read_page(connection, statement, keys, DebtorRow, first=first, position=position)
 

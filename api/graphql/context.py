@@ -1,0 +1,84 @@
+"""What a resolver knows: who asks, when, the use cases, and the loaders of this one operation."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import strawberry
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.graphql.loaders import Loaders
+from api.services import Services
+from domain.storage.derived import catch_up
+from domain.vocabulary import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as their API key tells."""
+
+    tenant_id: int
+    role: Role
+    key_id: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """One operation of one caller. `now` is one instant for the whole of it."""
+
+    services: Services
+    caller: Caller
+    now: datetime
+    loaders: Loaders = field(init=False)
+    _caught_up: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _is_caught_up: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        loaders = Loaders(self.transaction, self.caller.tenant_id, self.now, self.services.recommendations)
+        object.__setattr__(self, "loaders", loaders)
+
+    @property
+    def tenant_id(self) -> int:
+        """The caller's tenant."""
+        return self.caller.tenant_id
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of its own (resolvers run concurrently), with derived columns caught up to `now`.
+
+        Catching up is done by the operation's first transaction, which the others wait for.
+        """
+        async with self._caught_up:
+            if not self._is_caught_up.is_set():
+                async with self.services.database.transaction(self.tenant_id) as connection:
+                    await catch_up(connection, self.tenant_id, now=self.now)
+                self._is_caught_up.set()
+        async with self.services.database.transaction(self.tenant_id) as connection:
+            yield connection
+
+
+@dataclass
+class Socket:
+    """A WebSocket and who is behind it, once they have said so; each of its operations gets a context of its own."""
+
+    services: Services
+    clock: Callable[[], datetime]
+    authorization: str | None
+    caller: Caller | None = None
+    connection_params: Mapping[str, Any] | None = None
+
+    def operation(self) -> Context:
+        """The context of an operation that begins now.
+
+        Raises:
+            LookupError: nobody is behind it yet.
+        """
+        if self.caller is None:
+            raise LookupError("an operation began before its socket was authenticated")
+        return Context(self.services, self.caller, self.clock())
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,113 @@
+"""What goes wrong, as the caller sees it: a stable code, never an internal.
+
+| code | what happened |
+| --- | --- |
+| GRAPHQL_PARSE_FAILED | the document is no GraphQL |
+| GRAPHQL_VALIDATION_FAILED | the document does not fit the schema |
+| LIMIT_EXCEEDED | the document is deeper, longer or wider than served; the message says by how much |
+| BAD_USER_INPUT | an argument or a variable cannot be served; the message names it |
+| FORBIDDEN | the key's role may not use this field |
+| INTERNAL_SERVER_ERROR | our fault; `errorId` finds it in the log |
+"""
+
+import traceback
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
+from sqlalchemy.exc import DBAPIError
+from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionResult as StrawberryResult
+
+from api.services import InvalidArgument
+
+log = structlog.get_logger("dunwell.graphql")
+
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+BAD_USER_INPUT = "BAD_USER_INPUT"
+FORBIDDEN = "FORBIDDEN"
+INTERNAL = "INTERNAL_SERVER_ERROR"
+
+
+class Forbidden(Exception):
+    """The key's role may not use a field."""
+
+    code = FORBIDDEN
+
+
+def coded(error: GraphQLError, code: str, **extensions: Any) -> GraphQLError:
+    """The same error with a code, if it has none yet."""
+    error.extensions = {"code": code, **extensions, **(error.extensions or {})}
+    return error
+
+
+def presentable(error: GraphQLError) -> GraphQLError:
+    """An error of an execution as the caller may see it; what is not theirs to know is logged and masked."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, GraphQLSyntaxError) or isinstance(error, GraphQLSyntaxError):
+        return coded(error, PARSE_FAILED)
+    if cause is None or isinstance(cause, GraphQLError):  # made by the executor: a variable, an argument
+        return coded(error, BAD_USER_INPUT)
+    if isinstance(cause, InvalidArgument):
+        return coded(error, cause.code, argument=list(cause.path))
+    if isinstance(cause, Forbidden):
+        return coded(error, cause.code)
+    return masked(error, cause)
+
+
+def masked(error: GraphQLError, cause: BaseException) -> GraphQLError:
+    """An error that tells nothing but the id under which the log tells more."""
+    error_id = log_failure(cause, where=error.path)
+    return GraphQLError(
+        f"Something went wrong on our side. Report error {error_id}.",
+        nodes=error.nodes,
+        path=error.path,
+        extensions={"code": INTERNAL, "errorId": error_id},
+    )
+
+
+def log_failure(cause: BaseException, *, where: Any = None) -> str:
+    """Log an unexpected failure and answer its id.
+
+    Its message is left out: a database's or a parser's message quotes values, which may be personal.
+    """
+    error_id = uuid.uuid4().hex
+    frames = traceback.extract_tb(cause.__traceback__)[-12:]
+    log.error(
+        "internal_error",
+        error_id=error_id,
+        kind=f"{type(cause).__module__}.{type(cause).__qualname__}",
+        sqlstate=getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None,
+        field=[str(step) for step in where or ()],
+        frames=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+    return error_id
+
+
+class PresentErrors(SchemaExtension):
+    """Puts codes on errors and masks the unexpected ones, in single answers and in streams."""
+
+    def on_operation(self) -> Iterator[None]:
+        """Present the errors of the whole operation."""
+        self._streamed = False
+        yield
+        result = self.execution_context.result
+        if not self._streamed and isinstance(result, ExecutionResult | StrawberryResult):
+            self._present(result)
+
+    def on_stream_result(self, result: Any) -> Iterator[None]:
+        """Present the errors of one event of a subscription."""
+        self._streamed = True
+        self._present(result)
+        yield
+
+    def _present(self, result: Any) -> None:
+        if result.errors:
+            result.errors = [presentable(error) for error in result.errors]

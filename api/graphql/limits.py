@@ -1,0 +1,196 @@
+"""How large an operation may be, checked before it runs; a refusal says the number and the limit.
+
+Fragments count as often as they are spread, but each is walked once: a document of fragments that double one another
+costs no more to refuse than to read.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    InlineFragmentNode,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    StringValueNode,
+    ValidationRule,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from api.graphql.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, PARSE_FAILED, VALIDATION_FAILED, coded
+
+MAX_LENGTH = 100_000
+MAX_TOKENS = 4_000
+MAX_COMMENTS = 500
+CACHED_DOCUMENTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a selection asks for: levels of fields, and counts over all of it."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+
+    def beside(self, other: "Size") -> "Size":
+        """Both in one selection set."""
+        return Size(
+            max(self.depth, other.depth),
+            self.fields + other.fields,
+            self.aliases + other.aliases,
+            self.directives + other.directives,
+        )
+
+
+#: The largest operation served. The contract's own need 8, 75, 0 and 0; introspection by GraphiQL needs 14.
+LIMITS = Size(depth=15, fields=400, aliases=30, directives=30)
+
+
+class _Measure:
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._known: dict[str, Size] = {}
+        self._open: set[str] = set()
+
+    def selection(self, selections: SelectionSetNode | None) -> Size:
+        size = Size()
+        for node in selections.selections if selections else ():
+            size = size.beside(Size(directives=len(node.directives or ())))
+            if isinstance(node, FieldNode):
+                inner = self.selection(node.selection_set)
+                own = Size(
+                    inner.depth + 1, inner.fields + 1, inner.aliases + bool(node.alias), inner.directives
+                )
+                size = size.beside(own)
+            elif isinstance(node, InlineFragmentNode):
+                size = size.beside(self.selection(node.selection_set))
+            elif isinstance(node, FragmentSpreadNode):
+                size = size.beside(self._spread(node.name.value))
+        return size
+
+    def _spread(self, name: str) -> Size:
+        if name not in self._known:
+            if name in self._open or name not in self._fragments:  # validation refuses both
+                return Size()
+            self._open.add(name)
+            fragment = self._fragments[name]
+            size = Size(directives=len(fragment.directives or ()))
+            self._known[name] = size.beside(self.selection(fragment.selection_set))
+        return self._known[name]
+
+
+def oversize(document: DocumentNode) -> list[GraphQLError]:
+    """One error per limit that an operation of the document exceeds."""
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    measure = _Measure(fragments)
+    errors = []
+    for operation in document.definitions:
+        if isinstance(operation, OperationDefinitionNode):
+            size = measure.selection(operation.selection_set)
+            size = size.beside(Size(directives=len(operation.directives or ())))
+            for what in Size.__slots__:
+                found, limit = getattr(size, what), getattr(LIMITS, what)
+                if found > limit:
+                    message = f"The operation has {what} {found}; at most {limit} are served."
+                    errors.append(_limit_error(message, what, found, limit))
+    return errors
+
+
+def _limit_error(message: str, what: str, found: int | None, limit: int) -> GraphQLError:
+    return GraphQLError(
+        message, extensions={"code": LIMIT_EXCEEDED, "limited": what, "found": found, "limit": limit}
+    )
+
+
+class NoNulCharacter(ValidationRule):
+    """No text can hold a NUL character, so no literal may."""
+
+    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+        """Refuse a literal with a NUL."""
+        if "\x00" in node.value:
+            message = "A text holds the character NUL (U+0000), which cannot be stored; leave it out."
+            self.report_error(GraphQLError(message, node, extensions={"code": BAD_USER_INPUT}))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document that was read and checked once."""
+
+    document: DocumentNode | None
+    errors: list[GraphQLError]
+
+
+class Documents:
+    """Reads and checks documents, and remembers the latest by their text."""
+
+    def __init__(self, *, production: bool) -> None:
+        self._production = production
+        self._rules = (*specified_rules, OneOfInputValidationRule, NoNulCharacter)
+        if production:
+            self._rules = (*self._rules, NoSchemaIntrospectionCustomRule)
+        self._known: OrderedDict[str, Prepared] = OrderedDict()
+
+    def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
+        """The document of a text and what is wrong with it."""
+        found = self._known.get(text)
+        if found is not None:
+            self._known.move_to_end(text)
+            return found
+        prepared = self._prepare(schema, text)
+        self._known[text] = prepared
+        if len(self._known) > CACHED_DOCUMENTS:
+            self._known.popitem(last=False)
+        return prepared
+
+    def _prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
+        if len(text) > MAX_LENGTH:
+            message = f"The document has {len(text)} characters; at most {MAX_LENGTH} are served."
+            return Prepared(None, [_limit_error(message, "length", len(text), MAX_LENGTH)])
+        try:
+            document = parse(text, max_lexical_tokens=MAX_TOKENS, max_comments=MAX_COMMENTS)
+        except GraphQLError as error:
+            over = "Document contains more than" in error.message
+            return Prepared(None, [coded(error, LIMIT_EXCEEDED if over else PARSE_FAILED)])
+        errors = oversize(document) or [
+            coded(error, VALIDATION_FAILED)
+            for error in validate(
+                schema, document, self._rules, max_errors=20, hide_suggestions=self._production
+            )
+        ]
+        return Prepared(document, errors)
+
+
+class PrepareDocument(SchemaExtension):
+    """Takes reading and checking of documents over from Strawberry: once per text, within limits."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._errors: list[GraphQLError] = []
+
+    def on_parse(self) -> Iterator[None]:
+        """Set the document; raise the first thing wrong with one that cannot be read."""
+        context = self.execution_context
+        prepared = self._documents.prepare(context.schema._schema, context.query or "")
+        if prepared.document is None:
+            raise prepared.errors[0]
+        context.graphql_document = prepared.document
+        self._errors = prepared.errors
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Set what is wrong with the document; nothing more is checked."""
+        self.execution_context.pre_execution_errors = list(self._errors)
+        yield

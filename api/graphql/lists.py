@@ -1,0 +1,167 @@
+"""The tenant's lists: arguments read, a page and its count from storage, nodes out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import true
+
+from api.graphql.context import Context
+from api.graphql.cursors import ListOrder, decode
+from api.graphql.types.connections import Connection, connection_of, page_size
+from api.graphql.types.debtors import Debtor
+from api.graphql.types.facts import Communication, Promise
+from api.graphql.types.inputs import CommunicationWhere, DebtorWhere, PromiseWhere, as_json
+from api.graphql.types.inputs import DebtorOrder as DebtorOrderInput
+from api.graphql.types.models import ModelVersion
+from api.graphql.types.words import SortDirection
+from api.services import InvalidArgument
+from domain.debtor_where import read_debtor_where
+from domain.list_where import read_communication_where, read_promise_where
+from domain.storage.debtor_filter import debtor_condition
+from domain.storage.reads import communications, conditions, debtors, models, promises
+from domain.storage.reads.debtors import DebtorOrder, DebtorOrderField
+
+_SORTED_BY: dict[DebtorOrderField, type] = {
+    DebtorOrderField.REFERENCE: str,
+    DebtorOrderField.NAME: str,
+    DebtorOrderField.DAYS_PAST_DUE: int,
+    DebtorOrderField.LAST_CONTACTED_AT: datetime,
+    DebtorOrderField.BALANCE: int,
+}
+_MOST_KEYS = 5
+_COMMUNICATIONS = ListOrder("communications", (datetime, int))
+_PROMISES = ListOrder("promises", (datetime, int))
+_MODEL_VERSIONS = ListOrder("modelVersions", (int,))
+
+
+def debtor_order(given: Sequence[DebtorOrderInput] | None) -> list[DebtorOrder]:
+    """The order of a list of debtors; REFERENCE ASC when none is given.
+
+    Raises:
+        InvalidArgument: too many keys, BALANCE without a currency, or a currency without BALANCE.
+    """
+    if given is not None and len(given) > _MOST_KEYS:
+        raise InvalidArgument(
+            f"orderBy has {len(given)} keys; at most {_MOST_KEYS} are possible.", path=("orderBy",)
+        )
+    return [_sort_key(by, index) for index, by in enumerate(given or ())] or [DebtorOrder()]
+
+
+def _sort_key(by: DebtorOrderInput, index: int) -> DebtorOrder:
+    currency = by.currency or None
+    path = ("orderBy", str(index), "currency")
+    if by.field is DebtorOrderField.BALANCE and currency is None:
+        raise InvalidArgument(
+            f"{'.'.join(path)}: BALANCE is sorted in one currency; name it, such as EUR.", path=path
+        )
+    if by.field is not DebtorOrderField.BALANCE and currency is not None:
+        raise InvalidArgument(f"{'.'.join(path)}: only BALANCE takes a currency; leave it out.", path=path)
+    return DebtorOrder(by.field, by.direction is SortDirection.DESC, currency)
+
+
+def _list_order(order: Sequence[DebtorOrder], now: datetime) -> ListOrder:
+    keys = (f"{by.field}{'-' if by.descending else '+'}{by.currency or ''}" for by in order)
+    dated = any(by.field is DebtorOrderField.DAYS_PAST_DUE for by in order)
+    kinds = (*(_SORTED_BY[by.field] for by in order), int)
+    return ListOrder(f"debtors:{','.join(keys)}", kinds, at=now if dated else None)
+
+
+async def list_debtors(
+    context: Context,
+    *,
+    first: int | None,
+    after: str | None,
+    where: DebtorWhere | None,
+    order_by: Sequence[DebtorOrderInput] | None,
+) -> Connection[Debtor]:
+    """A page of the debtors that meet a condition.
+
+    Days past due change at midnight: their order stays that of the first page's instant through all its pages.
+    """
+    size, order = page_size(first), debtor_order(order_by)
+    condition = (
+        true()
+        if where is None
+        else debtor_condition(read_debtor_where(as_json(where), ("where",)), now=context.now)
+    )
+    list_order = _list_order(order, context.now)
+    position = None
+    if after is not None:
+        position, at = decode(list_order, after)
+        list_order = replace(list_order, at=at)
+    async with context.transaction() as connection:
+        page = await debtors.page_of_debtors(
+            connection,
+            context.tenant_id,
+            where=condition,
+            order=order,
+            first=size,
+            position=position,
+            now=context.now,
+            ordered_at=list_order.at or context.now,
+        )
+
+    async def count() -> int:
+        async with context.transaction() as connection:
+            return await debtors.count_debtors(connection, context.tenant_id, where=condition)
+
+    return connection_of(page, list_order, after=after, node=Debtor.of, count=count)
+
+
+async def list_communications(
+    context: Context, *, first: int | None, after: str | None, where: CommunicationWhere | None
+) -> Connection[Communication]:
+    """A page of the communications that meet a condition, newest first."""
+    size = page_size(first)
+    wanted = read_communication_where({} if where is None else as_json(where), ("where",))
+    condition = conditions.communications_where(wanted, context.tenant_id)
+    position = None if after is None else decode(_COMMUNICATIONS, after)[0]
+    async with context.transaction() as connection:
+        page = await communications.page_of_communications(
+            connection, context.tenant_id, where=condition, first=size, position=position
+        )
+
+    async def count() -> int:
+        async with context.transaction() as connection:
+            return await communications.count_communications(connection, context.tenant_id, where=condition)
+
+    return connection_of(page, _COMMUNICATIONS, after=after, node=Communication.of, count=count)
+
+
+async def list_promises(
+    context: Context, *, first: int | None, after: str | None, where: PromiseWhere | None
+) -> Connection[Promise]:
+    """A page of the promises that meet a condition as they stand now, newest first."""
+    size = page_size(first)
+    wanted = read_promise_where({} if where is None else as_json(where), ("where",))
+    condition = conditions.promises_where(wanted, context.tenant_id, now=context.now)
+    position = None if after is None else decode(_PROMISES, after)[0]
+    async with context.transaction() as connection:
+        page = await promises.page_of_promises(
+            connection, context.tenant_id, where=condition, first=size, position=position
+        )
+
+    async def count() -> int:
+        async with context.transaction() as connection:
+            return await promises.count_promises(connection, context.tenant_id, where=condition)
+
+    return connection_of(
+        page, _PROMISES, after=after, node=lambda row: Promise.of(row, context.now), count=count
+    )
+
+
+async def list_model_versions(
+    context: Context, *, first: int | None, after: str | None
+) -> Connection[ModelVersion]:
+    """A page of the model versions, newest first."""
+    size = page_size(first)
+    position = None if after is None else decode(_MODEL_VERSIONS, after)[0]
+    async with context.transaction() as connection:
+        page = await models.page_of_versions(connection, context.tenant_id, first=size, position=position)
+
+    async def count() -> int:
+        async with context.transaction() as connection:
+            return await models.count_versions(connection, context.tenant_id)
+
+    return connection_of(page, _MODEL_VERSIONS, after=after, node=ModelVersion.of, count=count)

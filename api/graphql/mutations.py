@@ -1,0 +1,122 @@
+"""The root of mutations."""
+
+from typing import Annotated
+
+import strawberry
+
+from api.answers import Failure
+from api.graphql.context import Info
+from api.graphql.ids import number_of
+from api.graphql.permissions import Allow, Group
+from api.graphql.queries import at_most
+from api.graphql.types.debtors import Segment
+from api.graphql.types.inputs import SegmentInput, TrainModelsInput, as_json
+from api.graphql.types.models import ModelVersion, TrainingRun, UserError
+from domain.filters import FilterError
+from domain.storage.derived import define_segments
+from domain.storage.reads import segments
+
+MOST_SEGMENTS = 1000
+
+_OPERATE = [Allow(Group.OPERATE)]
+_DECIDE = [Allow(Group.DECIDE)]
+_said = strawberry.argument
+
+
+@strawberry.type(description="Segments, in the order in which their rules are tried.")
+class SegmentList:
+    """Segments in order."""
+
+    segments: list[Segment] = strawberry.field(description="The segments.")
+
+
+TrainModelsResult = Annotated[
+    TrainingRun | UserError,
+    strawberry.union("TrainModelsResult", description="The run, or why there is none."),
+]
+ModelVersionResult = Annotated[
+    ModelVersion | UserError,
+    strawberry.union("ModelVersionResult", description="The model that serves now, or why none was changed."),
+]
+DefineSegmentsResult = Annotated[
+    SegmentList | UserError,
+    strawberry.union(
+        "DefineSegmentsResult", description="The segments as they are now, or why nothing changed."
+    ),
+]
+_Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
+
+
+@strawberry.type(description="Everything that can be changed.")
+class Mutation:
+    """Everything that can be changed."""
+
+    @strawberry.field(
+        description="Replaces the segment rules; the first rule that holds for a debtor names its segment, in all of "
+        "history. An empty list goes back to the default rules.",
+        extensions=_DECIDE,
+    )
+    async def define_segments(
+        self,
+        info: Info,
+        input: Annotated[list[SegmentInput], _said(description="The rules, in order; at most 1,000.")],
+    ) -> DefineSegmentsResult:
+        """Replace the segment rules."""
+        context = info.context
+        at_most(input, MOST_SEGMENTS, "input")
+        try:
+            async with context.services.database.transaction(context.tenant_id) as connection:
+                await define_segments(connection, context.tenant_id, as_json(input), now=context.now)
+        except FilterError as error:
+            return UserError(code=error.code, message=error.message, path=["input", *error.path])
+        async with context.transaction() as connection:
+            found = await segments.list_segments(connection, context.tenant_id)
+        return SegmentList(segments=[Segment.of(row) for row in found])
+
+    @strawberry.field(
+        description="Starts a training and answers at once; while one waits or runs, that one is answered.",
+        extensions=_OPERATE,
+    )
+    async def train_models(
+        self,
+        info: Info,
+        input: Annotated[TrainModelsInput, _said(description="What to train.")],
+    ) -> TrainModelsResult:
+        """Start a training."""
+        started = await info.context.services.training.start(
+            info.context.tenant_id, as_of=input.as_of or None, promote=input.promote
+        )
+        return UserError.of(started) if isinstance(started, Failure) else TrainingRun.of(started)
+
+    @strawberry.field(description="Stops a training that waits or runs.", extensions=_OPERATE)
+    async def cancel_training(self, info: Info, id: _Id) -> TrainModelsResult:
+        """Stop a training."""
+        cancelled = await info.context.services.training.cancel(
+            info.context.tenant_id, number_of(id, "TrainingRun")
+        )
+        return UserError.of(cancelled) if isinstance(cancelled, Failure) else TrainingRun.of(cancelled)
+
+    @strawberry.field(
+        description="Makes a model champion, whatever its gate said; the champion before it retires.",
+        extensions=_OPERATE,
+    )
+    async def promote_model(self, info: Info, id: _Id) -> ModelVersionResult:
+        """Make a model champion."""
+        promoted = await info.context.services.training.promote(
+            info.context.tenant_id, number_of(id, "ModelVersion")
+        )
+        return await _version(info, promoted)
+
+    @strawberry.field(description="Makes the champion before this one champion again.", extensions=_OPERATE)
+    async def roll_back_model(self, info: Info) -> ModelVersionResult:
+        """Go back to the champion before."""
+        return await _version(info, await info.context.services.training.roll_back(info.context.tenant_id))
+
+
+async def _version(info: Info, outcome: int | Failure) -> ModelVersion | UserError:
+    if isinstance(outcome, Failure):
+        return UserError.of(outcome)
+    row = await info.context.loaders.model_version.load(outcome)
+    if row is None:
+        raise LookupError(f"model version {outcome} was promoted and is gone")
+    return ModelVersion.of(row)

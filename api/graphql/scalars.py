@@ -1,0 +1,87 @@
+"""The contract's scalars: exact decimals, instants with an offset, plain dates, JSON.
+
+What cannot be read is refused with a message that names the value's problem and shows the right form.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
+from strawberry.types.scalar import ScalarDefinition
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,18})?|\.\d{1,18})")
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise GraphQLError(
+        "DateTime: expected an ISO 8601 instant with its offset, such as 2026-05-01T09:30:00+02:00 "
+        "or 2026-05-01T07:30:00Z."
+    )
+
+
+def _date(value: object) -> date:
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise GraphQLError("Date: expected an existing day as YYYY-MM-DD, such as 2026-05-01.")
+
+
+def _decimal(value: object) -> Decimal:
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        text = str(value)
+        if _DECIMAL.fullmatch(text):
+            return Decimal(text)
+    raise GraphQLError(
+        'Decimal: expected a decimal number as a string, such as "100.00", '
+        "with at most 20 digits before and 18 after the point."
+    )
+
+
+def _show_instant(value: datetime) -> str:
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _show_decimal(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _scalar(
+    name: str, description: str, serialize: Callable[[Any], str], parse: Callable[[object], Any]
+) -> ScalarDefinition:
+    return strawberry.scalar(name=name, description=description, serialize=serialize, parse_value=parse)
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    Decimal: _scalar("Decimal", "An exact decimal as a string, never rounded.", _show_decimal, _decimal),
+    datetime: _scalar(
+        "DateTime",
+        "An ISO 8601 instant with its offset, such as 2026-05-01T09:30:00+02:00; answered in UTC "
+        "(2026-05-01T07:30:00Z), microseconds kept.",
+        _show_instant,
+        _instant,
+    ),
+    date: _scalar("Date", "A calendar day, YYYY-MM-DD.", date.isoformat, _date),
+}
+
+JSON = strawberry.scalars.JSON
+SCALARS[JSON] = strawberry.scalar(
+    name="JSON",
+    description="Any JSON value.",
+    serialize=lambda value: value,
+    parse_value=lambda value: value,
+    parse_literal=DEFAULT_SCALAR_REGISTRY[JSON].parse_literal,  # type: ignore[union-attr]
+)

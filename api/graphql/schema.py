@@ -1,0 +1,55 @@
+"""The schema, assembled: types, limits, errors."""
+
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from api.graphql.context import Socket
+from api.graphql.errors import PresentErrors
+from api.graphql.limits import Documents, PrepareDocument
+from api.graphql.mutations import Mutation
+from api.graphql.queries import Query
+from api.graphql.scalars import SCALARS
+from api.graphql.subscriptions import Subscription
+from api.graphql.types.facts import Payment
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema, with our reading of documents, our errors, and a fresh context per streamed operation."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Nothing: `PresentErrors` logs what is ours to know, without the caller's values."""
+
+    def _get_custom_context_kwargs(
+        self, operation_extensions: dict[str, Any] | None = None, *, sync: bool = False
+    ) -> dict[str, Any]:
+        kwargs = super()._get_custom_context_kwargs(operation_extensions, sync=sync)
+        return {**kwargs, "hide_suggestions": self.config.disable_field_suggestions}
+
+    async def stream(self, query: str | None, *args: Any, context_value: Any = None, **kwargs: Any) -> Any:
+        """As Strawberry's; the operations of a socket share nothing but who asks."""
+        context = context_value.operation() if isinstance(context_value, Socket) else context_value
+        return await super().stream(query, *args, context_value=context, **kwargs)
+
+
+def build_schema(*, production: bool = False) -> Schema:
+    """The schema as served; in production nothing in it tells what else there is."""
+    documents = Documents(production=production)
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[Payment],
+        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=production),
+        extensions=[PresentErrors, lambda: PrepareDocument(documents)],
+    )
+
+
+def sdl() -> str:
+    """The schema in GraphQL's schema definition language, as committed in schema.graphql."""
+    return build_schema().as_str().rstrip() + "\n"

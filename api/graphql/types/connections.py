@@ -1,0 +1,91 @@
+"""Relay connections: keyset pages of up to 100, and an exact count made only when asked for."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import strawberry
+
+from api.graphql.cursors import ListOrder, encode
+from api.services import InvalidArgument
+from domain.storage.reads.paging import Page
+
+DEFAULT_FIRST = 20
+MAX_FIRST = 100
+
+N = TypeVar("N")
+R = TypeVar("R")
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    """Where a page stands in its list."""
+
+    has_next_page: bool = strawberry.field(description="Whether the list goes on after this page.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether `after` was given, so that something comes before this page."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first edge; null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the last edge, `after` of the next page; null on an empty page."
+    )
+
+
+@strawberry.type(description="One item of a page.")
+class Edge(Generic[N]):
+    """One item of a page."""
+
+    cursor: str = strawberry.field(
+        description="The item's place in this list and order: opaque, good for `after` of the same list only."
+    )
+    node: N = strawberry.field(description="The item.")
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[N]):
+    """A page of a list."""
+
+    page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
+    edges: list[Edge[N]] = strawberry.field(description="The items, in the list's order.")
+    count: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @strawberry.field(description="How many items the whole list has: exact, counted only when asked for.")
+    async def total_count(self) -> int:
+        """The exact length of the list."""
+        return await self.count()
+
+
+def page_size(first: int | None, *, argument: str = "first") -> int:
+    """How many items a page shall have.
+
+    Raises:
+        InvalidArgument: below 0 or above 100.
+    """
+    if first is None:
+        return DEFAULT_FIRST
+    if not 0 <= first <= MAX_FIRST:
+        raise InvalidArgument(f"{argument} is {first}; ask for 0 to {MAX_FIRST} items.", path=(argument,))
+    return first
+
+
+def connection_of(
+    page: Page[R],
+    order: ListOrder,
+    *,
+    after: str | None,
+    node: Callable[[R], N],
+    count: Callable[[], Awaitable[int]],
+) -> Connection[Any]:
+    """A page of rows as a connection of nodes."""
+    cursors = [encode(order, position) for position in page.positions]
+    return Connection(
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=after is not None,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        ),
+        edges=[Edge(cursor=cursor, node=node(row)) for cursor, row in zip(cursors, page.rows, strict=True)],
+        count=count,
+    )

@@ -1,0 +1,104 @@
+"""Forecasts of KPIs. The values of `api.answers` carry the same names and stand for these types."""
+
+from datetime import date, datetime
+from typing import cast
+
+import strawberry
+from strawberry import Parent
+
+from api import answers
+from api.answers import ForecastKpi, Unit
+from api.graphql.context import Info
+from api.graphql.types.models import ModelVersion
+from api.graphql.types.nodes import linked_node
+from domain.vocabulary import Channel
+
+_field = strawberry.field
+
+
+@strawberry.type(description="Which part of the portfolio a series is about.")
+class ForecastKey:
+    """Which part of the portfolio."""
+
+    segment: str | None = _field(description="The segment's key; null: all segments.")
+    channel: Channel | None = _field(description="The channel; null: all channels.")
+    currency: str | None = _field(description="ISO 4217 code of a MONEY series; null in any other unit.")
+
+
+@strawberry.type(description="The 5 %, 50 % and 95 % quantiles of what is forecast, in the series' unit.")
+class Quantiles:
+    """Quantiles of what is forecast."""
+
+    p05: float | None = _field(description="5 % quantile; null: undefined, such as a rate of nothing sent.")
+    p50: float | None = _field(description="Median; null: undefined.")
+    p95: float | None = _field(description="95 % quantile; null: undefined.")
+
+
+@strawberry.type(description="The forecast of one day, in the series' unit.")
+class ForecastPoint:
+    """The forecast of one day."""
+
+    day: date = _field(description="The UTC day.")
+
+    @strawberry.field(description="5 % quantile; null: undefined, such as a rate of nothing sent.")
+    def p05(self, parent: Parent[answers.ForecastPoint]) -> float | None:
+        """5 % quantile."""
+        return parent.quantiles.p05
+
+    @strawberry.field(description="Median; null: undefined.")
+    def p50(self, parent: Parent[answers.ForecastPoint]) -> float | None:
+        """Median."""
+        return parent.quantiles.p50
+
+    @strawberry.field(description="95 % quantile; null: undefined.")
+    def p95(self, parent: Parent[answers.ForecastPoint]) -> float | None:
+        """95 % quantile."""
+        return parent.quantiles.p95
+
+
+@strawberry.type(description="One KPI over the horizon, for one part of the portfolio.")
+class ForecastSeries:
+    """One KPI over the horizon."""
+
+    kpi: ForecastKpi = _field(description="Which KPI (docs/contract/kpis.md).")
+    unit: Unit = _field(description="The unit of all its numbers.")
+    key: ForecastKey = _field(description="Which part of the portfolio.")
+    points: list[ForecastPoint] = _field(description="Day by day.")
+    total: Quantiles | None = _field(description="Over the whole horizon; null for a KPI that has no total.")
+    difference: Quantiles | None = _field(
+        description="RECOMMENDED minus CURRENT over the whole horizon, paired; null when the policy is CURRENT."
+    )
+
+
+@strawberry.type(description="How forecasts of a KPI did on days they had not seen.")
+class BacktestRow:
+    """How forecasts of a KPI did."""
+
+    kpi: ForecastKpi = _field(description="Which KPI.")
+    nominal_coverage: float = _field(description="The share of days the interval promises to hold, 0–1.")
+    coverage: float = _field(description="The share it held, 0–1.")
+    pinball_loss: float = _field(description="Mean pinball loss over the three quantiles, in the KPI's unit.")
+    baseline_pinball_loss: float = _field(
+        description="The same of repeating the same weekday of the week before, in the KPI's unit."
+    )
+    days: int = _field(description="How many days were tried.")
+
+
+@strawberry.type(description="A forecast of KPIs.")
+class KpiForecast:
+    """A forecast of KPIs."""
+
+    as_of: datetime = _field(description="The instant of knowledge: the forecast sees nothing later.")
+    series: list[ForecastSeries] = _field(description="One per KPI and key.")
+    backtest: list[BacktestRow] = _field(description="How such forecasts did before.")
+
+    @strawberry.field(description="The model behind it.")
+    async def model_version(self, info: Info, parent: Parent[answers.KpiForecast]) -> ModelVersion:
+        """The model behind it."""
+        found: ModelVersion = await linked_node(info, "ModelVersion", parent.model_version_id)
+        return found
+
+
+def shown_forecast(forecast: answers.KpiForecast) -> KpiForecast:
+    """A forecast as GraphQL reads it: the fields have the same names, so the value stands for the type."""
+    return cast(KpiForecast, forecast)

@@ -1,0 +1,81 @@
+"""Which communications and promises a list shows: `CommunicationWhere` and `PromiseWhere` of `schema.graphql`.
+
+All that is stated must hold. `debtor`, `account` and `agent` match the reference of what the row belongs to.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from domain.filters import (
+    DateFilter,
+    DateTimeFilter,
+    Entry,
+    Path,
+    Reader,
+    StringFilter,
+    many,
+    read_filter,
+    word,
+)
+from domain.vocabulary import BounceKind, Channel, Direction, PromiseStatus
+
+
+def _a(kind: type[Any]) -> Reader:
+    return lambda value, path: read_filter(kind, value, path)
+
+
+@dataclass(frozen=True)
+class ChannelFilter:
+    """Which channels; an empty `in` matches none."""
+
+    eq: Annotated[Channel | None, Entry("eq", word(Channel))] = None
+    in_: Annotated[tuple[Channel, ...] | None, Entry("in", many(word(Channel)))] = None
+
+
+@dataclass(frozen=True)
+class CommunicationWhere:
+    """Conditions on a communication; `opened_at`, `clicked_at` and `landed_at` are a person's own first."""
+
+    debtor: Annotated[StringFilter | None, Entry("debtor", _a(StringFilter))] = None
+    channel: Annotated[ChannelFilter | None, Entry("channel", _a(ChannelFilter))] = None
+    direction: Annotated[Direction | None, Entry("direction", word(Direction))] = None
+    template: Annotated[StringFilter | None, Entry("template", _a(StringFilter))] = None
+    campaign: Annotated[StringFilter | None, Entry("campaign", _a(StringFilter))] = None
+    agent: Annotated[StringFilter | None, Entry("agent", _a(StringFilter))] = None
+    sent_at: Annotated[DateTimeFilter | None, Entry("sentAt", _a(DateTimeFilter))] = None
+    opened_at: Annotated[DateTimeFilter | None, Entry("openedAt", _a(DateTimeFilter))] = None
+    clicked_at: Annotated[DateTimeFilter | None, Entry("clickedAt", _a(DateTimeFilter))] = None
+    landed_at: Annotated[DateTimeFilter | None, Entry("landedAt", _a(DateTimeFilter))] = None
+    bounce_kind: Annotated[BounceKind | None, Entry("bounceKind", word(BounceKind))] = None
+
+
+@dataclass(frozen=True)
+class PromiseWhere:
+    """Conditions on a promise as it stands at an instant; `status` matches any of its words."""
+
+    debtor: Annotated[StringFilter | None, Entry("debtor", _a(StringFilter))] = None
+    account: Annotated[StringFilter | None, Entry("account", _a(StringFilter))] = None
+    agent: Annotated[StringFilter | None, Entry("agent", _a(StringFilter))] = None
+    status: Annotated[tuple[PromiseStatus, ...] | None, Entry("status", many(word(PromiseStatus)))] = None
+    direction: Annotated[Direction | None, Entry("direction", word(Direction))] = None
+    due_on: Annotated[DateFilter | None, Entry("dueOn", _a(DateFilter))] = None
+    promised_at: Annotated[DateTimeFilter | None, Entry("promisedAt", _a(DateTimeFilter))] = None
+
+
+def read_communication_where(value: Mapping[str, Any], path: Path = ()) -> CommunicationWhere:
+    """A `CommunicationWhere` from JSON.
+
+    Raises:
+        FilterError: it cannot be read; says where and why.
+    """
+    return read_filter(CommunicationWhere, value, path)
+
+
+def read_promise_where(value: Mapping[str, Any], path: Path = ()) -> PromiseWhere:
+    """A `PromiseWhere` from JSON.
+
+    Raises:
+        FilterError: it cannot be read; says where and why.
+    """
+    return read_filter(PromiseWhere, value, path)
