@@ -30,13 +30,14 @@ class Chunk:
 
     lines: where each row stands (file line, or index in a mutation). columns: name → cells, as long as lines; text as
     read, or typed. absent: name → rows that do not have the column at all (their cells are None); a column not in
-    `columns` is absent from every row. unreadable: records beside these rows.
+    `columns` is absent from every row. unreadable: records beside these rows. problems: of rows found bad before.
     """
 
     lines: Sequence[int]
     columns: Mapping[str, Sequence[Any]]
     absent: Mapping[str, frozenset[int]] = field(default_factory=dict)
     unreadable: Sequence[Unreadable] = ()
+    problems: Mapping[int, tuple[str, RejectCode]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Rows:
 
 def read_rows(table: TableFormat, chunk: Chunk) -> Rows:
     """The typed rows of a chunk. Columns must be known to the table (`x_` ones are)."""
-    problems: dict[int, tuple[str, RejectCode]] = {}
+    problems = dict(chunk.problems)
     columns: dict[str, list[Any]] = {}
     canonical: list[Sequence[Any]] = []
     for column in table.columns:
@@ -77,10 +78,13 @@ def read_rows(table: TableFormat, chunk: Chunk) -> Rows:
                 if value is None:
                     problems.setdefault(row, (column.name, RejectCode.MISSING))
     count = len(chunk.lines)
-    attributes, cleared = _read_attributes(chunk, problems)
+    attributes, cleared, bad_attributes = _read_attributes(chunk, problems)
     _apply_rules(table, columns, count, problems)
     given = _given(table, chunk)
     canonical += [attributes, list(map(str, cleared)), given]
+    canonical += [
+        [found.get(row) for row in range(count)] for found in (chunk.problems, bad_attributes) if found
+    ]
     return Rows(
         chunk.lines,
         columns,
@@ -134,11 +138,13 @@ def _given(table: TableFormat, chunk: Chunk) -> list[int]:
 
 def _read_attributes(
     chunk: Chunk, problems: dict[int, tuple[str, RejectCode]]
-) -> tuple[list[str | None], list[list[str] | None]]:
+) -> tuple[list[str | None], list[list[str] | None], dict[int, str]]:
+    """(JSON objects, names given empty, the raw cells of bad rows)."""
+    bad_cells: dict[int, str] = {}
     names = sorted(name for name in chunk.columns if name.startswith(ATTRIBUTE_PREFIX))
     count = len(chunk.lines)
     if not names:
-        return [None] * count, [None] * count
+        return [None] * count, [None] * count, bad_cells
     attributes: list[str | None] = []
     cleared: list[list[str] | None] = []
     for row, cells in enumerate(zip(*(chunk.columns[name] for name in names), strict=True)):
@@ -149,11 +155,12 @@ def _read_attributes(
         ]
         bad = next((name for name, cell in present if not _is_attribute(name, cell)), None)
         if bad is not None:
+            bad_cells[row] = repr(present)
             problems.setdefault(row, (bad, RejectCode.INVALID_ATTRIBUTE))
         kept = {name: _json_value(cell) for name, cell in present if cell is not None and cell != ""}
         attributes.append(json.dumps(kept, ensure_ascii=False) if kept and bad is None else None)
         cleared.append([name for name, _ in present if name not in kept] or None)
-    return attributes, cleared
+    return attributes, cleared, bad_cells
 
 
 def _is_attribute(name: str, cell: Any) -> bool:

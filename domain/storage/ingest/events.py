@@ -55,7 +55,8 @@ def _resolve() -> str:
     return f"""
         CREATE TEMP TABLE resolved_events ON COMMIT DROP AS
         SELECT s.line, s.given, s.cleared, s.reference, d.id AS debtor_id, c.id AS communication_id, s.kind,
-            s.occurred_at, COALESCE(s.source, c.channel, 'DIRECT') AS source, s.automated, s.detail,
+            s.occurred_at, COALESCE(s.source, c.channel, 'DIRECT') AS source,
+            COALESCE(s.automated, false) AS automated, s.detail,
             COALESCE(s.attributes, '{{}}') AS attributes, {problem(checks)} AS problem
         FROM staged_events s
         LEFT JOIN debtor d ON d.tenant_id = :tenant_id AND d.reference = s.debtor
