@@ -6,6 +6,8 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
 
 from api.jobs.system import create_job_tables, job_url
 from domain.storage.schema import schema_revision
@@ -21,6 +23,28 @@ class SchemaBehind(Exception):
     code = "SCHEMA_NOT_CURRENT"
 
 
+class DatabaseUnreachable(Exception):
+    """The PostgreSQL that was named does not answer, or does not let us in."""
+
+    code = "DATABASE_UNREACHABLE"
+
+
+class MigrationRefused(Exception):
+    """PostgreSQL does not let the role that migrates do so."""
+
+    code = "MIGRATION_REFUSED"
+
+
+def unreachable(url: str, error: Exception) -> DatabaseUnreachable:
+    """The error of a driver as one sentence, without the password in the URL."""
+    parsed, cause = make_url(url), error.__cause__ or error
+    reason = str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
+    return DatabaseUnreachable(
+        f"PostgreSQL at {parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''} cannot be used "
+        f"({reason}). Check DUNWELL_DATABASE_URL and that the server runs."
+    )
+
+
 def newest_revision() -> str:
     """The revision this checkout works with."""
     revision = ScriptDirectory.from_config(Config(_ALEMBIC_INI)).get_current_head()
@@ -30,7 +54,27 @@ def newest_revision() -> str:
 
 
 def migrate(owner_url: str) -> str:
-    """Run every migration that is missing, job tables included; answers the revision reached. Repeating it is free."""
+    """Run every migration that is missing, job tables included; answers the revision reached. Repeating it is free.
+
+    Raises:
+        DatabaseUnreachable: nobody answers there.
+        MigrationRefused: the role may not create what is needed.
+    """
+    try:
+        _migrate(owner_url)
+    except psycopg.OperationalError as error:
+        raise unreachable(owner_url, error) from error
+    except ProgrammingError as error:
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise MigrationRefused(
+            f"PostgreSQL refuses a migration ({str(error.orig).splitlines()[0]}). It must be run by a role that may "
+            "create tables and roles: name it in DUNWELL_MIGRATIONS_URL."
+        ) from error
+    return newest_revision()
+
+
+def _migrate(owner_url: str) -> None:
     config = Config(_ALEMBIC_INI)
     config.attributes["url"] = owner_url
     with psycopg.connect(job_url(owner_url), autocommit=True) as connection:
@@ -39,7 +83,6 @@ def migrate(owner_url: str) -> str:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
         command.upgrade(config, "head")
         create_job_tables(owner_url)
-    return newest_revision()
 
 
 async def verify_schema(database: Database) -> None:

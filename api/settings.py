@@ -1,10 +1,13 @@
 """What can be set from outside, parsed once at start; nothing is needed to start."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_POSTGRESQL_URL = re.compile(r"postgres(ql)?(\+\w+)?://[^/]*/[^/?]+")
 
 
 class Settings(BaseSettings):
@@ -36,3 +39,10 @@ class Settings(BaseSettings):
     artefact_key: SecretStr | None = Field(
         default=None, description="Signs model artefacts; unset: generated once and kept in `home`."
     )
+
+    @field_validator("database_url", "migrations_url")
+    @classmethod
+    def _names_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _POSTGRESQL_URL.match(url.get_secret_value()):
+            raise ValueError("must be a PostgreSQL URL, like postgresql://user:password@host:5432/database")
+        return url

@@ -1,26 +1,23 @@
 """The composition root: settings in, a running product out. The only place that knows every room."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from api.embedded import EmbeddedPostgres
-from api.migrating import SchemaBehind, migrate, verify_schema
+from api.jobs.queue import JobQueue
+from api.migrating import SchemaBehind, migrate, unreachable, verify_schema
 from api.settings import Settings
+from api.training.service import TrainingService
 from domain.storage.sessions import Database
 
 logger = logging.getLogger("dunwell")
-
-
-class DatabaseUnreachable(Exception):
-    """The PostgreSQL that was named does not answer, or does not let us in."""
-
-    code = "DATABASE_UNREACHABLE"
 
 
 @dataclass(frozen=True)
@@ -75,26 +72,23 @@ async def _make_fit(server: DatabaseServer, database: Database) -> None:
     except SchemaBehind:
         if not server.embedded:
             raise
-        migrate(server.owner_url)
+        await asyncio.to_thread(migrate, server.owner_url)
         await verify_schema(database)
     except (OSError, InterfaceError, DBAPIError) as error:
-        raise DatabaseUnreachable(
-            f"PostgreSQL at {_address(server.app_url)} cannot be used ({_reason(error)}). "
-            "Check DUNWELL_DATABASE_URL and that the server runs."
-        ) from error
+        raise unreachable(server.app_url, error) from error
     await database.verify_role()
 
 
-def _address(url: str) -> str:
-    parsed = make_url(url)
-    return f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
-
-
-def _reason(error: Exception) -> str:
-    cause = error.__cause__ or error
-    return str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
-
-
-def artefact_folder(settings: Settings) -> Path:
+def training_folder(settings: Settings) -> Path:
     """Where a worker keeps histories while it learns from them."""
     return settings.home.absolute() / "training"
+
+
+@contextmanager
+def open_training(server: DatabaseServer, database: Database) -> Iterator[TrainingService]:
+    """What the API and the commands know of training."""
+    queue = JobQueue(server.app_url)
+    try:
+        yield TrainingService(database, queue, lambda: datetime.now(UTC))
+    finally:
+        queue.close()

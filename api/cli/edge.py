@@ -1,6 +1,7 @@
 """What every verb shares: one way to parse, to reach the database, to show progress and to fail."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -46,7 +47,9 @@ def run(*_verbs: ModuleType) -> None:
         app()
     except KeyboardInterrupt:
         err.print("Interrupted.")
-        sys.exit(130)
+        sys.stdout.flush()
+        # A thread that learns would keep the process for minutes; its run is carried on by the next worker.
+        os._exit(130)
     except Exception as error:
         report(error)
         sys.exit(1)
@@ -103,7 +106,7 @@ def settings() -> Settings:
     except ValidationError as error:
         wrong = error.errors()[0]
         name = "DUNWELL_" + "_".join(str(part) for part in wrong["loc"]).upper()
-        raise CommandError("BAD_SETTING", f"{name}: {wrong['msg'].lower()}.") from None
+        raise CommandError("BAD_SETTING", f"{name}: {wrong['msg'].removeprefix('Value error, ')}.") from None
 
 
 @contextmanager

@@ -1,0 +1,130 @@
+"""The verb that trains models and waits for them."""
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from api.cli import edge
+from api.wiring import DatabaseServer
+from domain.storage.models import ModelVersion
+from domain.storage.sessions import Database
+from domain.storage.training_runs import StoredRun
+from domain.vocabulary import Promotion, RunStatus
+
+_POLL_SECONDS = 0.25
+_LOOK_FOR_WORKER_EVERY = 20  # polls
+
+
+@edge.app.command()
+def train(
+    tenant: edge.TenantOption,
+    as_of: edge.AsOfOption = None,
+    promote: Annotated[
+        Promotion, typer.Option(help="AUTO: promote the model if the gate passes.", case_sensitive=False)
+    ] = Promotion.AUTO,
+) -> None:
+    """Train, evaluate, gate and promote; waits.
+
+    A model that does not pass the gate, or whose champion was trained on newer data, stays CHALLENGER, and the reasons
+    are printed: the exit status is 0, for that too is a result. A training that is under way already is joined.
+    """
+    with edge.server() as server:
+        trained = train_and_wait(server, tenant, as_of=as_of, promote=promote)
+    _show(trained)
+
+
+def train_and_wait(
+    server: DatabaseServer, tenant: str, *, as_of: datetime | None, promote: Promotion
+) -> ModelVersion:
+    """Start or join the tenant's training, do the work here unless a worker does it, and answer what came of it.
+
+    Raises:
+        CommandError: with the run's error, or TRAINING_CANCELLED.
+    """
+    with ExitStack() as work:
+        run, version = edge.wait_for(_train(server, tenant, as_of, promote, _Hands(server, work)))
+    if version is not None:
+        return version
+    if run.status == RunStatus.CANCELLED:
+        raise edge.CommandError("TRAINING_CANCELLED", f"Training run {run.id} was cancelled.")
+    raise edge.CommandError(run.error_code or "TRAINING_FAILED", run.error_message or "Training failed.")
+
+
+@dataclass
+class _Hands:
+    """Does the work in this process when nobody else would."""
+
+    server: DatabaseServer
+    work: ExitStack
+    own: bool = False
+
+    def lend(self) -> None:
+        from api.jobs.slots import any_worker_alive
+        from api.serving import training_worker
+
+        if not self.own and not any_worker_alive(self.server.app_url):
+            self.work.enter_context(training_worker(self.server, edge.settings()))
+            self.own = True
+
+
+async def _train(
+    server: DatabaseServer, tenant: str, as_of: datetime | None, promote: Promotion, hands: _Hands
+) -> tuple[StoredRun, ModelVersion | None]:
+    from api.answers import Failure
+    from api.wiring import open_training
+    from domain.storage.models import find_version
+
+    async with edge.tenant(server, tenant) as (database, tenant_id):
+        with open_training(server, database) as training:
+            started = await training.start(tenant_id, as_of=as_of, promote=promote)
+        if isinstance(started, Failure):
+            raise edge.CommandError(started.code, started.message)
+        run = await _follow(database, tenant_id, started.id, hands)
+        if run.status != RunStatus.SUCCEEDED or run.model_version_id is None:
+            return run, None
+        async with database.transaction(tenant_id) as connection:
+            return run, await find_version(connection, tenant_id, run.model_version_id)
+
+
+async def _follow(database: Database, tenant_id: int, run_id: int, hands: _Hands) -> StoredRun:
+    from domain.storage.training_runs import find_run
+
+    polls = 0
+    with edge.progress_bar("Training") as show:
+        while True:
+            if polls % _LOOK_FOR_WORKER_EVERY == 0:
+                await asyncio.to_thread(hands.lend)
+            async with database.transaction(tenant_id) as connection:
+                run = await find_run(connection, tenant_id, run_id)
+            if run is None or not run.live:
+                break
+            show(run.stage, run.progress)
+            polls += 1
+            await asyncio.sleep(_POLL_SECONDS)
+    if run is None:
+        raise edge.CommandError("NOT_FOUND", f"Training run {run_id} is gone.")
+    return run
+
+
+def _show(version: ModelVersion) -> None:
+    edge.out.print(
+        f"Version {version.version}: {version.status}, trained on {version.rows:,} communications "
+        f"from {_day(version.data_from)} to {_day(version.data_to)}."
+    )
+    for metric in version.metrics:
+        value, baseline = metric.get("value"), metric.get("baseline")
+        compared = f" (baseline {baseline:.4g})" if baseline is not None else ""
+        edge.out.print(
+            f"  {metric['name']}: {'unknown' if value is None else f'{value:.4g}'}{compared}", markup=False
+        )
+    for check in version.gate.get("checks", []):
+        verdict = {True: "passed", False: "NOT passed", None: "cannot be known"}[check["passed"]]
+        edge.out.print(f"  gate, {check['name']}: {verdict}. {check['message']}", markup=False)
+
+
+def _day(instant: datetime) -> str:
+    return instant.astimezone(UTC).date().isoformat()
