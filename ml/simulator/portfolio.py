@@ -87,7 +87,7 @@ def build_portfolio(rng: np.random.Generator, world: WorldSpec, debtors: int, st
     product = rng.choice(4, n, p=[0.38, 0.22, 0.26, 0.14])
     segment, keys = _segments(world, country, region, stage, age, product)
     ability = rng.normal(0.15 * (age - 1) - 0.25 * (stage - 1), 1.0, n)
-    entry = np.where(rng.random(n) < 0.55, 0, rng.integers(0, max(1, int(world.days * 0.75)), n))
+    entry = np.where(rng.random(n) < 0.55, 0, rng.integers(0, max(1, int(world.days * 0.95)), n))
     has_address = np.stack([rng.random(n) < _HAS_PHONE_LIKE[name] for name in CHANNELS], axis=1)
     phone = has_address[:, CHANNELS.index("SMS")]
     for name in ("WHATSAPP", "VOICE"):

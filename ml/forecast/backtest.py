@@ -1,0 +1,181 @@
+"""How forecasts made on earlier days did: rolling origins over the history, bands stretched by the origins
+before each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ml.forecast.answers import BacktestRow, Kpi
+from ml.forecast.bands import (
+    NOMINAL_COVERAGE,
+    UNPROVEN,
+    Bands,
+    Scores,
+    Stretch,
+    draw_bands,
+    measure,
+    stretched,
+)
+from ml.forecast.cohorts import Cohorts, Floats
+from ml.forecast.draws import LEVELS, Uncertainty, draw_shocks
+from ml.forecast.outlook import Grouping, current_streams, expect, phase_of_days
+from ml.forecast.rates import estimate_rates
+from ml.forecast.volume import forecast_volume
+
+SETTLED_AFTER = 14
+"""Days after which nearly all outcomes of a message that will be attributed have been."""
+_FIRST_ORIGIN, _STEP, _LONGEST = 28, 7, 28
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """rows: one per KPI that could be checked; stretch: per KPI, for bands of the same kind. origins: how
+    many.
+    """
+
+    rows: tuple[BacktestRow, ...]
+    stretch: Mapping[Kpi, Stretch]
+    origins: int
+
+
+@dataclass
+class _Record:
+    days: Scores = field(default_factory=Scores)
+    totals: Scores = field(default_factory=Scores)
+    hits: list[Floats] = field(default_factory=list)
+    losses: list[Floats] = field(default_factory=list)
+    naive: list[Floats] = field(default_factory=list)
+
+    def stretch(self) -> Stretch:
+        """By all that has been seen so far."""
+        days = self.days.stretch() or (UNPROVEN, UNPROVEN)
+        total = self.totals.stretch() or (max(days[0], 0.0), max(days[1], 0.0))
+        return Stretch(days, total)
+
+
+def backtest(cohorts: Cohorts, groups: Grouping, kpis: Sequence[Kpi], horizon: int, seed: int) -> Backtest:
+    """Forecasts as sent from up to ten earlier days, each at least four weeks in, a week apart, judged when
+    settled.
+    """
+    horizon = min(horizon, _LONGEST)
+    last = cohorts.days - SETTLED_AFTER - horizon
+    most = 10 if len(groups.keys) <= 50 else 6
+    origins = list(range(last, _FIRST_ORIGIN - 1, -_STEP))[:most][::-1]
+    actual = {kpi: actual_values(cohorts, groups, kpi) for kpi in kpis}
+    totals = {kpi: _rolling_totals(cohorts, groups, kpi, horizon) for kpi in kpis}
+    records: dict[Kpi, _Record] = {kpi: _Record() for kpi in kpis}
+    for origin in origins:
+        bands = _forecast_from(cohorts, groups, kpis, origin, horizon, seed)
+        for kpi, record in records.items():
+            came, whole = actual[kpi][origin : origin + horizon], totals[kpi][origin]
+            _judge(record, bands[kpi], kpi, came, actual[kpi][:origin], len(cohorts.currencies))
+            record.days.add(bands[kpi].low, bands[kpi].high, came)
+            record.totals.add(bands[kpi].total_low, bands[kpi].total_high, whole)
+    rows = [_row(kpi, record) for kpi, record in records.items()]
+    return Backtest(
+        tuple(row for row in rows if row is not None),
+        {kpi: record.stretch() for kpi, record in records.items()},
+        len(origins),
+    )
+
+
+def _forecast_from(
+    cohorts: Cohorts, groups: Grouping, kpis: Sequence[Kpi], origin: int, horizon: int, seed: int
+) -> dict[Kpi, Bands]:
+    rates, volume = estimate_rates(cohorts, origin), forecast_volume(cohorts, origin, horizon)
+    outlook = expect(
+        current_streams(cohorts, rates, volume), groups, phase=phase_of_days(cohorts, rates, origin, horizon)
+    )
+    rng = np.random.default_rng([seed, origin])
+    draws = int(np.clip(20_000 / len(groups.keys), 80, 200))
+    shocks = draw_shocks(rng, draws, horizon, len(groups.keys), len(cohorts.currencies))
+    uncertainty = Uncertainty(volume.drift, volume.scatter, cohorts.variation)
+    return draw_bands(rng, outlook, shocks, uncertainty, kpis)[0]
+
+
+def _judge(record: _Record, bands: Bands, kpi: Kpi, came: Floats, before: Floats, currencies: int) -> None:
+    """Adds hits and losses of bands stretched by the origins seen before this one."""
+    shown = stretched(bands, record.stretch(), kpi)
+    unit = np.broadcast_to(_scale(kpi, before, currencies), came.shape)
+    known = ~(np.isnan(came) | np.isnan(shown.low) | np.isnan(shown.high) | np.isnan(unit))
+    scale = unit[known]
+    record.hits.append(((shown.low <= came) & (came <= shown.high))[known].astype(np.float64))
+    ends = np.stack([shown.low, shown.mid, shown.high])
+    record.losses.append(_pinball(ends[:, known], came[known]) / scale)
+    naive = _seasonal_naive(before, len(came))
+    record.naive.append(_pinball(naive[:, known], came[known]) / scale)
+
+
+def _scale(kpi: Kpi, before: Floats, currencies: int) -> Floats:
+    """(N,) Money is judged as a share of what is collected in its currency on an average day, so that
+    currencies are never added.
+    """
+    if kpi != Kpi.COLLECTED:
+        return np.ones(before.shape[1])
+    whole = before.mean(axis=0).reshape(-1, currencies).sum(axis=0)
+    return np.tile(np.where(whole > 0, whole, np.nan), before.shape[1] // currencies)
+
+
+def _pinball(ends: Floats, came: Floats) -> Floats:
+    """(n,) mean over `LEVELS` of the pinball loss; an end that is nan counts as 0."""
+    losses = []
+    for level, end in zip(LEVELS, np.nan_to_num(ends), strict=True):
+        losses.append(np.maximum(level * (came - end), (level - 1) * (came - end)))
+    return np.asarray(np.mean(losses, axis=0))
+
+
+def _seasonal_naive(before: Floats, horizon: int) -> Floats:
+    """(3, horizon, N): the same weekday's latest value, plus the quantiles of how that has failed."""
+    days = len(before)
+    filled = np.nan_to_num(before)
+    source = days - 7 + np.arange(horizon) % 7
+    errors = filled[7:] - filled[:-7]
+    low, high = np.quantile(errors[-56:], [LEVELS[0], LEVELS[-1]], axis=0)
+    mid = filled[source]
+    return np.stack([np.maximum(mid + low, 0.0), mid, mid + high])
+
+
+def _row(kpi: Kpi, record: _Record) -> BacktestRow | None:
+    """None when no day could be judged. The first origin only teaches: its bands had nothing to learn from."""
+    hits = record.hits[1:] or record.hits
+    if not hits or sum(len(part) for part in hits) == 0:
+        return None
+    skip = 1 if len(record.hits) > 1 else 0
+    return BacktestRow(
+        kpi=kpi,
+        nominal_coverage=NOMINAL_COVERAGE,
+        coverage=float(np.concatenate(hits).mean()),
+        pinball_loss=float(np.concatenate(record.losses[skip:]).mean()),
+        baseline_pinball_loss=float(np.concatenate(record.naive[skip:]).mean()),
+        days=int(sum(len(part) for part in hits)),
+    )
+
+
+def actual_values(cohorts: Cohorts, groups: Grouping, kpi: Kpi) -> Floats:
+    """(days, N) the KPI of each day's messages, by all that is known now."""
+    return measure(kpi, *_grouped(cohorts, groups))
+
+
+def _grouped(cohorts: Cohorts, groups: Grouping) -> tuple[Floats, dict[str, Floats], Floats]:
+    group = groups.of(cohorts.segments, cohorts.channels)
+    onto = np.zeros((cohorts.cells, len(groups.keys)))
+    onto[np.arange(cohorts.cells), group] = 1.0
+    steps = {"delivered": cohorts.delivered @ onto}
+    for name, outcome in cohorts.outcomes.items():
+        steps[name] = outcome.by_day(cohorts.days, cohorts.cells) @ onto
+    paid = [part.by_day(cohorts.days, cohorts.cells) @ onto for part in cohorts.money.values()]
+    return cohorts.sent @ onto, steps, np.stack(paid, axis=-1)
+
+
+def _rolling_totals(cohorts: Cohorts, groups: Grouping, kpi: Kpi, horizon: int) -> Floats:
+    """(days, N) the KPI over the `horizon` days from each day on."""
+    sent, steps, money = _grouped(cohorts, groups)
+
+    def ahead(values: Floats) -> Floats:
+        running = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
+        stop = np.minimum(np.arange(len(values)) + horizon, len(values))
+        return np.asarray(running[stop] - running[: len(values)])
+
+    return measure(kpi, ahead(sent), {name: ahead(part) for name, part in steps.items()}, ahead(money))

@@ -1,0 +1,146 @@
+"""Bands around a forecast: quantiles of possible futures, widened or narrowed by how such bands did before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ml.forecast.answers import Kpi
+from ml.forecast.cohorts import Floats
+from ml.forecast.draws import LEVELS, Drawn, Shocks, Uncertainty, draw_days
+from ml.forecast.outlook import Outlook
+
+NOMINAL_COVERAGE = 0.9
+UNPROVEN = 0.6
+"""By how many half-widths a band is widened on each side when nothing has been seen of how it does."""
+_LEAST_SCORES, _NARROWEST, _WIDEST = 20, -0.35, 5.0
+_RATIOS = {
+    Kpi.DELIVERY_RATE: ("delivered", "sent"),
+    Kpi.OPEN_RATE: ("opened", "delivered"),
+    Kpi.CLICK_RATE: ("clicked", "delivered"),
+    Kpi.CONVERSION_RATE: ("converted", "delivered"),
+}
+
+
+def measure(kpi: Kpi, sent: Floats, steps: Mapping[str, Floats], money: Floats) -> Floats:
+    """(..., G) values of a KPI from (..., G) counts; nan where a rate has no denominator; COLLECTED: (..., G
+    · currencies).
+    """
+    if kpi == Kpi.SENT:
+        return sent
+    if kpi == Kpi.COLLECTED:
+        return money.reshape(*money.shape[:-2], -1)
+    above, below = _RATIOS[kpi]
+    counts = {"sent": sent, **steps}
+    return np.where(
+        counts[below] > 0, counts[above] / np.where(counts[below] > 0, counts[below], 1.0), np.nan
+    )
+
+
+@dataclass
+class Bands:
+    """low, mid, high: (D, N) per day; total_…: (N,) over all days; nan: undefined. N: groups, × currencies
+    for money.
+    """
+
+    low: Floats
+    mid: Floats
+    high: Floats
+    total_low: Floats
+    total_mid: Floats
+    total_high: Floats
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """By how many half-widths to move the lower and upper ends, of days and of totals."""
+
+    days: tuple[float, float] = (UNPROVEN, UNPROVEN)
+    total: tuple[float, float] = (UNPROVEN, UNPROVEN)
+
+
+def quantiles(values: Floats) -> tuple[Floats, Floats]:
+    """(2 arrays of (N,)) the outer `LEVELS` over the first axis, leaving out nan; nan where over half are."""
+    ordered = np.sort(values, axis=0)
+    valid = (~np.isnan(values)).sum(axis=0)
+    found = []
+    for level in (LEVELS[0], LEVELS[-1]):
+        row = np.round(level * (np.maximum(valid, 1) - 1)).astype(np.int64)
+        picked = np.take_along_axis(ordered, row[None], axis=0)[0]
+        found.append(np.where(valid * 2 > len(values), picked, np.nan))
+    return found[0], found[1]
+
+
+def draw_bands(
+    rng: np.random.Generator,
+    outlook: Outlook,
+    shocks: Shocks,
+    uncertainty: Uncertainty,
+    kpis: Sequence[Kpi],
+    limit: Floats | None = None,
+) -> tuple[dict[Kpi, Bands], Drawn]:
+    """Bands per KPI, not yet stretched, and the totals of all futures."""
+    ends: dict[Kpi, list[tuple[Floats, Floats]]] = {kpi: [] for kpi in kpis}
+
+    def keep(_: int, drawn: Drawn) -> None:
+        for kpi in kpis:
+            ends[kpi].append(quantiles(measure(kpi, drawn.sent, drawn.steps, drawn.money)))
+
+    total = draw_days(rng, outlook, shocks, uncertainty, keep, limit)
+    sums = {name: part.sum(axis=0) for name, part in outlook.steps.items()}
+    bands = {}
+    for kpi in kpis:
+        low, high = (np.stack(side) for side in zip(*ends[kpi], strict=True))
+        total_low, total_high = quantiles(measure(kpi, total.sent, total.steps, total.money))
+        bands[kpi] = Bands(
+            low,
+            measure(kpi, outlook.sent, outlook.steps, outlook.money),
+            high,
+            total_low,
+            measure(kpi, outlook.sent.sum(axis=0), sums, outlook.money.sum(axis=0)),
+            total_high,
+        )
+    return bands, total
+
+
+def stretched(bands: Bands, stretch: Stretch, kpi: Kpi) -> Bands:
+    """The bands with their ends moved; never below 0, rates never above 1, the middle always inside."""
+    low, high = _move(bands.low, bands.mid, bands.high, stretch.days, kpi)
+    total_low, total_high = _move(bands.total_low, bands.total_mid, bands.total_high, stretch.total, kpi)
+    return Bands(low, bands.mid, high, total_low, bands.total_mid, total_high)
+
+
+def half_width(low: Floats, high: Floats) -> Floats:
+    """Half the width of a band, at least a thousandth of its upper end."""
+    return np.maximum((high - low) / 2, 1e-3 * np.abs(high) + 1e-9)
+
+
+def _move(low: Floats, mid: Floats, high: Floats, by: tuple[float, float], kpi: Kpi) -> tuple[Floats, Floats]:
+    half = half_width(low, high)
+    ceiling = np.inf if kpi in (Kpi.SENT, Kpi.COLLECTED) else 1.0
+    moved_low = np.clip(np.minimum(low - by[0] * half, mid), 0.0, None)
+    return moved_low, np.clip(np.maximum(high + by[1] * half, mid), None, ceiling)
+
+
+@dataclass
+class Scores:
+    """How far outcomes fell outside bands, in half-widths; negative inside."""
+
+    below: list[Floats] = field(default_factory=list)
+    above: list[Floats] = field(default_factory=list)
+
+    def add(self, low: Floats, high: Floats, actual: Floats) -> None:
+        """Bands and what came, of the same shape; nan is left out."""
+        known = ~(np.isnan(low) | np.isnan(high) | np.isnan(actual))
+        half = half_width(low, high)[known]
+        self.below.append((low[known] - actual[known]) / half)
+        self.above.append((actual[known] - high[known]) / half)
+
+    def stretch(self) -> tuple[float, float] | None:
+        """The moves that would have left 5 % outside on either side; None when too little was seen."""
+        below, above = (np.concatenate(side) if side else np.zeros(0) for side in (self.below, self.above))
+        if len(below) < _LEAST_SCORES:
+            return None
+        level = min(1.0, 0.95 * (1 + 1 / len(below)))
+        moves = [float(np.clip(np.quantile(side, level), _NARROWEST, _WIDEST)) for side in (below, above)]
+        return moves[0], moves[1]

@@ -1,0 +1,151 @@
+"""What is expected of the coming days: messages, outcomes and money per group, under a sending policy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.forecast.cohorts import Cohorts, Floats, Ints
+from ml.forecast.rates import Rates, phases
+from ml.forecast.volume import Volume
+
+STEPS = ("delivered", "opened", "clicked", "converted")
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Messages that share a segment and a channel (S of them) over D days.
+
+    sent: (D, S). rate, weight: per step of `STEPS`, (S,): delivered per sent, the others per delivered, and
+    the number of messages each rests on. share, amount: (S, currencies) of conversions, money per
+    conversion.
+    """
+
+    segments: tuple[str, ...]
+    channels: tuple[str, ...]
+    sent: Floats
+    rate: Mapping[str, Floats]
+    weight: Mapping[str, Floats]
+    share: Floats
+    amount: Floats
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Expectations per day and group (D, G): messages and outcomes; money (D, G, currencies) in each
+    currency.
+
+    weight: per step, (G,) messages its rate rests on; conversions: (G, currencies) that the mean amount
+    rests on; share, amount: (G, currencies).
+    """
+
+    sent: Floats
+    steps: Mapping[str, Floats]
+    money: Floats
+    weight: Mapping[str, Floats]
+    conversions: Floats
+    share: Floats
+    amount: Floats
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Which series are asked for: (segment or None, channel or None) each."""
+
+    keys: tuple[tuple[str | None, str | None], ...]
+    by_segment: bool
+    by_channel: bool
+
+    def of(self, segments: Sequence[str], channels: Sequence[str]) -> Ints:
+        """The group of each pair."""
+        place = {key: index for index, key in enumerate(self.keys)}
+        return np.array(
+            [place[self._key(pair)] for pair in zip(segments, channels, strict=True)], dtype=np.int64
+        )
+
+    def _key(self, pair: tuple[str, str]) -> tuple[str | None, str | None]:
+        return (pair[0] if self.by_segment else None, pair[1] if self.by_channel else None)
+
+
+def grouping(
+    segments: Sequence[str], channels: Sequence[str], *, by_segment: bool, by_channel: bool
+) -> Grouping:
+    """The groups that these pairs of segment and channel fall into."""
+    empty = Grouping((), by_segment, by_channel)
+    keys = {empty._key(pair) for pair in zip(segments, channels, strict=True)}
+    return Grouping(tuple(sorted(keys, key=lambda key: (key[0] or "", key[1] or ""))), by_segment, by_channel)
+
+
+def current_streams(cohorts: Cohorts, rates: Rates, volume: Volume) -> Streams:
+    """Sending goes on as lately: one stream per cell."""
+    return Streams(
+        cohorts.segments,
+        cohorts.channels,
+        volume.expected,
+        rates.rate,
+        rates.weight,
+        rates.share,
+        rates.amount,
+    )
+
+
+def expect(
+    streams: Streams,
+    groups: Grouping,
+    *,
+    phase: Floats,
+    owed: Floats | None = None,
+) -> Outlook:
+    """Adds the streams up into groups. phase: (D,) factor of conversion. owed: (S, currencies) money still
+    open in the stream's whole segment: no more of it is collected, whatever the rates say; None: no limit
+    known.
+    """
+    group = groups.of(streams.segments, streams.channels)
+    onto = np.zeros((len(group), len(groups.keys)))
+    onto[np.arange(len(group)), group] = 1.0
+    delivered = streams.sent * streams.rate["delivered"]
+    converted = np.minimum(delivered * streams.rate["converted"] * phase[:, None], delivered)
+    steps = {
+        "delivered": delivered,
+        "opened": delivered * streams.rate["opened"],
+        "clicked": delivered * np.minimum(streams.rate["clicked"], streams.rate["opened"]),
+        "converted": converted,
+    }
+    by_currency = converted[:, :, None] * streams.share
+    money = by_currency * streams.amount
+    if owed is not None:
+        money = _within(money, streams.segments, owed)
+    grouped = {name: part @ onto for name, part in steps.items()}
+    count = np.einsum("dsk,sg->gk", by_currency, onto)
+    total = np.einsum("dsk,sg->gk", by_currency * streams.amount, onto)
+    plain = onto.T @ (streams.share * streams.sent.sum(axis=0)[:, None] + 1e-12 * streams.share)
+    count_share = np.where(count.sum(axis=1, keepdims=True) > 0, count, plain)
+    return Outlook(
+        sent=streams.sent @ onto,
+        steps=grouped,
+        money=np.einsum("dsk,sg->dgk", money, onto),
+        weight={name: streams.weight[name] @ onto for name in STEPS},
+        conversions=onto.T
+        @ ((streams.weight["converted"] * streams.rate["converted"])[:, None] * streams.share),
+        share=count_share / np.maximum(count_share.sum(axis=1, keepdims=True), 1e-12),
+        amount=total / np.maximum(count, 1e-12),
+    )
+
+
+def _within(money: Floats, segments: Sequence[str], owed: Floats) -> Floats:
+    """Scales days down from where a segment's expected money would pass what it owes."""
+    names, segment = np.unique(np.array(segments), return_inverse=True)
+    onto = np.zeros((len(segments), len(names)))
+    onto[np.arange(len(segments)), segment] = 1.0
+    running = np.einsum("dsk,sg->dgk", money, onto).cumsum(axis=0)
+    limit = np.zeros((len(names), money.shape[2]))
+    limit[segment] = owed
+    allowed = np.minimum(running, limit)
+    step, allowed_step = np.diff(running, axis=0, prepend=0), np.diff(allowed, axis=0, prepend=0)
+    factor = np.where(step > 0, allowed_step / np.maximum(step, 1e-12), 1.0)
+    return np.asarray(money * factor[:, segment])
+
+
+def phase_of_days(cohorts: Cohorts, rates: Rates, until: int, horizon: int) -> Floats:
+    """(horizon,) factor of conversion on the days from `until` on."""
+    return rates.phase[phases(cohorts, until + np.arange(horizon))]

@@ -1,0 +1,139 @@
+"""Rates of delivery, opening, clicking and conversion per segment and channel, as known on a given day.
+
+Outcomes still to come are allowed for by chain-ladder development; older days count less; small cells lean
+on their channel; conversions follow the days of the month on which people are paid.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from ml.forecast.cohorts import LONGEST_LAG, OUTCOMES, Cohorts, Floats, Ints, Outcome
+
+_HALF_LIFE = 30.0
+_PHASES = np.array([0, 3, 8, 16, 24])
+"""First days of month (0 = the 1st) of the phases: 1–3, 4–8, 9–16, 17–24, 25–end."""
+_PHASE_PRIOR = 25.0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """rate, weight: KPI name → (cells,): the rate and the number of messages it rests on; converted depends
+    on the day.
+
+    Names: delivered (per sent), opened, clicked, converted (per delivered). phase: (5,) factor of conversion
+    by phase of the month. share: (cells, currencies) of conversions. amount: (cells, currencies) attributed
+    money per conversion in that currency.
+    """
+
+    rate: dict[str, Floats]
+    weight: dict[str, Floats]
+    phase: Floats
+    share: Floats
+    amount: Floats
+
+
+def phases(cohorts: Cohorts, days: Ints) -> Ints:
+    """The phase of the month of numbered days."""
+    of_month = np.array(
+        [(cohorts.first_day + timedelta(days=int(day))).day - 1 for day in days], dtype=np.int64
+    )
+    return np.searchsorted(_PHASES, of_month, side="right") - 1
+
+
+def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
+    """The rates as known when day number `until` begins."""
+    age = until - 1 - np.arange(until)
+    recency = 0.5 ** (age / _HALF_LIFE)
+    channel = np.unique(np.array(cohorts.channels), return_inverse=True)[1]
+    sent, delivered = cohorts.sent[:until], cohorts.delivered[:until]
+    rate, weight = {}, {}
+    known = age >= 1
+    rate["delivered"], weight["delivered"] = _shrunk(
+        (recency * known) @ delivered, (recency * known) @ sent, channel
+    )
+    phase = np.ones(len(_PHASES))
+    for name in OUTCOMES:
+        outcome = cohorts.outcomes[name].known_before(until)
+        seen = outcome.by_day(until, cohorts.cells)
+        exposure = delivered * _developed(outcome, channel, until)[age][:, channel]
+        if name == "converted":
+            phase = _phase_factors(cohorts, seen, exposure, recency)
+            exposure = exposure * phase[phases(cohorts, np.arange(until))][:, None]
+        rate[name], weight[name] = _shrunk(recency @ seen, recency @ exposure, channel)
+    share, amount = _amounts(cohorts, until, recency)
+    return Rates(rate, weight, phase, share, amount)
+
+
+def _developed(outcome: Outcome, channel: Ints, until: int) -> Floats:
+    """(until, channels) share of all outcomes that have shown up by a given age in whole days, by chain
+    ladder.
+    """
+    channels = channel.max() + 1
+    seen = np.zeros((until, LONGEST_LAG + 1, channels))
+    np.add.at(seen, (outcome.day, outcome.lag, channel[outcome.cell]), outcome.count)
+    running = seen.cumsum(axis=1)
+    age = until - 1 - np.arange(until)
+    share = np.ones((LONGEST_LAG + 1, channels))
+    for lag in range(LONGEST_LAG, 0, -1):
+        old = age >= lag
+        before, after = running[old, lag - 1].sum(axis=0), running[old, lag].sum(axis=0)
+        factor = np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)
+        share[lag - 1] = share[lag] / np.maximum(factor, 1.0)
+    return share[np.minimum(np.arange(until), LONGEST_LAG)]
+
+
+def _shrunk(positive: Floats, exposed: Floats, channel: Ints) -> tuple[Floats, Floats]:
+    """(cells,) rates drawn towards their channel's as far as chance explains their spread, and what they
+    rest on.
+    """
+    overall = positive.sum() / max(float(exposed.sum()), 1e-9)
+    channels = int(channel.max()) + 1
+    positives = np.bincount(channel, weights=positive, minlength=channels)
+    exposures = np.bincount(channel, weights=exposed, minlength=channels)
+    of_channel = (positives + 20 * overall) / (exposures + 20)
+    parent = np.clip(of_channel[channel], 1e-6, 1 - 1e-6)
+    own = positive / np.maximum(exposed, 1e-9)
+    spread = (exposed * (own - parent) ** 2).sum() - (parent * (1 - parent) * (exposed > 0)).sum()
+    between = max(spread / max(float(exposed.sum()), 1e-9), 1e-5)
+    prior = np.clip(parent * (1 - parent) / between, 5.0, 5000.0)
+    return np.clip((positive + prior * parent) / (exposed + prior), 0.0, 1.0), exposed + prior
+
+
+def _phase_factors(cohorts: Cohorts, seen: Floats, exposure: Floats, recency: Floats) -> Floats:
+    """(5,) how much more is converted in each phase of the month than by the average of the days around it."""
+    until = len(seen)
+    rate = (recency @ seen).sum() / max(float((recency @ exposure).sum()), 1e-9)
+    phase = phases(cohorts, np.arange(until))
+    got = np.bincount(phase, weights=seen.sum(axis=1), minlength=len(_PHASES))
+    due = np.bincount(phase, weights=rate * exposure.sum(axis=1), minlength=len(_PHASES))
+    due = due * got.sum() / max(float(due.sum()), 1e-9)
+    return np.asarray((got + _PHASE_PRIOR) / (due + _PHASE_PRIOR))
+
+
+def _amounts(cohorts: Cohorts, until: int, recency: Floats) -> tuple[Floats, Floats]:
+    """Share of conversions and money per conversion by currency; cells lean on their segment, segments on
+    all.
+    """
+    segment = np.unique(np.array(cohorts.segments), return_inverse=True)[1]
+    money = _by_currency(cohorts, cohorts.money, until, recency)
+    payments = _by_currency(cohorts, cohorts.payments, until, recency)
+    converted = recency @ cohorts.outcomes["converted"].known_before(until).by_day(until, cohorts.cells)
+    all_paid, all_money = payments.sum(axis=0), money.sum(axis=0)
+    mean = (all_money + 1e-9) / np.maximum(all_paid, 1e-9)
+    by_segment = np.zeros((segment.max() + 1, money.shape[1], 2))
+    np.add.at(by_segment, segment, np.stack([payments, money], axis=2))
+    of_segment = (by_segment[..., 1] + 6 * mean) / (by_segment[..., 0] + 6)
+    amount = (money + 6 * of_segment[segment]) / (payments + 6)
+    overall = (all_paid + 1e-9) / (all_paid.sum() + 1e-9 * len(all_paid))
+    share_segment = (by_segment[..., 0] + 10 * overall) / (by_segment[..., 0].sum(axis=1, keepdims=True) + 10)
+    share = (payments + 10 * share_segment[segment]) / (payments.sum(axis=1, keepdims=True) + 10)
+    several = payments.sum() / converted.sum() if converted.sum() > 0 else 1.0
+    return share, amount * max(float(several), 1.0)
+
+
+def _by_currency(cohorts: Cohorts, paid: dict[str, Outcome], until: int, recency: Floats) -> Floats:
+    """(cells, currencies) recent sums."""
+    columns = [recency @ part.known_before(until).by_day(until, cohorts.cells) for part in paid.values()]
+    return np.stack(columns, axis=1)

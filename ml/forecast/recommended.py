@@ -1,0 +1,194 @@
+"""The same volume, sent where the recommendations say: per segment another channel, weekday and hour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from ml.forecast.cohorts import Cohorts, Floats
+from ml.forecast.outlook import STEPS, Streams
+from ml.forecast.rates import Rates
+from ml.forecast.volume import Volume
+from ml.frames import History
+from ml.local_time import local_time, microseconds
+
+_RECENT_DAYS = 56
+_MOST, _LEAST = 5.0, 0.2
+"""Bounds of how much better or worse an action may be than what is sent on its channel."""
+_MEASURE_OF = {"opened": "engaged", "clicked": "engaged", "converted": "paid"}
+
+
+@dataclass(frozen=True)
+class _Stream:
+    segment: str
+    channel: str
+    sent: Floats
+    rate: dict[str, float]
+    like: int
+
+
+def recommended_streams(
+    history: History,
+    cohorts: Cohorts,
+    rates: Rates,
+    volume: Volume,
+    actions: pl.DataFrame | None,
+    recommendations: pl.DataFrame,
+) -> Streams:
+    """Streams of `volume` with each recommended segment's messages moved; those of other segments unchanged.
+
+    A slot's days are those on which its local weekday and hour fall, by the zones of the segment's debtors;
+    when none of them lies within the horizon the days stay as they are. The segment's volume over the
+    horizon stays the same.
+    """
+    horizon = len(volume.expected)
+    told = set(recommendations["segment"])
+    streams = [
+        _Stream(
+            cohorts.segments[cell],
+            cohorts.channels[cell],
+            volume.expected[:, cell],
+            {name: float(rates.rate[name][cell]) for name in STEPS},
+            cell,
+        )
+        for cell in range(cohorts.cells)
+        if cohorts.segments[cell] not in told
+    ]
+    compare = _Comparison.of(history, cohorts, rates, actions)
+    zones = _zones(history)
+    for row in recommendations.iter_rows(named=True):
+        cells = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] == row["segment"]]
+        if row["channel"] is None or not cells:
+            continue
+        planned = volume.expected[:, cells].sum(axis=1) * float(row.get("share") or 1.0)
+        days = _days_of_slot(
+            history.as_of, cohorts, row["hour_of_week"], zones.get(row["segment"], {}), horizon
+        )
+        moved = planned.sum() * days / days.sum() if days.sum() > 0 else planned
+        rate, like = compare.outlook(row["segment"], row["channel"], row["hour_of_week"], cells)
+        streams.append(_Stream(row["segment"], row["channel"], moved, rate, like))
+    return _joined(streams, rates, horizon)
+
+
+def _joined(streams: Sequence[_Stream], rates: Rates, horizon: int) -> Streams:
+    like = np.array([stream.like for stream in streams], dtype=np.int64)
+    return Streams(
+        segments=tuple(stream.segment for stream in streams),
+        channels=tuple(stream.channel for stream in streams),
+        sent=np.stack([stream.sent for stream in streams], axis=1) if streams else np.zeros((horizon, 0)),
+        rate={name: np.array([stream.rate[name] for stream in streams]) for name in STEPS},
+        weight={name: rates.weight[name][like] for name in STEPS},
+        share=rates.share[like],
+        amount=rates.amount[like],
+    )
+
+
+def _zones(history: History) -> dict[str, dict[str, float]]:
+    """segment → zone → share of its debtors."""
+    counted = history.debtors.group_by(pl.col("segment").fill_null("NONE"), "time_zone").len()
+    zones: dict[str, dict[str, float]] = {}
+    for segment, zone, count in counted.iter_rows():
+        zones.setdefault(segment, {})[zone] = float(count)
+    return zones
+
+
+def _days_of_slot(
+    as_of: datetime, cohorts: Cohorts, hour_of_week: int, zones: dict[str, float], horizon: int
+) -> Floats:
+    """(horizon,) weight of each UTC day for a local hour of the week."""
+    weight = np.zeros(horizon)
+    first = cohorts.days
+    for zone, share in (zones or {"UTC": 1.0}).items():
+        offset = as_of.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)
+        weekday = ((hour_of_week - offset.total_seconds() / 3600) // 24) % 7
+        ahead = (cohorts.first_day.weekday() + first + np.arange(horizon)) % 7
+        weight += share * (ahead == weekday)
+    return weight
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """How an action compares with what is sent on its channel.
+
+    typical: channel → step → rate as sent lately; expected: (segment, channel, hour of week) → what the
+    model expects (engaged, paid); usual: channel → the mean of that over what was sent lately. None stands
+    for all channels.
+    """
+
+    cohorts: Cohorts
+    rates: Rates
+    typical: dict[str | None, dict[str, float]]
+    expected: dict[tuple[str, str, int], dict[str, float]]
+    usual: dict[str | None, dict[str, float]]
+
+    @classmethod
+    def of(
+        cls, history: History, cohorts: Cohorts, rates: Rates, actions: pl.DataFrame | None
+    ) -> "_Comparison":
+        expected: dict[tuple[str, str, int], dict[str, float]] = {}
+        usual: dict[str | None, dict[str, float]] = {}
+        if actions is not None:
+            for row in actions.iter_rows(named=True):
+                key = (row["segment"], row["channel"], row["hour_of_week"])
+                expected[key] = {"engaged": row["engaged"], "paid": row["paid"]}
+            usual = _usual(history, actions)
+        return cls(cohorts, rates, _typical(cohorts, rates), expected, usual)
+
+    def outlook(
+        self, segment: str, channel: str, hour: int, cells: Sequence[int]
+    ) -> tuple[dict[str, float], int]:
+        """The rates of an action, and the cell whose certainty and amounts it shares; cells: those of the
+        segment.
+        """
+        own = [cell for cell in cells if self.cohorts.channels[cell] == channel]
+        like = own[0] if own else max(cells, key=lambda cell: float(self.rates.weight["converted"][cell]))
+        typical = self.typical.get(channel, self.typical[None])
+        delivered = float(self.rates.rate["delivered"][own[0]]) if own else typical["delivered"]
+        rate = {"delivered": delivered}
+        action = self.expected.get((segment, channel, hour))
+        for step, measure in _MEASURE_OF.items():
+            if action is not None:
+                usual = self.usual.get(channel, self.usual[None])[measure]
+                better = float(np.clip(action[measure] / max(usual, 1e-9), _LEAST, _MOST))
+                rate[step] = min(typical[step] * better, 1.0)
+            else:
+                rate[step] = float(self.rates.rate[step][own[0]]) if own else typical[step]
+        return rate, like
+
+
+def _typical(cohorts: Cohorts, rates: Rates) -> dict[str | None, dict[str, float]]:
+    channels = np.array(cohorts.channels)
+    typical: dict[str | None, dict[str, float]] = {}
+    for channel in (None, *sorted(set(cohorts.channels))):
+        cells = np.ones(len(channels), dtype=bool) if channel is None else channels == channel
+        typical[channel] = {
+            name: float(np.average(rates.rate[name][cells], weights=rates.weight[name][cells]))
+            for name in STEPS
+        }
+    return typical
+
+
+def _usual(history: History, actions: pl.DataFrame) -> dict[str | None, dict[str, float]]:
+    """What the model expects of the messages sent in the last weeks, on average per channel and over all."""
+    since = history.as_of - timedelta(days=_RECENT_DAYS)
+    sent = history.outbound.filter(pl.col("sent_at") >= since).join(
+        history.debtors.select("debtor", "time_zone"), on="debtor"
+    )
+    local = local_time(microseconds(sent["sent_at"]), sent["time_zone"])
+    sent = sent.select(pl.col("segment").fill_null("NONE"), "channel").with_columns(
+        hour_of_week=pl.Series(local.hour_of_week)
+    )
+    wanted = actions.with_columns(pl.col("hour_of_week").cast(pl.Int64))
+    priced = sent.join(wanted, on=["segment", "channel", "hour_of_week"])
+    overall = priced if len(priced) else wanted
+    usual: dict[str | None, dict[str, float]] = {None: _means(overall)}
+    for (channel,), rows in priced.group_by("channel"):
+        usual[str(channel)] = _means(rows)
+    return usual
+
+
+def _means(rows: pl.DataFrame) -> dict[str, float]:
+    return {name: float(rows[name].cast(pl.Float64).mean() or 0.0) for name in ("engaged", "paid")}  # type: ignore[arg-type]  # a numeric column's mean

@@ -1,0 +1,116 @@
+"""How much will be sent if sending goes on as it did lately: level, rhythm of the week, and a trend that
+fades.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.forecast.cohorts import Cohorts, Floats, Ints
+
+_LEVEL_HALF_LIFE = 12.0
+_SHORT, _LONG = 7.0, 28.0
+_TREND_SHARE, _FADE = 0.5, 0.92
+_PROFILE_DAYS = 56
+GAP_DAYS = 7
+"""So many days in a row without any message are a gap, not a rhythm."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """expected: (horizon, cells) messages; drift: log standard deviation of the level after one week;
+    scatter: of the whole of a single day around its level, beyond chance.
+    """
+
+    expected: Floats
+    drift: float
+    scatter: float
+
+
+def observed_days(sent: Floats) -> Floats:
+    """(days,) 1, or 0 for days within a gap: runs of at least `GAP_DAYS` days without any message."""
+    silent = sent.sum(axis=1) == 0
+    observed = np.ones(len(sent))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start >= GAP_DAYS:
+            observed[start:stop] = 0.0
+    return observed
+
+
+def forecast_volume(cohorts: Cohorts, until: int, horizon: int) -> Volume:
+    """Volume of the `horizon` days from day number `until` on, by the days before it."""
+    sent, weekday = cohorts.sent[:until], cohorts.weekday[:until]
+    ahead = (cohorts.first_day.weekday() + until + np.arange(horizon)) % 7
+    observed = observed_days(sent)
+    if sent[-GAP_DAYS * 4 :].sum() == 0:
+        return Volume(np.zeros((horizon, cohorts.cells)), 0.0, 0.0)
+    channel = np.unique(np.array(cohorts.channels), return_inverse=True)[1]
+    profile = _profiles(sent, weekday, observed, channel)[:, channel]
+    level = _level(sent, profile[weekday], observed, _LEVEL_HALF_LIFE)
+    growth = _growth(sent, profile[weekday], observed)
+    steps = growth * (_LEVEL_HALF_LIFE / np.log(2) * 0.5 + np.cumsum(_FADE ** np.arange(horizon)))
+    expected = level * profile[ahead] * np.exp(np.clip(steps, -0.7, 0.7))[:, None]
+    fitted = (level * profile[weekday]).sum(axis=1)
+    return Volume(expected, _drift(sent, observed), _scatter(sent.sum(axis=1), fitted, observed))
+
+
+def _profiles(sent: Floats, weekday: Ints, observed: Floats, channel: Ints) -> Floats:
+    """(7, channels) weight of each weekday, mean 1, drawn slightly towards that of all channels."""
+    recent = slice(max(0, len(sent) - _PROFILE_DAYS), None)
+    onto = np.zeros((sent.shape[1], channel.max() + 1))
+    onto[np.arange(sent.shape[1]), channel] = 1.0
+    total = np.zeros((7, onto.shape[1]))
+    np.add.at(total, weekday[recent], sent[recent] @ onto)
+    count = np.bincount(weekday[recent], weights=observed[recent], minlength=7)[:, None]
+    mean = total / np.maximum(count, 1.0)
+    pooled = mean.sum(axis=1, keepdims=True)
+    pooled = pooled / max(float(pooled.mean()), 1e-12)
+    weight = total.sum(axis=0) / (total.sum(axis=0) + 30.0)
+    own = mean / np.maximum(mean.mean(axis=0, keepdims=True), 1e-12)
+    return np.asarray(weight * own + (1 - weight) * pooled)
+
+
+def _level(sent: Floats, profile: Floats, observed: Floats, half_life: float) -> Floats:
+    """(cells,) messages per average day, older days counting half every `half_life` days."""
+    age = len(sent) - 1 - np.arange(len(sent))
+    weight = (observed * 0.5 ** (age / half_life))[:, None]
+    return np.asarray((weight * sent).sum(axis=0) / np.maximum((weight * profile).sum(axis=0), 1e-9))
+
+
+def _growth(sent: Floats, profile: Floats, observed: Floats) -> float:
+    """Log growth per day of the whole, half of what the last weeks show: trends seldom last."""
+    short = _level(sent, profile, observed, _SHORT).sum()
+    long = _level(sent, profile, observed, _LONG).sum()
+    if len(sent) < 2 * _LONG or min(short, long) <= 0:
+        return 0.0
+    return float(_TREND_SHARE * np.log(short / long) / ((_LONG - _SHORT) / np.log(2)))
+
+
+def _scatter(total: Floats, fitted: Floats, observed: Floats) -> float:
+    """From the last eight weeks, each week at its own level."""
+    week = np.arange(len(total))[::-1] // 7
+    recent = (week < _PROFILE_DAYS // 7) & (observed > 0) & (fitted > 0)
+    level = np.bincount(week, weights=total * observed) / np.maximum(
+        np.bincount(week, weights=fitted * observed), 1e-9
+    )
+    due = np.maximum((fitted * level[week])[recent], 1e-9)
+    if recent.sum() < 14:
+        return 0.2
+    relative = (total[recent] - due) / due
+    return float(np.sqrt(np.clip(np.average(relative**2 - 1 / due, weights=due), 0.02**2, 1.0)))
+
+
+def _drift(sent: Floats, observed: Floats) -> float:
+    """Root mean square of the change of the log weekly total from one week to the next, beyond chance.
+
+    Around 0, not around the mean: a trend of the past is no certainty, so it counts as something that may turn.
+    """
+    whole = sent[len(sent) % 7 :].sum(axis=1).reshape(-1, 7)
+    full = observed[len(sent) % 7 :].reshape(-1, 7).all(axis=1)
+    weeks = whole.sum(axis=1)[full]
+    weeks = weeks[weeks > 0][-12:]
+    if len(weeks) < 4:
+        return 0.15
+    chance = float(np.mean(1 / weeks)) * 2
+    return float(np.sqrt(max(np.mean(np.diff(np.log(weeks)) ** 2) - chance, 0.02**2)))
