@@ -1,7 +1,7 @@
 """What a resolver knows: who asks, when, the use cases, and the loaders of this one operation."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,23 +62,17 @@ class Context:
 
 @dataclass
 class Socket:
-    """A WebSocket and who is behind it, once they have said so; each of its operations gets a context of its own."""
+    """A WebSocket and the key it came with; each of its operations is authenticated anew and has its own context."""
 
     services: Services
     clock: Callable[[], datetime]
+    authenticate: Callable[[str | None], Awaitable[Caller]]
     authorization: str | None
-    caller: Caller | None = None
     connection_params: Mapping[str, Any] | None = None
 
-    def operation(self) -> Context:
-        """The context of an operation that begins now.
-
-        Raises:
-            LookupError: nobody is behind it yet.
-        """
-        if self.caller is None:
-            raise LookupError("an operation began before its socket was authenticated")
-        return Context(self.services, self.caller, self.clock())
+    async def operation(self) -> Context:
+        """The context of an operation that begins now."""
+        return Context(self.services, await self.authenticate(self.authorization), self.clock())
 
 
 Info = strawberry.Info[Context, None]

@@ -7,6 +7,7 @@
 | LIMIT_EXCEEDED | the document is deeper, longer or wider than served; the message says by how much |
 | BAD_USER_INPUT | an argument or a variable cannot be served; the message names it |
 | FORBIDDEN | the key's role may not use this field |
+| INGEST_CONTENTION | other writers kept changing the same rows; nothing was changed, send it again |
 | INTERNAL_SERVER_ERROR | our fault; `errorId` finds it in the log |
 """
 
@@ -23,6 +24,9 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult as StrawberryResult
 
 from api.services import InvalidArgument
+from domain.filters import FilterError
+from domain.kpis.requests import KpiRequestError
+from domain.storage.ingest import IngestContention
 
 log = structlog.get_logger("dunwell.graphql")
 
@@ -55,9 +59,11 @@ def presentable(error: GraphQLError) -> GraphQLError:
         return coded(error, PARSE_FAILED)
     if cause is None or isinstance(cause, GraphQLError):  # made by the executor: a variable, an argument
         return coded(error, BAD_USER_INPUT)
-    if isinstance(cause, InvalidArgument):
-        return coded(error, cause.code, argument=list(cause.path))
-    if isinstance(cause, Forbidden):
+    if isinstance(cause, InvalidArgument | FilterError):
+        return coded(error, BAD_USER_INPUT, reason=cause.code, argument=list(cause.path))
+    if isinstance(cause, KpiRequestError):
+        return coded(error, BAD_USER_INPUT, reason=cause.code, argument=cause.field.split("."))
+    if isinstance(cause, Forbidden | IngestContention):
         return coded(error, cause.code)
     return masked(error, cause)
 

@@ -7,10 +7,22 @@ import strawberry
 from api.answers import Failure
 from api.graphql.context import Info
 from api.graphql.ids import number_of
+from api.graphql.ingesting import ingest
 from api.graphql.permissions import Allow, Group
 from api.graphql.queries import at_most
 from api.graphql.types.debtors import Segment
-from api.graphql.types.inputs import SegmentInput, TrainModelsInput, as_json
+from api.graphql.types.ingest import IngestReport
+from api.graphql.types.inputs import (
+    AccountInput,
+    CommunicationInput,
+    DebtorInput,
+    EventInput,
+    PaymentInput,
+    PromiseInput,
+    SegmentInput,
+    TrainModelsInput,
+    as_json,
+)
 from api.graphql.types.models import ModelVersion, TrainingRun, UserError
 from domain.filters import FilterError
 from domain.storage.derived import define_segments
@@ -20,7 +32,9 @@ MOST_SEGMENTS = 1000
 
 _OPERATE = [Allow(Group.OPERATE)]
 _DECIDE = [Allow(Group.DECIDE)]
+_INGEST = [Allow(Group.INGEST)]
 _said = strawberry.argument
+_items = _said(description="At most 1,000 items; good ones land, bad ones come back.")
 
 
 @strawberry.type(description="Segments, in the order in which their rules are tried.")
@@ -111,6 +125,63 @@ class Mutation:
     async def roll_back_model(self, info: Info) -> ModelVersionResult:
         """Go back to the champion before."""
         return await _version(info, await info.context.services.training.roll_back(info.context.tenant_id))
+
+    @strawberry.field(description="Debtors, new or changed, by reference.", extensions=_INGEST)
+    async def upsert_debtors(
+        self,
+        info: Info,
+        input: Annotated[list[DebtorInput], _items],
+    ) -> IngestReport:
+        """Take debtors."""
+        return await ingest(info.context, "debtors", input)
+
+    @strawberry.field(description="Accounts, new or changed, by reference.", extensions=_INGEST)
+    async def upsert_accounts(
+        self,
+        info: Info,
+        input: Annotated[list[AccountInput], _items],
+    ) -> IngestReport:
+        """Take accounts."""
+        return await ingest(info.context, "accounts", input)
+
+    @strawberry.field(description="Messages and calls, new or changed, by reference.", extensions=_INGEST)
+    async def record_communications(
+        self,
+        info: Info,
+        input: Annotated[list[CommunicationInput], _items],
+    ) -> IngestReport:
+        """Take communications."""
+        return await ingest(info.context, "communications", input)
+
+    @strawberry.field(
+        description="What became of communications, and visits to the payment page; by the provider's id, immutable.",
+        extensions=_INGEST,
+    )
+    async def record_events(
+        self,
+        info: Info,
+        input: Annotated[list[EventInput], _items],
+    ) -> IngestReport:
+        """Take events."""
+        return await ingest(info.context, "events", input)
+
+    @strawberry.field(description="Payments, new or changed, by reference.", extensions=_INGEST)
+    async def record_payments(
+        self,
+        info: Info,
+        input: Annotated[list[PaymentInput], _items],
+    ) -> IngestReport:
+        """Take payments."""
+        return await ingest(info.context, "payments", input)
+
+    @strawberry.field(description="Promises to pay, new or changed, by reference.", extensions=_INGEST)
+    async def record_promises(
+        self,
+        info: Info,
+        input: Annotated[list[PromiseInput], _items],
+    ) -> IngestReport:
+        """Take promises."""
+        return await ingest(info.context, "promises", input)
 
 
 async def _version(info: Info, outcome: int | Failure) -> ModelVersion | UserError:

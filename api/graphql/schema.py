@@ -3,7 +3,8 @@
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
+from graphql.pyutils import Undefined
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -33,14 +34,14 @@ class Schema(strawberry.Schema):
 
     async def stream(self, query: str | None, *args: Any, context_value: Any = None, **kwargs: Any) -> Any:
         """As Strawberry's; the operations of a socket share nothing but who asks."""
-        context = context_value.operation() if isinstance(context_value, Socket) else context_value
+        context = await context_value.operation() if isinstance(context_value, Socket) else context_value
         return await super().stream(query, *args, context_value=context, **kwargs)
 
 
 def build_schema(*, production: bool = False) -> Schema:
     """The schema as served; in production nothing in it tells what else there is."""
     documents = Documents(production=production)
-    return Schema(
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -48,6 +49,19 @@ def build_schema(*, production: bool = False) -> Schema:
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=production),
         extensions=[PresentErrors, lambda: PrepareDocument(documents)],
     )
+    _forget_null_defaults(schema._schema)
+    return schema
+
+
+def _forget_null_defaults(schema: GraphQLSchema) -> None:
+    """Leave arguments that may be left out without a default: Python needs None, the schema would say `= null`."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType):
+            for field in kind.fields.values():
+                for argument in field.args.values():
+                    if argument.default_value is None:
+                        argument.default_value = Undefined
+                        argument.default = None
 
 
 def sdl() -> str:

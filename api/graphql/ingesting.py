@@ -1,0 +1,57 @@
+"""Facts in, through the one merge that imports take too."""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import strawberry
+from strawberry.types.base import get_object_definition
+
+from api.graphql.context import Context
+from api.graphql.ids import parse_id
+from api.graphql.types.ingest import IngestReport
+from api.services import InvalidArgument
+from domain.storage.ingest import ingest_items
+
+MOST_ITEMS = 1000
+
+
+async def ingest(context: Context, table: str, items: Sequence[Any]) -> IngestReport:
+    """Merge the items of a mutation into an import table, in one transaction.
+
+    Raises:
+        InvalidArgument: more than 1,000 items.
+        IngestContention: other writers would not let it finish; safe to send again.
+    """
+    if len(items) > MOST_ITEMS:
+        raise InvalidArgument(
+            f"input has {len(items)} items; at most {MOST_ITEMS:,} are taken in one call.", path=("input",)
+        )
+    rows = [_row(item) for item in items]
+    async with context.services.database.transaction(context.tenant_id) as connection:
+        report = await ingest_items(connection, context.tenant_id, table, rows, now=context.now)
+    return IngestReport.of(report)
+
+
+def _row(item: Any) -> dict[str, Any]:
+    """An input by the columns of the import format, which its Python names are; what was left out left out."""
+    definition = get_object_definition(item, strict=True)
+    given = ((field.python_name, getattr(item, field.python_name)) for field in definition.fields)
+    return {name: _cell(name, value) for name, value in given if value is not strawberry.UNSET}
+
+
+def _cell(name: str, value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if name == "decision_id" and value is not None:
+        return _decision_number(value)
+    return value
+
+
+def _decision_number(value: str) -> int | str:
+    """The number behind a decision's id; what is no such id is left for the merge to refuse."""
+    try:
+        kind, number = parse_id(value)
+    except InvalidArgument:
+        return value
+    return number if kind == "Decision" else value

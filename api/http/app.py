@@ -1,0 +1,95 @@
+"""The Starlette application: routes, and what stands around them."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from api.auth import KeyVerifier
+from api.graphql.errors import log_failure
+from api.graphql.schema import build_schema
+from api.http.endpoint import GraphQLEndpoint
+from api.http.ide import asset, page, wants_page
+from api.http.observing import Metrics, Observed
+from api.http.sockets import GraphQLSocket
+from api.services import Services
+from api.settings import Settings
+
+_READY_SECONDS = 3
+
+
+def utc_now() -> datetime:
+    """The clock of a running server."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    services: Services, settings: Settings, *, clock: Callable[[], datetime] = utc_now
+) -> Starlette:
+    """The API over its use cases. In the production profile without IDE, introspection, suggestions and GET."""
+    production = settings.profile == "production"
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    schema, keys, metrics = (
+        build_schema(production=production),
+        KeyVerifier(services.database, clock),
+        Metrics(),
+    )
+    endpoint = GraphQLEndpoint(schema, services, keys, clock, allow_get=not production)
+    socket = GraphQLSocket(schema, services, keys, clock, allowed_origins=origins)
+
+    async def graphql(request: Request) -> Response:
+        return page() if not production and wants_page(request) else await endpoint(request)
+
+    async def ready(_: Request) -> Response:
+        return await _readiness(services)
+
+    routes = [
+        Route("/graphql", graphql, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        WebSocketRoute("/graphql", socket),
+        Route("/healthz", _healthy),
+        Route("/readyz", ready),
+        Route("/metrics", metrics.answer),
+    ]
+    if not production:
+        routes += [Route("/", _to_ide), Route("/ide/{name}", asset)]
+    return Starlette(routes=routes, middleware=_middleware(metrics, origins))
+
+
+def _middleware(metrics: Metrics, origins: list[str]) -> list[Middleware]:
+    around = [Middleware(Observed, metrics=metrics)]
+    if origins:
+        around.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=origins,
+                allow_methods=["POST"],
+                allow_headers=["authorization", "content-type", "accept"],
+                max_age=600,
+            )
+        )
+    return around
+
+
+async def _healthy(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _to_ide(_: Request) -> Response:
+    return RedirectResponse("/graphql")
+
+
+async def _readiness(services: Services) -> Response:
+    """Whether the database answers, to a role that keeps tenants apart."""
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            await services.database.verify_role()
+    except Exception as error:
+        log_failure(error)
+        return JSONResponse({"status": "unavailable", "database": "does not answer"}, status_code=503)
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,123 @@
+"""The GraphQL endpoint: authenticate, read, execute, answer with the right status and media type."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import Response
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from api.auth import KeyVerifier, Unauthenticated
+from api.graphql.context import Context
+from api.graphql.errors import log_failure
+from api.graphql.schema import Schema
+from api.http.requests import JSON_TYPE, RESPONSE_TYPE, Asked, Refused, answered_type, read_request
+from api.services import Services
+
+_POST = {OperationType.QUERY, OperationType.MUTATION}
+_GET = {OperationType.QUERY}
+
+
+class GraphQLEndpoint:
+    """`POST /graphql`, and GET for queries where that is allowed."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        services: Services,
+        keys: KeyVerifier,
+        clock: Callable[[], datetime],
+        *,
+        allow_get: bool,
+    ) -> None:
+        self._schema = schema
+        self._services = services
+        self._keys = keys
+        self._clock = clock
+        self._methods = ("GET", "POST") if allow_get else ("POST",)
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request; never raises."""
+        media_type = JSON_TYPE
+        try:
+            media_type = answered_type(request.headers.get("accept"))
+            self._check_method(request)
+            caller = await self._keys.caller(request.headers.get("authorization"))
+            request.state.caller = caller
+            asked = await read_request(request)
+            result = await self._execute(request, asked, Context(self._services, caller, self._clock()))
+        except Unauthenticated as error:
+            return _failure(401, error.code, str(error), media_type, {"WWW-Authenticate": "Bearer"})
+        except Refused as error:
+            return _failure(error.status, error.code, str(error), media_type, error.headers)
+        except Exception as error:
+            error_id = log_failure(error)
+            message = f"Something went wrong on our side. Report error {error_id}."
+            return _failure(500, "INTERNAL_SERVER_ERROR", message, media_type, errorId=error_id)
+        return _answer(result, media_type)
+
+    def _check_method(self, request: Request) -> None:
+        if request.method not in self._methods:
+            allowed = ", ".join(self._methods)
+            raise Refused(405, "METHOD_NOT_ALLOWED", f"Use {allowed}.", {"Allow": allowed})
+
+    async def _execute(self, request: Request, asked: Asked, context: Context) -> ExecutionResult:
+        allowed = _GET if request.method == "GET" else _POST
+        try:
+            return await self._schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                context_value=context,
+                operation_name=asked.operation_name,
+                allowed_operation_types=allowed,
+            )
+        except CannotGetOperationTypeError:
+            message = "Name one of the document's operations in operationName."
+            raise Refused(400, "UNKNOWN_OPERATION", message) from None
+        except InvalidOperationTypeError as error:
+            raise _wrong_transport(error.operation_type) from None
+
+
+def _wrong_transport(operation_type: OperationType) -> Refused:
+    if operation_type is OperationType.MUTATION:
+        return Refused(405, "METHOD_NOT_ALLOWED", "A mutation takes POST.", {"Allow": "POST"})
+    return Refused(
+        400, "USE_WEBSOCKET", "A subscription takes a WebSocket (graphql-transport-ws) on this same path."
+    )
+
+
+def _answer(result: ExecutionResult, media_type: str) -> Response:
+    """The result, with `data` left out where the operation did not begin."""
+    errors = result.errors or []
+    unbegun = result.data is None and errors and not any(error.path for error in errors)
+    content: dict[str, Any] = {} if unbegun else {"data": result.data}
+    if errors:
+        content["errors"] = [error.formatted for error in errors]
+    if result.extensions:
+        content["extensions"] = result.extensions
+    status = 400 if unbegun and media_type == RESPONSE_TYPE else 200
+    return _response(status, content, media_type)
+
+
+def _failure(
+    status: int,
+    code: str,
+    message: str,
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+    **extensions: str,
+) -> Response:
+    error = GraphQLError(message, extensions={"code": code, **extensions})
+    return _response(status, {"errors": [error.formatted]}, media_type, headers)
+
+
+def _response(
+    status: int, content: dict[str, Any], media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    own = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(orjson.dumps(content), status_code=status, headers={**own, **(headers or {})})

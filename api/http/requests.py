@@ -1,0 +1,177 @@
+"""GraphQL over HTTP, the way in: what a request asks, or precisely why it cannot be taken.
+
+Source: the GraphQL-over-HTTP specification; media types are answered by the order of preference in Accept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+JSON_TYPE = "application/json"
+RESPONSE_TYPE = "application/graphql-response+json"
+MAX_BODY = 1_000_000
+_MAX_NESTING = 50
+
+
+class Refused(Exception):
+    """A request that is not taken: its status, a stable code, a message, and headers that tell what would be."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One operation as asked."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+
+
+def answered_type(accept: str | None) -> str:
+    """The media type to answer in; `application/json` unless the other is preferred.
+
+    Raises:
+        Refused: 406, when neither is accepted.
+    """
+    if not accept:
+        return JSON_TYPE
+    weights = {kind: _weight(accept, kind) for kind in (JSON_TYPE, RESPONSE_TYPE)}
+    best = max(weights, key=lambda kind: (weights[kind], -_place(accept, kind)))
+    if weights[best][0] <= 0:
+        raise Refused(406, "NOT_ACCEPTABLE", f"Accept one of {JSON_TYPE} and {RESPONSE_TYPE}.")
+    return best
+
+
+def _ranges(accept: str) -> list[tuple[str, float]]:
+    ranges = []
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                quality = _quality(value.strip())
+        ranges.append((kind, quality))
+    return ranges
+
+
+def _quality(value: str) -> float:
+    try:
+        return min(max(float(value), 0.0), 1.0)
+    except ValueError:
+        return 0.0
+
+
+def _weight(accept: str, kind: str) -> tuple[float, int]:
+    """How much a type is wanted, by the most specific range that covers it; and how specific that is."""
+    best = (0.0, 0)
+    for specificity, pattern in ((1, "*/*"), (2, "application/*"), (3, kind)):
+        found = [quality for accepted, quality in _ranges(accept) if accepted == pattern]
+        if found:
+            best = (max(found), specificity)
+    return best
+
+
+def _place(accept: str, kind: str) -> int:
+    kinds = [accepted for accepted, _ in _ranges(accept)]
+    return kinds.index(kind) if kind in kinds else len(kinds) + (kind != JSON_TYPE)
+
+
+async def read_request(request: Request) -> Asked:
+    """The operation that a request asks for.
+
+    Raises:
+        Refused: 400, 413 or 415, with what is wrong.
+    """
+    if request.method == "GET":
+        return _asked(_query_parameters(request))
+    _check_content_type(request.headers.get("content-type", ""))
+    body = await _read_body(request)
+    try:
+        parameters = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _bad(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+    if isinstance(parameters, list):
+        raise Refused(
+            400, "BATCHES_NOT_SERVED", "A batch of operations is not served; send one object per request."
+        )
+    if not isinstance(parameters, dict):
+        raise _bad("The body must be a JSON object with query, and optionally variables and operationName.")
+    return _asked(parameters)
+
+
+def _check_content_type(content_type: str) -> None:
+    kind, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
+    charsets = [parameter for parameter in parameters if parameter.startswith("charset=")]
+    if kind != JSON_TYPE or any(each.removeprefix("charset=").strip('"') != "utf-8" for each in charsets):
+        raise Refused(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            f"Send the operation as Content-Type: {JSON_TYPE} in UTF-8.",
+            {"Accept-Post": JSON_TYPE},
+        )
+
+
+async def _read_body(request: Request) -> bytes:
+    chunks, length = [], 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length > MAX_BODY:
+            raise Refused(413, "BODY_TOO_LARGE", f"The body is over {MAX_BODY:,} bytes; send less at once.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _query_parameters(request: Request) -> dict[str, Any]:
+    parameters: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            try:
+                parameters[name] = orjson.loads(parameters[name])
+            except orjson.JSONDecodeError:
+                raise _bad(f"{name} is not JSON.") from None
+    return parameters
+
+
+def _asked(parameters: Mapping[str, Any]) -> Asked:
+    query, name = parameters.get("query"), parameters.get("operationName")
+    variables, extensions = parameters.get("variables"), parameters.get("extensions")
+    if not isinstance(query, str) or not query:
+        raise _bad("query must be a text: the GraphQL document.")
+    if not isinstance(name, str | None):
+        raise _bad("operationName must be a text.")
+    if not isinstance(variables, dict | None):
+        raise _bad("variables must be an object.")
+    if not isinstance(extensions, dict | None):
+        raise _bad("extensions must be an object.")
+    _check_values(variables)
+    return Asked(query, variables, name or None)
+
+
+def _check_values(variables: object) -> None:
+    """Refuse what no argument can be: values nested beyond reading, and text that cannot be stored."""
+    pending = [(variables, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > _MAX_NESTING:
+            raise _bad(f"variables are nested more than {_MAX_NESTING} levels deep.")
+        if isinstance(value, dict):
+            pending += [(inner, depth + 1) for pair in value.items() for inner in pair]
+        elif isinstance(value, list):
+            pending += [(inner, depth + 1) for inner in value]
+        elif isinstance(value, str) and "\x00" in value:
+            raise _bad("variables hold the character NUL (U+0000), which cannot be stored; leave it out.")
+
+
+def _bad(message: str) -> Refused:
+    return Refused(400, "BAD_REQUEST", message)
