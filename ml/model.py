@@ -19,6 +19,7 @@ from ml.local_time import microseconds
 from ml.organic import OrganicHazard
 from ml.outcomes import channel_codes
 from ml.slot_effects import Cells
+from ml.standing import Panel
 
 REACTION_EDGES = EDGES
 """(21,) seconds since `sent_at` bounding the bins of `Prediction.open_curve` and `pay_curve`; the last is 30 days."""
@@ -89,6 +90,7 @@ class TrainedModel:
     half_life_days: float | None
     metrics: tuple[Metric, ...]
     threads: int = 2
+    panel: Panel | None = None
     holdout: HoldOut | None = field(default=None, compare=False)
 
     def predict(self, history: "History | Casebook", rows: pl.DataFrame) -> Prediction:

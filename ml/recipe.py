@@ -1,6 +1,7 @@
 """Training: from a history to a `TrainedModel`, the same for the same history and seed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -21,6 +22,7 @@ from ml.model import ChannelFacts, SegmentFacts, TrainedModel
 from ml.organic import fit_organic
 from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes, outcomes_of, sent_costs
 from ml.slot_effects import Cells
+from ml.values import panel_of
 
 RECIPE = "factorised-funnel-1"
 LEAST_CONTACTS = 100
@@ -108,6 +110,8 @@ def train(
         threads=threads,
         holdout=holdout,
     )
+    told("panel", 0.97)
+    model = replace(model, panel=panel_of(model, book, outcomes.seen_until, seed=seed))
     told("done", 1.0)
     return model
 

@@ -1,0 +1,54 @@
+"""Debtors as they stand at an instant, ready for a decision: stage A's answers on every channel."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from ml.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Standing:
+    """n debtors as they stand at an instant. margins: step → (n, channels) stage A log-odds; reachable: (n, channels); amount: (n, channels)
+    expected payment, tenant's currency; owed, alone: (n,) money owed, P(pays within 30 days | left alone); rate: (n,) tenant's
+    currency for one unit of `currency`, the debtor's main one; segment, rhythm: (n,) codes."""
+
+    keys: pl.Series
+    margins: dict[str, Floats]
+    reachable: Bools
+    amount: Floats
+    owed: Floats
+    alone: Floats
+    segment: Ints
+    rhythm: Ints
+    currency: pl.Series
+    rate: Floats
+
+    def __len__(self) -> int:
+        return len(self.owed)
+
+    def take(self, rows: Ints) -> "Standing":
+        """The chosen debtors."""
+        return Standing(
+            keys=self.keys[rows],
+            margins={name: table[rows] for name, table in self.margins.items()},
+            reachable=self.reachable[rows],
+            amount=self.amount[rows],
+            owed=self.owed[rows],
+            alone=self.alone[rows],
+            segment=self.segment[rows],
+            rhythm=self.rhythm[rows],
+            currency=self.currency[rows],
+            rate=self.rate[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Debtors who stand for their segments: at most a few hundred of each, those who owe something.
+
+    weight: (n,) how many debtors each one stands for. Segment decisions read the panel, not the portfolio.
+    """
+
+    standing: Standing
+    weight: Floats

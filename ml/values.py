@@ -1,0 +1,163 @@
+"""What a contact is worth against leaving alone: debtor × channel × local hour of week, in the tenant's currency.
+
+value = P(moved) · (1 − P(pays within 30 days | left alone)) · amount · (1 − what opting out would cost) − cost. Stage A's margins are
+computed once per debtor and channel (`Standing`); stage B's table then gives all 168 hours.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from ml.arrays import Bools, Floats, Ints
+from ml.boosting import sigmoid
+from ml.casework import rhythm_codes, segment_codes
+from ml.conversion import Conversion
+from ml.features import Casebook
+from ml.funnel import StagedClassifier
+from ml.model import TrainedModel
+from ml.outcomes import CHANNELS
+from ml.slot_effects import HOURS, SlotEffects
+from ml.standing import Panel, Standing
+
+DECIDING = ("engaged", "moved", "moved_silent")
+PANEL_SIZE = 400
+LEAST_OWED = 0.005
+CONTACTS_LOST = 10.0
+"""Contacts' worth of value that an opt-out or complaint forfeits."""
+
+
+def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int) -> Standing:
+    """Stage A for the debtors (positions in book.debtors) on every channel, as of an instant (microseconds)."""
+    count, channels = len(debtor), len(CHANNELS)
+    now = np.full(count, at)
+    margins = {name: np.zeros((count, channels)) for name in (*DECIDING, "attributed")}
+    amount = np.zeros((count, channels))
+    owed = book.balances(debtor, now)
+    columns = book.columns(book.contacts(debtor, np.zeros(count, dtype=np.int64), now))
+    currency = pl.Series("currency", columns["currency"], dtype=pl.String).fill_null(model.currency)
+    for code in range(channels):
+        channel = np.full(count, code)
+        matrix = model.space.matrix(book.columns(book.contacts(debtor, channel, now)))
+        for name, table in margins.items():
+            table[:, code] = model.conversion.steps[name].staged.margin_a(matrix, channel, model.threads)
+        amount[:, code] = owed * model.paid_share.share(matrix, model.threads)
+    people = book.debtors[debtor] if count else book.debtors.clear()
+    return Standing(
+        keys=people["debtor"],
+        margins=margins,
+        reachable=_reachable(people["channels"]),
+        amount=amount,
+        owed=owed,
+        alone=model.organic.probability(columns, model.threads),
+        segment=segment_codes(people["segment"].fill_null("NONE"), model.segments),
+        rhythm=rhythm_codes(model.conversion.rhythms, book.outcomes, debtor, now),
+        currency=currency,
+        rate=_rates(book, currency),
+    )
+
+
+def _reachable(channels: pl.Series) -> Bools:
+    usable = pl.DataFrame({"channels": channels})
+    flags = usable.select(
+        pl.col("channels").list.contains(name).fill_null(False).alias(name) for name in CHANNELS
+    )
+    return flags.to_numpy().astype(np.bool_).reshape(len(channels), len(CHANNELS))
+
+
+def _rates(book: Casebook, currency: pl.Series) -> Floats:
+    rates = {book.history.currency: 1.0, **book.history.rates}
+    return currency.replace_strict(rates, default=1.0, return_dtype=pl.Float64).to_numpy()
+
+
+@dataclass(frozen=True)
+class SlotTables:
+    """step → (segments asked, rhythms, channels, 168) shifts; row: segment code → first axis (−1: not asked)."""
+
+    shifts: dict[str, Floats]
+    row: Ints
+
+
+def slot_tables(conversion: Conversion, segments: Ints, *, draw: int | None = None) -> SlotTables:
+    """Stage B for the segments (codes): the estimate, or one of its bootstrap replicates."""
+    channels = np.arange(len(CHANNELS))
+    shifts = {}
+    shape = next(iter(conversion.steps.values())).staged.effects.shape
+    for name in DECIDING:
+        shifts[name] = _effects(conversion.steps[name].staged, draw).table(segments, channels)
+    row = np.full(shape.segments, -1)
+    row[segments] = np.arange(len(segments))
+    return SlotTables(shifts, row)
+
+
+def _effects(staged: StagedClassifier, draw: int | None) -> SlotEffects:
+    if draw is None or not staged.draws:
+        return staged.effects
+    return staged.draws[draw % len(staged.draws)]
+
+
+def draw_count(conversion: Conversion) -> int:
+    """How many bootstrap replicates there are."""
+    return max(len(conversion.steps[name].staged.draws) for name in DECIDING)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """(n, channels, slots) engaged and moved: probabilities; gain: incremental money collected; net: after cost and opt-outs."""
+
+    engaged: Floats
+    moved: Floats
+    gain: Floats
+    net: Floats
+
+
+def worth(model: TrainedModel, standing: Standing, tables: SlotTables, slots: Ints) -> Worth:
+    """Value of every channel at the given hours of week; a debtor not reachable on a channel, or owing nothing, gains 0 at no cost."""
+    chance = {}
+    row = tables.row[standing.segment]
+    for name in DECIDING:
+        shift = tables.shifts[name][row, standing.rhythm][:, :, slots]
+        platt = model.conversion.steps[name].platt
+        margins = standing.margins[name][:, :, None] + shift
+        chance[name] = sigmoid(platt.slope[None, :, None] * margins + platt.offset[None, :, None])
+    moved = chance["engaged"] * chance["moved"] + (1.0 - chance["engaged"]) * chance["moved_silent"]
+    happens = (standing.reachable & (standing.owed > LEAST_OWED)[:, None])[:, :, None]
+    money = standing.amount * (1.0 - standing.alone)[:, None]
+    gain = np.where(happens, moved * money[:, :, None], 0.0)
+    kept = 1.0 - np.minimum(CONTACTS_LOST * model.channels.opt_out, 0.5)
+    cost = np.where(happens, contact_cost(model)[None, :, None], 0.0)
+    return Worth(chance["engaged"], moved, gain, gain * kept[None, :, None] - cost)
+
+
+def contact_cost(model: TrainedModel) -> Floats:
+    """(channels,) cost of one contact in the tenant's currency; an unrecorded one counts as nothing."""
+    return np.nan_to_num(model.channels.cost, nan=0.0)
+
+
+def supported_slots(model: TrainedModel, least: float) -> Bools:
+    """(channels, 168) whether history wrote on the channel around that hour (±1 h, on working days or weekends) at least so often."""
+    week = model.channels.sends.reshape(len(CHANNELS), 7, 24)
+    kinds = np.stack([week[:, :5].sum(axis=1), week[:, 5:].sum(axis=1)], axis=1)
+    padded = np.pad(kinds, ((0, 0), (0, 0), (1, 1)))
+    around = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+    weekend = (np.arange(7) >= 5).astype(np.int64)
+    return np.asarray((around >= least)[:, weekend].reshape(len(CHANNELS), HOURS))
+
+
+def without_channels(standing: Standing, allowed: Bools) -> Standing:
+    """The same debtors with only the allowed channels (channels,) left."""
+    return replace(standing, reachable=standing.reachable & allowed[None, :])
+
+
+def panel_of(model: TrainedModel, book: Casebook, at: int, *, most: int = PANEL_SIZE, seed: int = 0) -> Panel:
+    """A panel of the debtors who owe something at an instant: at most `most` per segment, drawn with the seed."""
+    everyone = np.arange(len(book.debtors))
+    owing = everyone[book.balances(everyone, np.full(len(everyone), at)) > LEAST_OWED]
+    segment = segment_codes(book.debtors["segment"].fill_null("NONE"), model.segments)[owing]
+    shuffled = np.random.default_rng(seed).permutation(len(owing))
+    order = shuffled[np.argsort(segment[shuffled], kind="stable")]
+    sizes = np.bincount(segment, minlength=len(model.segments) + 1)
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    chosen = np.sort(order[rank < most])
+    weight = (sizes / np.maximum(np.minimum(sizes, most), 1))[segment[chosen]]
+    return Panel(standing_of(model, book, owing[chosen], at), weight)

@@ -1,0 +1,222 @@
+"""From figures to a recommendation a person understands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.actions import (
+    WEEKDAYS,
+    Action,
+    Evidence,
+    Expected,
+    Money,
+    MoneyEstimate,
+    Recommendation,
+    Span,
+    money,
+    rounded,
+)
+from ml.arrays import Bools, Floats, Ints
+from ml.hazard import ReactionTime, seconds_at
+from ml.model import TrainedModel
+from ml.outcomes import CHANNELS
+from ml.quotes import Quotes
+from ml.slot_effects import Cells
+from ml.standing import Standing
+from ml.values import contact_cost
+
+LEAST_SENT, STRONG_ENGAGED, STRONG_MOVED = 5.0, 30.0, 8.0
+KNOWN_ENGAGED, KNOWN_MOVED = 20.0, 5.0
+"""Contacts of a segment below which nothing is claimed; its engagements and payments moved from which its own history is enough; those of
+all segments from which a channel is known at all."""
+
+_NINETY = 1.645
+_MODEL_ERROR = 0.1
+_WORDS = {
+    "EMAIL": "e-mail",
+    "SMS": "SMS",
+    "WHATSAPP": "WhatsApp",
+    "PUSH": "push message",
+    "LETTER": "letter",
+    "VOICE": "call",
+}
+_SHOWS_NO_OPENING = ("VOICE",)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The figures of one segment or debtor: n debtors with weights, (channels,) hours quoted, channels that may be used, evidence."""
+
+    model: TrainedModel
+    standing: Standing
+    quotes: Quotes
+    weight: Floats
+    slots: Ints
+    usable: Bools
+    evidence: tuple[Evidence, ...]
+    subject: str
+
+    def mean(self, table: Floats, channel: int) -> float:
+        """Weighted mean over the debtors of a (n, channels) table's column."""
+        return float(np.average(table[:, channel], weights=self.weight))
+
+
+def segment_evidence(model: TrainedModel, code: int) -> tuple[Evidence, ...]:
+    """Per channel what the figures of a segment rest on; code −1: a segment that history does not know."""
+    facts = model.evidence
+    known = (facts.engaged.sum(axis=0) >= KNOWN_ENGAGED) | (facts.moved.sum(axis=0) >= KNOWN_MOVED)
+    if code < 0 or facts.sent[code].sum() < LEAST_SENT or facts.moved.sum() < KNOWN_MOVED:
+        return tuple(Evidence.INSUFFICIENT for _ in CHANNELS)
+    strong = (facts.engaged[code] >= STRONG_ENGAGED) & (facts.moved[code] >= STRONG_MOVED)
+    own = np.where(strong, Evidence.STRONG, Evidence.POOLED)
+    return tuple(
+        Evidence(level) if fine else Evidence.INSUFFICIENT for level, fine in zip(own, known, strict=True)
+    )
+
+
+def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
+    """The chosen channel's action, if it is known and pays; the other channels' best hours as alternatives, best first."""
+    if not len(sheet.standing):
+        return _nothing(Evidence.INSUFFICIENT, "Nobody here owes anything that is known of.")
+    if not (sheet.standing.owed > 0).any():
+        return _nothing(Evidence.STRONG, "Nothing is owed: there is nothing to contact for.")
+    if not sheet.standing.reachable.any():
+        return _nothing(
+            Evidence.STRONG, "No channel reaches them: no usable address, or opted out everywhere."
+        )
+    known = [code for code, level in enumerate(sheet.evidence) if level is not Evidence.INSUFFICIENT]
+    if not known:
+        return _nothing(
+            Evidence.INSUFFICIENT, "Too little has been sent to or heard from here to tell what works."
+        )
+    usable = [code for code in known if sheet.usable[code] and sheet.standing.reachable[:, code].any()]
+    if not usable:
+        return _nothing(Evidence.POOLED, "No known channel may be used within the hours asked for.")
+    ranked = sorted(usable, key=lambda code: (-sheet.mean(sheet.quotes.net, code), code))
+    best = chosen if chosen in usable else ranked[0]
+    actions = {code: _action(sheet, code) for code in usable}
+    others = tuple(actions[code] for code in ranked if code != best)
+    if sheet.mean(sheet.quotes.net, best) <= 0:
+        alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
+        reason = (
+            f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what a {_name(best)} would add "
+            "does not cover its cost."
+        )
+        return Recommendation(
+            sheet.evidence[best], None, (actions[best], *others), (reason, _basis(sheet, best))
+        )
+    return Recommendation(
+        sheet.evidence[best], actions[best], others, (*actions[best].reasons, _basis(sheet, best))
+    )
+
+
+def _nothing(evidence: Evidence, reason: str) -> Recommendation:
+    return Recommendation(evidence, None, (), (reason,))
+
+
+def _action(sheet: Sheet, code: int) -> Action:
+    slot = int(sheet.slots[code])
+    return Action(
+        channel=CHANNELS[code],
+        weekday=slot // 24,
+        hour=slot % 24,
+        template=best_template(sheet.model, code),
+        expected=_expected(sheet, code),
+        reasons=_reasons(sheet, code),
+    )
+
+
+def _expected(sheet: Sheet, code: int) -> Expected:
+    quotes = sheet.quotes
+    delivered = max(sheet.mean(quotes.delivered, code), 1e-9)
+    opened, clicked = (
+        sheet.mean(quotes.opened, code) / delivered,
+        sheet.mean(quotes.clicked, code) / delivered,
+    )
+    opens = CHANNELS[code] not in _SHOWS_NO_OPENING
+    collected, cost, net = _amounts(sheet, code)
+    return Expected(
+        delivery_rate=min(delivered, 1.0),
+        open_rate=min(opened, 1.0) if opens else None,
+        click_rate=min(clicked, 1.0) if opens else None,
+        conversion_rate=min(sheet.mean(quotes.converted, code) / delivered, 1.0),
+        collected=collected,
+        cost=cost,
+        net=net,
+        seconds_to_open=_span(sheet, sheet.model.open_time, code) if opens else None,
+        seconds_to_pay=_span(sheet, sheet.model.pay_time, code),
+    )
+
+
+def _amounts(
+    sheet: Sheet, code: int
+) -> tuple[tuple[Money, ...], tuple[Money, ...], tuple[MoneyEstimate, ...]]:
+    """Per currency of the debtors: what a contact collects against leaving alone, costs, and nets, in that currency."""
+    collected, cost, net = [], [], []
+    currencies = sheet.standing.currency.to_numpy()
+    for currency in sorted(set(currencies.tolist())):
+        rows = np.flatnonzero((currencies == currency) & sheet.standing.reachable[:, code])
+        if not len(rows):
+            continue
+        weight, rate = sheet.weight[rows], float(sheet.standing.rate[rows[0]])
+        gain = float(np.average(sheet.quotes.gain[rows, code], weights=weight)) / rate
+        spent = float(contact_cost(sheet.model)[code]) / rate
+        middle = float(np.average(sheet.quotes.net[rows, code], weights=weight)) / rate
+        draws = (
+            np.average(sheet.quotes.draws[:, rows, code], axis=1, weights=weight) / rate
+            if len(sheet.quotes.draws)
+            else np.zeros(1)
+        )
+        error = _NINETY * float(np.hypot(np.std(draws), _MODEL_ERROR * gain))
+        collected.append(money(gain, currency))
+        cost.append(money(spent, currency))
+        net.append(MoneyEstimate(rounded(middle), currency, rounded(middle - error), rounded(middle + error)))
+    return tuple(collected), tuple(cost), tuple(net)
+
+
+def _span(sheet: Sheet, timing: ReactionTime, code: int) -> Span:
+    rhythm = np.bincount(sheet.standing.rhythm).argmax()
+    cells = Cells(
+        *(np.array([value]) for value in (sheet.standing.segment[0], rhythm, code, sheet.slots[code]))
+    )
+    curve = timing.curve(cells, 1)
+    return Span(float(seconds_at(curve, 0.5)[0]), float(seconds_at(curve, 0.9)[0]))
+
+
+def best_template(model: TrainedModel, code: int) -> str | None:
+    """The channel's template that moves most, if it stands out by more than its own error."""
+    factors = model.conversion.templates
+    mine = [row for row in factors.iter_rows(named=True) if row["channel"] == code]
+    if len(mine) < 2:
+        return None
+    top = max(mine, key=lambda row: (row["factor"], row["template"]))
+    return str(top["template"]) if top["factor"] - 1.0 > top["spread"] else None
+
+
+def _reasons(sheet: Sheet, code: int) -> tuple[str, ...]:
+    slot, quotes = int(sheet.slots[code]), sheet.quotes
+    when = f"{WEEKDAYS[slot // 24]} {slot % 24:02d}:00"
+    moved, engaged = sheet.mean(quotes.moved, code), sheet.mean(quotes.engaged, code)
+    alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
+    verb = "answered" if CHANNELS[code] == "VOICE" else "opened or answered"
+    return (
+        f"A {_name(code)} on {when} is {verb} by {_percent(engaged)} and moves {_percent(moved)} to pay.",
+        f"Left alone, {_percent(alone)} pay within 30 days anyway.",
+    )
+
+
+def _basis(sheet: Sheet, code: int) -> str:
+    facts = sheet.model.evidence
+    segment = int(sheet.standing.segment[0])
+    sent = round(float(facts.sent[segment, code])) if segment < len(facts.sent) else 0
+    if sheet.evidence[code] is Evidence.STRONG:
+        return f"Known from {sent:,} contacts of this segment by {_name(code)}."
+    return f"This segment has {sent:,} contacts by {_name(code)}; what similar segments did fills the gap."
+
+
+def _name(code: int) -> str:
+    return _WORDS[CHANNELS[code]]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
