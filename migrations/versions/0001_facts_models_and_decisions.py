@@ -382,6 +382,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("account_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("account_pkey")),
         sa.UniqueConstraint("tenant_id", "reference", name=op.f("account_reference_key")),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index("account_agent_id_idx", "account", ["tenant_id", "agent_id"], unique=False)
     op.create_index("account_debtor_id_idx", "account", ["tenant_id", "debtor_id"], unique=False)
@@ -595,6 +596,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("communication_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("communication_pkey")),
         sa.UniqueConstraint("tenant_id", "reference", name=op.f("communication_reference_key")),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index(
         "communication_debtor_id_idx",
@@ -755,6 +757,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("promise_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("promise_pkey")),
         sa.UniqueConstraint("tenant_id", "reference", name=op.f("promise_reference_key")),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_index("promise_account_id_idx", "promise", ["tenant_id", "account_id"], unique=False)
     op.create_index(
