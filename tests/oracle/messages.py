@@ -27,7 +27,7 @@ def message_kpis(
 ) -> dict[tuple[Any, ...], Row]:
     """The KPIs of each group; a group's key holds the values of `by` in that order."""
     look_back(reading, as_of)
-    groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list, {} if by else {(): []})
     for row in _communications(reading, start, end, rules):
         if keep(row):
             groups[tuple(_dimension(row, name) for name in by)].append(row)

@@ -7,11 +7,9 @@ that communication did not exist then, so the payment goes to whom it would have
 
 from datetime import timedelta
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.collection_settings import CollectionSettings
-from domain.storage.tables import tenant
+from domain.storage.derived import collection_settings
 
 #: CTEs in order: `attributed`, a row per payment that counts for a communication, and `paid`, one per communication.
 #: Bind tenant_id, as_of, click_window and open_window.
@@ -46,6 +44,5 @@ ATTRIBUTION = {
 
 async def attribution_windows(connection: AsyncConnection, tenant_id: int) -> dict[str, timedelta]:
     """The tenant's windows, as `ATTRIBUTION` binds them."""
-    stored = await connection.scalar(select(tenant.c.settings).where(tenant.c.id == tenant_id))
-    settings = CollectionSettings.from_json(stored or {})
+    settings = await collection_settings(connection, tenant_id)
     return {"click_window": settings.click_window, "open_window": settings.open_window}

@@ -1,0 +1,116 @@
+"""Simulated worlds against the oracle: every family, every dimension, now and as of instants of the past.
+
+Reversals, clocks that disagree, inbound calls and direct visits, debtors with several accounts, segments by rule, facts
+that come late, twice, or as something else the second time.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from api.imports import import_folder
+from domain.kpis.requests import AgentDimension, MessageDimension, Period
+from domain.storage.sessions import Database
+from tests.domain.storage.kpis.agreement import (
+    compare_agents,
+    compare_messages,
+    compare_portfolio,
+    compare_traffic,
+)
+from tests.domain.storage.kpis.conftest import NOW, Imported
+from tests.domain.storage.kpis.troubled import troubled_world, write
+
+Rules = list[tuple[str, dict]]
+
+#: Every dimension in one of them.
+GROUPINGS = [
+    "SEGMENT CHANNEL",
+    "TEMPLATE CAMPAIGN AGENT",
+    "PRODUCT COUNTRY DPD_BUCKET CURRENCY",
+    "HOUR WEEKDAY",
+    "DAY",
+]
+GROUPINGS += ["WEEK", "MONTH CHANNEL"]
+
+VIEWS = [
+    ("2026-01-10T00:00+00:00", "2026-05-20T00:00+00:00", "2026-06-15T00:00+00:00"),
+    ("2026-02-01T00:00+01:00", "2026-04-10T00:00+02:00", "2026-03-22T17:30+00:00"),
+    ("2026-01-01T00:00+00:00", "2026-06-01T00:00+00:00", "2026-04-30T00:00+00:00"),
+]
+
+
+def view(instants: tuple[str, str, str]) -> tuple[Period, datetime]:
+    start, end, as_of = (datetime.fromisoformat(instant) for instant in instants)
+    return Period(start, end), as_of
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def worlds(
+    database: Database, import_data_set: Callable, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Imported, Rules]]:
+    """Three worlds; the second has no segments of its own, the third comes in two halves that overlap and conflict."""
+    found = {}
+    for seed, preset in enumerate(("default", "no-propensities", "overseas"), start=1):
+        facts = troubled_world(preset, debtors=150, seed=seed)
+        folder = tmp_path_factory.mktemp(preset)
+        if preset == "overseas":
+            imported = await _in_halves(database, import_data_set, facts, folder)
+        else:
+            imported = await import_data_set(write(facts, folder / "all"))
+        async with database.transaction(imported.tenant_id) as connection:
+            stored = await connection.execute(text("SELECT key, rule FROM segment ORDER BY position"))
+            found[preset] = (imported, [(key, rule) for key, rule in stored])
+    return found
+
+
+async def _in_halves(
+    database: Database, import_data_set: Callable, facts: dict[str, pl.DataFrame], folder: Path
+) -> Imported:
+    """Import the later half of all events and payments first, then everything, some events told differently."""
+    late = dict(facts)
+    late["events"] = facts["events"].sort("occurred_at").tail(facts["events"].height // 2)
+    late["payments"] = facts["payments"].sort("paid_at").tail(facts["payments"].height // 2)
+    imported = await import_data_set(write(late, folder / "late"))
+    retold = dict(facts)
+    changed = late["events"].sample(40, seed=1)["reference"]
+    retold["events"] = facts["events"].with_columns(
+        occurred_at=pl.when(pl.col("reference").is_in(changed.implode()))
+        .then(pl.col("occurred_at").dt.offset_by("-1h"))
+        .otherwise(pl.col("occurred_at"))
+    )
+    report = await import_folder(
+        database,
+        imported.tenant_id,
+        write(retold, folder / "retold"),
+        rejects=folder / "rejects.csv",
+        now=NOW,
+    )
+    assert {table: counts.rejected for table, counts in report.tables.items() if counts.rejected} == {
+        "events": 40
+    }
+    both = dict(facts)
+    return Imported(imported.tenant_id, {}, type(imported.oracle)(write(both, folder / "both")))
+
+
+@pytest.mark.parametrize("instants", VIEWS)
+@pytest.mark.parametrize("preset", ["default", "no-propensities", "overseas"])
+async def test_every_kpi_of_a_world_agrees_with_the_oracle(
+    database: Database, worlds: dict[str, tuple[Imported, Rules]], preset: str, instants: tuple[str, str, str]
+) -> None:
+    imported, rules = worlds[preset]
+    assert sum(imported.oracle.rejected.values()) == sum(imported.rejected.values()) == 0
+    period, as_of = view(instants)
+    async with database.transaction(imported.tenant_id) as connection:
+        for grouping in GROUPINGS:
+            by = [MessageDimension(word) for word in grouping.split()]
+            assert await compare_messages(connection, imported, period, by, as_of=as_of, rules=rules) > 1
+        assert await compare_traffic(connection, imported, period, as_of=as_of) > 2
+        assert await compare_portfolio(connection, imported, period, as_of=as_of) == 3
+        for dimension in AgentDimension:
+            assert await compare_agents(connection, imported, period, dimension, as_of=as_of) > 0
