@@ -15,22 +15,26 @@ from domain.collection_settings import CollectionSettings
 from domain.promises import Promise, Settlement, deadline, settle
 
 _ROWS_AT_ONCE = 10_000
+_ACCOUNTS_AT_ONCE = 5_000
 
-# One row per promise (promise_id set) and per payment (null) of each account that has a promise, accounts together.
+_ACCOUNTS = text(
+    """
+    SELECT DISTINCT pr.account_id FROM touched_debtor t
+    JOIN promise pr ON pr.tenant_id = :tenant_id AND pr.debtor_id = t.debtor_id
+    ORDER BY pr.account_id
+    """
+)
+
+# One row per promise (promise_id set) and per payment (null), those of an account together.
 _PROMISES_AND_PAYMENTS = text(
     """
     SELECT pr.account_id, pr.id AS promise_id, pr.reference, pr.amount, pr.promised_at AS at, pr.due_on, d.time_zone,
            NULL::timestamptz AS reversed_at, pr.deadline, pr.kept_at, pr.filled
-    FROM touched_debtor t
-    JOIN debtor d ON d.tenant_id = :tenant_id AND d.id = t.debtor_id
-    JOIN promise pr ON pr.tenant_id = :tenant_id AND pr.debtor_id = t.debtor_id
+    FROM promise pr JOIN debtor d ON d.tenant_id = :tenant_id AND d.id = pr.debtor_id
+    WHERE pr.tenant_id = :tenant_id AND pr.account_id = ANY(CAST(:accounts AS bigint[]))
     UNION ALL
     SELECT p.account_id, NULL, p.reference, p.amount, p.paid_at, NULL, NULL, p.reversed_at, NULL, NULL, NULL
-    FROM payment p
-    WHERE p.tenant_id = :tenant_id AND p.account_id IN (
-        SELECT pr.account_id FROM touched_debtor t
-        JOIN promise pr ON pr.tenant_id = :tenant_id AND pr.debtor_id = t.debtor_id
-    )
+    FROM payment p WHERE p.tenant_id = :tenant_id AND p.account_id = ANY(CAST(:accounts AS bigint[]))
     ORDER BY account_id
     """
 )
@@ -59,17 +63,12 @@ async def promising_accounts(
     connection: AsyncConnection, tenant_id: int, *, grace_days: int
 ) -> AsyncIterator[PromisingAccount]:
     """The accounts of the touched debtors that have promises, one by one, without holding them all."""
-    result = await connection.stream(_PROMISES_AND_PAYMENTS, {"tenant_id": tenant_id})
-    pending: list[Any] = []
-    async for rows in result.partitions(_ROWS_AT_ONCE):
-        pending += rows
-        last = pending[-1].account_id
-        complete = [row for row in pending if row.account_id != last]
-        for account in _accounts(complete, grace_days):
+    found = list(await connection.scalars(_ACCOUNTS, {"tenant_id": tenant_id}))
+    for start in range(0, len(found), _ACCOUNTS_AT_ONCE):
+        binds = {"tenant_id": tenant_id, "accounts": found[start : start + _ACCOUNTS_AT_ONCE]}
+        rows = (await connection.execute(_PROMISES_AND_PAYMENTS, binds)).all()
+        for account in _accounts(rows, grace_days):
             yield account
-        pending = pending[len(complete) :]
-    for account in _accounts(pending, grace_days):
-        yield account
 
 
 def _accounts(rows: Sequence[Any], grace_days: int) -> Iterable[PromisingAccount]:
