@@ -26,12 +26,22 @@ def message_kpis(
     rules: Sequence[Rule] = (),
 ) -> dict[tuple[Any, ...], Row]:
     """The KPIs of each group; a group's key holds the values of `by` in that order."""
-    look_back(reading, as_of)
     groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list, {} if by else {(): []})
-    for row in _communications(reading, start, end, rules):
+    for row in _cohort(reading, start, end, as_of, rules):
         if keep(row):
             groups[tuple(_dimension(row, name) for name in by)].append(row)
     return {key: _figures(rows, naive(as_of)) for key, rows in groups.items()}
+
+
+def _cohort(
+    reading: Reading, start: datetime, end: datetime, as_of: datetime, rules: Sequence[Rule]
+) -> list[Row]:
+    """The period's communications; the last one asked for is kept, as one is asked for by many dimensions."""
+    asked = (start, end, as_of, tuple(key for key, _ in rules))
+    if reading.last_cohort is None or reading.last_cohort[0] != asked:
+        look_back(reading, as_of)
+        reading.last_cohort = (asked, _communications(reading, start, end, rules))
+    return reading.last_cohort[1]
 
 
 def _communications(reading: Reading, start: datetime, end: datetime, rules: Sequence[Rule]) -> list[Row]:

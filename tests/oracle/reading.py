@@ -6,6 +6,7 @@ written from docs/contract alone and kept plain rather than fast. Source: import
 
 import re
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
 import duckdb
@@ -99,6 +100,7 @@ class Reading:
         self.db.execute("CREATE MACRO local_time(t, zone) AS (t AT TIME ZONE 'UTC') AT TIME ZONE zone")
         self.db.execute("CREATE MACRO local_day(t, zone) AS local_time(t, zone)::DATE")
         self.rejected: dict[str, int] = {}
+        self.last_cohort: tuple[Any, list[dict[str, Any]]] | None = None
         for table, described in COLUMNS.items():
             columns = [_column(word) for word in described.split()]
             self._read(folder, table, [name for name, *_ in columns])

@@ -21,7 +21,7 @@ def rule_segments(reading: Reading, rules: Sequence[Rule]) -> dict[str, str]:
         days = _days(today, due_on) if balance > 0 else 0
         accounts[communication].append((product, currency, days, balance))
     segments = {}
-    for reference, country in reading.rows("SELECT reference, country FROM cohort"):
+    for reference, country in reading.rows("SELECT reference, country FROM cohort WHERE own_segment IS NULL"):
         met = (key for key, condition in rules if _meets(condition, country, accounts[reference]))
         first = next(met, None)
         if first is not None:

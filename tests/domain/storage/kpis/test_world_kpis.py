@@ -4,9 +4,8 @@ Reversals, clocks that disagree, inbound calls and direct visits, debtors with s
 that come late, twice, or as something else the second time.
 """
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
