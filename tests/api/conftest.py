@@ -1,0 +1,72 @@
+"""The application over the real database, with the sample portfolio imported once for the run."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+import pytest_asyncio
+from starlette.applications import Starlette
+
+from api.auth import create_key
+from api.http import create_app
+from api.imports.use_case import import_folder
+from api.services import Services
+from api.settings import Settings
+from domain.storage.sessions import Database
+from domain.storage.tenants import create_tenant
+from domain.vocabulary import Role
+from tests.api.portfolio import NOW, SAMPLE, Api
+from tests.api.stand_ins import FixedAdvice, FixedForecast, RunsInMemory
+
+
+async def tenant_with_sample(database: Database, owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> int:
+    key = f"sample{uuid.uuid4().hex[:12]}"
+    tenant_id = await create_tenant(owner_url, key=key, name=key, currency="EUR")
+    rejects = tmp_path_factory.mktemp("import") / "rejects.csv"
+    await import_folder(database, tenant_id, SAMPLE, rejects=rejects, now=NOW)
+    return tenant_id
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sample_tenant(database: Database, owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """A tenant with the sample portfolio, which tests only read."""
+    return await tenant_with_sample(database, owner_url, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def services(database: Database) -> Services:
+    return Services(database, FixedAdvice(), FixedForecast(), RunsInMemory())
+
+
+@pytest.fixture(scope="session")
+def app(services: Services) -> Starlette:
+    return create_app(services, Settings(), clock=lambda: NOW)
+
+
+@pytest.fixture(scope="session")
+def production_app(services: Services) -> Starlette:
+    return create_app(services, Settings(profile="production"), clock=lambda: NOW)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://dunwell.test") as client:
+        yield client
+
+
+@pytest.fixture
+def api_of(database: Database, client: httpx.AsyncClient) -> Callable[..., Awaitable[Api]]:
+    """Make a client for a tenant, with a key of a role."""
+
+    async def make(tenant_id: int, role: Role = Role.ADMIN) -> Api:
+        return Api(client, await create_key(database, tenant_id, role, now=NOW))
+
+    return make
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(api_of, sample_tenant: int) -> Api:
+    """An ADMIN of the sample's tenant."""
+    return await api_of(sample_tenant)
