@@ -3,6 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.rejections import RejectCode
 from domain.storage.ingest.targets import TARGETS
 
 
@@ -39,14 +40,51 @@ async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
 
 
 async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str) -> None:
-    """Rows that repeat a value of the parent that has just changed: an account's debtor, a message's channel."""
-    if name != "accounts":
-        return
-    for child in ("payment", "promise"):
+    """Rows that repeat a value of a parent that has just changed: an account's debtor, a communication's channel."""
+    if name == "accounts":
+        for child in ("payment", "promise"):
+            await connection.execute(
+                text(
+                    f"UPDATE {child} c SET debtor_id = r.debtor_id FROM resolved_accounts r "
+                    "WHERE c.tenant_id = :tenant_id AND c.account_id = r.stored_id "
+                    "AND r.debtor_id <> r.old_debtor_id AND r.problem IS NULL"
+                ),
+                {"tenant_id": tenant_id},
+            )
+    elif name == "communications" and await _any_communication(connection, "channel <> old_channel"):
+        # the one time that all events are read: no index leads from a communication to them
         await connection.execute(
             text(
-                f"UPDATE {child} c SET debtor_id = r.debtor_id FROM resolved_accounts r WHERE c.tenant_id = :tenant_id "
-                "AND c.account_id = r.stored_id AND r.debtor_id <> r.old_debtor_id AND r.problem IS NULL"
+                "UPDATE event e SET source = r.channel FROM resolved_communications r WHERE e.tenant_id = :tenant_id "
+                "AND e.communication_id = r.stored_id AND e.source = r.old_channel AND r.channel <> r.old_channel "
+                "AND r.problem IS NULL"
             ),
             {"tenant_id": tenant_id},
         )
+
+
+async def refuse_to_move(connection: AsyncConnection, tenant_id: int) -> None:
+    """A communication stays with its debtor once events, payments or promises refer to it: theirs can't change."""
+    if not await _any_communication(connection, "debtor_id <> old_debtor_id"):
+        return
+    referring = " UNION ".join(
+        f"SELECT communication_id FROM {table} WHERE tenant_id = :tenant_id AND communication_id IN "
+        "(SELECT stored_id FROM resolved_communications WHERE debtor_id <> old_debtor_id)"
+        for table in ("event", "payment", "promise")
+    )
+    await connection.execute(
+        text(
+            f"UPDATE resolved_communications r SET problem = 'debtor {RejectCode.DEBTOR_CHANGED.value}' "
+            f"FROM ({referring}) x WHERE r.stored_id = x.communication_id AND r.debtor_id <> r.old_debtor_id "
+            "AND r.problem IS NULL"
+        ),
+        {"tenant_id": tenant_id},
+    )
+
+
+async def _any_communication(connection: AsyncConnection, condition: str) -> bool:
+    return bool(
+        await connection.scalar(
+            text(f"SELECT EXISTS (SELECT FROM resolved_communications WHERE problem IS NULL AND {condition})")
+        )
+    )

@@ -52,7 +52,7 @@ async def merge(
     accepted = await _write(connection, tenant_id, staged, progress)
     await _reject_repetitions(connection, staged)
     report = MergeReport(
-        {name: await _count(connection, name, lines[name], accepted[name]) for name in staged}
+        {name: await _count(connection, name, lines[name], accepted[name]) for name in lines}
     )
     if on_rejection is not None and report.rejected:
         await _tell(connection, on_rejection)

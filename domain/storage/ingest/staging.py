@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.import_format import FORMAT, Chunk, Column, Rows, TableFormat, fingerprint, read_rows
+from domain.names import name_key
 from domain.rejections import RejectCode
 from domain.storage.ingest.targets import TARGETS
 
@@ -91,7 +92,7 @@ async def _copy_chunk(connection: AsyncConnection, table: TableFormat, chunk: Ch
             **_custom_attributes(rows),
         }
         if table.name == "debtors":
-            columns["name_key"] = [name and name.lower() for name in rows.columns["name"]]
+            columns["name_key"] = [name and name_key(name) for name in rows.columns["name"]]
         await _copy(connection, f"staged_{table.name}", columns)
     rejected = [
         (table.name, rows.lines[row], column, code.value) for row, (column, code) in rows.problems.items()

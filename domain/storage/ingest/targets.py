@@ -120,6 +120,13 @@ TARGETS: dict[str, Target] = {
         },
         joins=_ZONES,
         owner="id",
+        checks=(
+            _check(  # a server with an older tz database knows fewer zones than we do
+                "time_zone",
+                RejectCode.UNKNOWN_TIME_ZONE,
+                "NOT pg_input_is_valid('2000-01-01 12\\:00 ' || e.time_zone, 'timestamptz')",
+            ),
+        ),
     ),
     "accounts": Target(
         tables.account,
@@ -161,7 +168,12 @@ TARGETS: dict[str, Target] = {
                 RejectCode.UNKNOWN_REFERENCE,
                 "s.decision_id IS NOT NULL AND p_decision.id IS NULL",
             ),
-            _check("decision_id", RejectCode.DEBTOR_MISMATCH, "p_decision.debtor_id <> p_debtor.id"),
+            _check(
+                "decision_id",
+                RejectCode.DEBTOR_MISMATCH,
+                "p_decision.debtor_id <> p_debtor.id "
+                "OR (p_decision.id IS NULL AND e.decision_id IS NOT NULL AND t.debtor_id <> p_debtor.id)",
+            ),
         ),
     ),
     "payments": Target(

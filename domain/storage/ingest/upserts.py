@@ -5,8 +5,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.import_format import FORMAT, TableFormat
 from domain.rejections import RejectCode
+from domain.storage.ingest.consequences import refuse_to_move
 from domain.storage.ingest.staging import CANDIDATE
 from domain.storage.ingest.targets import TARGETS, Target
+
+#: Columns whose former value matters to others.
+_FOLLOWED = ("debtor_id", "channel")
 
 
 class Interleaved(Exception):
@@ -26,6 +30,8 @@ async def upsert(connection: AsyncConnection, tenant_id: int, name: str, staged:
     if target.owner is None:
         await connection.execute(text(_lock(table, target)), tenant)
     await connection.execute(text(_resolve(table, target, staged)), tenant)
+    if name == "communications":
+        await refuse_to_move(connection, tenant_id)
     await reject_problems(connection, name)
     updated = await connection.execute(text(_update(table, target)), tenant)
     inserted = await connection.execute(text(_insert(table, target)), tenant)
@@ -84,7 +90,7 @@ def _resolve(table: TableFormat, target: Target, staged: frozenset[str]) -> str:
         )
         for parent in target.parents
     ] + [(check.condition(staged), check.column, check.code) for check in target.checks]
-    before = "t.debtor_id AS old_debtor_id, " if "debtor_id" in target.table.columns else ""
+    before = "".join(f"t.{name} AS old_{name}, " for name in _FOLLOWED if name in target.table.columns)
     surrogate = "t.id AS stored_id, " if target.identity == ("id",) else ""
     compared = [column for column in columns if column not in target.identity]
     return f"""

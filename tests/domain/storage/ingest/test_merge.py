@@ -1,0 +1,332 @@
+"""What a merge leaves behind: upserts, funnels, consequences, and how rows are counted."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.facts import merge_facts, row, stored
+
+EVERYTHING = {
+    "agents": [row("agents")],
+    "templates": [row("templates")],
+    "exchange_rates": [row("exchange_rates")],
+    "finance": [row("finance")],
+    "debtors": [row("debtors"), row("debtors", reference="D2")],
+    "accounts": [row("accounts", agent="G1"), row("accounts", reference="A2", debtor="D2")],
+    "contact_points": [row("contact_points")],
+    "contact_requests": [row("contact_requests")],
+    "communications": [row("communications", account="A1", agent="G1")],
+    "events": [row("events", communication="C1"), row("events", reference="E2", communication="")],
+    "payments": [row("payments", communication="C1")],
+    "promises": [row("promises", communication="C1", agent="G1")],
+}
+
+
+@pytest.fixture
+async def portfolio(database, tenant_id):
+    _, rejections = await merge_facts(database, tenant_id, EVERYTHING)
+    assert rejections == []
+    return tenant_id
+
+
+async def only(database, tenant_id, table, **where):
+    rows = (await stored(database, tenant_id))[table]
+    (found,) = [one for one in rows if all(one[key] == value for key, value in where.items())]
+    return found
+
+
+async def test_every_table_comes_in_and_comes_again_as_duplicates(database, tenant_id):
+    first, _ = await merge_facts(database, tenant_id, EVERYTHING)
+    before = await stored(database, tenant_id)
+    again, _ = await merge_facts(database, tenant_id, EVERYTHING)
+    for name, rows in EVERYTHING.items():
+        assert (first.tables[name].accepted, first.tables[name].duplicates) == (len(rows), 0)
+        assert (again.tables[name].accepted, again.tables[name].duplicates) == (0, len(rows))
+    assert await stored(database, tenant_id) == before
+    assert list(first.tables) == [name for name in EVERYTHING if name in first.tables]
+
+
+async def test_a_row_replaces_the_stored_one_an_empty_field_clears_an_absent_column_leaves(
+    database, tenant_id
+):
+    full = row("debtors", email="a@example.org", phone="+34600000000", segment="VIP", x_a="1", x_b="2")
+    await merge_facts(database, tenant_id, {"debtors": [full]})
+    change = {"reference": "D1", "name": "Ana María", "country": "ES", "email": "", "x_a": "", "x_c": "3"}
+    report, _ = await merge_facts(database, tenant_id, {"debtors": [change]})
+    found = await only(database, tenant_id, "debtor")
+    assert report.tables["debtors"].accepted == 1
+    assert (found["name"], found["name_key"]) == ("Ana María", "ana maría")
+    assert (found["email"], found["phone"], found["segment"]) == (None, "+34600000000", "VIP")
+    assert found["attributes"] == {"x_b": "2", "x_c": "3"}
+
+
+async def test_items_of_one_mutation_may_have_different_fields(database, portfolio):
+    items = [
+        {
+            "reference": "A1",
+            "debtor": "D1",
+            "product": "LOAN",
+            "currency": "EUR",
+            "principal": Decimal("9.10"),
+        },
+        {
+            "reference": "A2",
+            "debtor": "D2",
+            "product": "CARD",
+            "currency": "EUR",
+            "principal": "100",
+            "agent": "G1",
+        },
+    ]
+    items = [one | {"opened_on": date(2025, 10, 4), "due_on": date(2026, 1, 2)} for one in items]
+    items[0]["attributes"] = {"x_score": 3}
+    await merge_facts(database, portfolio, {"accounts": items}, items=True)
+    first = await only(database, portfolio, "account", reference="A1")
+    second = await only(database, portfolio, "account", reference="A2")
+    assert (first["product"], first["principal"], first["agent_id"]) == ("LOAN", Decimal("9.1"), "G1")
+    assert first["attributes"] == {"x_score": 3}
+    assert second["agent_id"] == "G1"
+
+
+async def test_money_is_kept_exactly(database, portfolio):
+    amounts = ["0.1", "0.000000000001", "999999999999999.99", "12.50"]
+    rows = [row("payments", reference=f"M{at}", amount=amount) for at, amount in enumerate(amounts)]
+    rows.append(row("payments", reference="M4", amount=0.1))
+    await merge_facts(database, portfolio, {"payments": rows})
+    found = {one["reference"]: one["amount"] for one in (await stored(database, portfolio))["payment"]}
+    assert [found[f"M{at}"] for at in range(4)] == [Decimal(amount) for amount in amounts]
+    assert found["M4"] == Decimal("0.1")
+
+
+async def test_values_not_spellings_tell_rows_apart(database, portfolio):
+    spelled = row("payments", communication="C1", amount="10", paid_at="2026-02-02T11:00:00+01:00")
+    report, _ = await merge_facts(
+        database, portfolio, {"payments": [spelled, row("payments", communication="C1")]}
+    )
+    counts = report.tables["payments"]
+    assert (counts.rows, counts.accepted, counts.duplicates, counts.rejected) == (2, 0, 2, 0)
+
+
+async def test_the_same_reference_with_different_values_refuses_all_its_rows(database, portfolio):
+    rows = [
+        row("payments", reference="P2", amount="1"),
+        row("payments", reference="P2", amount="2"),
+        row("payments", reference="P2", amount="2"),
+        row("payments", reference="P3", amount="zero"),
+        row("payments", reference="P3", amount="3"),
+        row("payments", reference="P4"),
+        row("payments", reference="P4"),
+    ]
+    report, rejections = await merge_facts(database, portfolio, {"payments": rows})
+    assert [(bad.line, bad.column, bad.code) for bad in rejections] == [
+        (2, "reference", "CONFLICT"),
+        (3, "reference", "CONFLICT"),
+        (4, "reference", "CONFLICT"),
+        (5, "amount", "NOT_A_NUMBER"),
+        (6, "reference", "CONFLICT"),
+    ]
+    counts = report.tables["payments"]
+    assert (counts.rows, counts.accepted, counts.duplicates, counts.rejected) == (7, 1, 1, 4)
+
+
+async def test_a_bad_row_repeated_counts_once_and_is_listed_each_time(database, portfolio):
+    rows = [row("payments", account="A9"), row("payments", account="A9"), row("payments", amount="x")]
+    rows += [row("payments", reference="P2", account="A9"), row("payments", reference="P3", amount="x")] * 2
+    report, rejections = await merge_facts(database, portfolio, {"payments": rows[3:]})
+    assert [bad.line for bad in rejections] == [2, 3, 4, 5]
+    counts = report.tables["payments"]
+    assert (counts.rows, counts.accepted, counts.duplicates, counts.rejected) == (4, 0, 0, 2)
+
+
+async def test_keyed_tables_know_their_rows_by_their_keys(database, portfolio):
+    facts = {
+        "contact_points": [
+            row("contact_points", verified_at="2026-01-01T00:00:00Z"),
+            row("contact_points", channel="SMS"),
+        ],
+        "exchange_rates": [row("exchange_rates", rate="0.5"), row("exchange_rates", date="2026-02-01")],
+        "finance": [
+            row("finance", revenue="5"),
+            row("finance", currency="USD"),
+            row("finance", currency="USD", revenue="1"),
+        ],
+    }
+    report, rejections = await merge_facts(database, portfolio, facts)
+    assert [(bad.table, bad.column, bad.code) for bad in rejections] == [
+        ("finance", "currency", "CONFLICT")
+    ] * 2
+    assert {name: counts.accepted for name, counts in report.tables.items()} == {
+        "exchange_rates": 2,
+        "finance": 1,
+        "contact_points": 2,
+    }
+    found = await stored(database, portfolio)
+    assert [one["rate"] for one in found["exchange_rate"]] == [Decimal("0.5"), Decimal("0.909091")]
+    (finance,) = found["finance"]
+    assert (finance["month"], finance["credit_sales"], finance["revenue"]) == (date(2026, 1, 1), 1500000, 5)
+
+
+async def test_a_rejected_parent_takes_its_new_children_with_it_but_a_stored_one_stands(database, portfolio):
+    facts = {
+        "debtors": [row("debtors", reference="D3", country="ZZ"), row("debtors", country="ZZ")],
+        "accounts": [row("accounts", reference="A3", debtor="D3"), row("accounts", reference="A4")],
+        "payments": [
+            row("payments", reference="P3", account="A3"),
+            row("payments", reference="P4", account="A4"),
+        ],
+    }
+    report, rejections = await merge_facts(database, portfolio, facts)
+    assert [(bad.table, bad.code) for bad in rejections] == [
+        ("accounts", "UNKNOWN_REFERENCE"),
+        ("debtors", "UNKNOWN_COUNTRY"),
+        ("debtors", "UNKNOWN_COUNTRY"),
+        ("payments", "UNKNOWN_REFERENCE"),
+    ]
+    assert (report.tables["accounts"].accepted, report.tables["payments"].accepted) == (1, 1)
+
+
+async def test_the_time_zone_is_the_countrys_unless_given_and_follows_it(database, tenant_id):
+    async def zone():
+        return (await only(database, tenant_id, "debtor"))["time_zone"]
+
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors", country="US")]})
+    assert await zone() == "America/New_York"
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors", country="MX")]})
+    assert await zone() == "America/Mexico_City"
+    await merge_facts(
+        database, tenant_id, {"debtors": [row("debtors", country="US", time_zone="America/Chicago")]}
+    )
+    assert await zone() == "America/Chicago"
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors", country="ES")]})
+    assert await zone() == "America/Chicago"
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors", country="ES", time_zone="")]})
+    assert await zone() == "Europe/Madrid"
+
+
+FUNNEL = [
+    ("DELIVERED", False, {"delivered_at"}),
+    ("BOUNCED_HARD", False, {"bounced_hard_at"}),
+    ("BOUNCED_SOFT", False, {"bounced_soft_at"}),
+    ("OPENED", False, {"opened_at"}),
+    ("OPENED", True, {"machine_opened_at"}),
+    ("CLICKED", False, {"opened_at", "clicked_at"}),
+    ("CLICKED", True, set()),
+    ("LANDED", False, {"opened_at", "clicked_at", "landed_at"}),
+    ("LANDED", True, set()),
+    ("PAYMENT_STARTED", False, set()),
+    ("PAYMENT_FAILED", False, set()),
+    ("PAYMENT_ABANDONED", False, set()),
+    ("REPLIED", False, {"replied_at"}),
+    ("REPLIED", True, set()),
+    ("RIGHT_PARTY_CONTACTED", False, {"right_party_contacted_at"}),
+    ("UNSUBSCRIBED", False, {"unsubscribed_at"}),
+    ("COMPLAINED", False, {"complained_at"}),
+    # automated matters on four kinds only
+    ("DELIVERED", True, {"delivered_at"}),
+    ("UNSUBSCRIBED", True, {"unsubscribed_at"}),
+]
+STAGES = sorted(set().union(*(stages for _, _, stages in FUNNEL)))
+
+
+async def test_each_kind_of_event_proves_its_stages_at_its_earliest_instant(database, portfolio):
+    messages, events = [], []
+    for at, (kind, automated, _) in enumerate(FUNNEL):
+        messages.append(row("communications", reference=f"F{at}"))
+        for hour in (15, 13, 14):
+            events.append(
+                row(
+                    "events",
+                    reference=f"F{at}-{hour}",
+                    communication=f"F{at}",
+                    kind=kind,
+                    automated=automated,
+                    occurred_at=f"2026-02-01T{hour}:00:00Z",
+                )
+            )
+    await merge_facts(database, portfolio, {"communications": messages, "events": events[:20]}, items=True)
+    await merge_facts(database, portfolio, {"events": events[10:]}, items=True)
+    first = datetime(2026, 2, 1, 13, tzinfo=UTC)
+    for at, (_, _, stages) in enumerate(FUNNEL):
+        found = await only(database, portfolio, "communication", reference=f"F{at}")
+        assert {stage: found[stage] for stage in STAGES} == {
+            stage: first if stage in stages else None for stage in STAGES
+        }
+
+
+async def test_a_visits_source_is_its_messages_channel_unless_given(database, portfolio):
+    messages = [row("communications", reference="S1", channel="SMS")]
+    events = [
+        row("events", reference="V1", communication="S1"),
+        row("events", reference="V2", communication="S1", source="EMAIL"),
+        row("events", reference="V3"),
+    ]
+    await merge_facts(database, portfolio, {"communications": messages, "events": events})
+    sources = {one["reference"]: one["source"] for one in (await stored(database, portfolio))["event"]}
+    assert [sources[name] for name in ("V1", "V2", "V3")] == ["SMS", "EMAIL", "DIRECT"]
+
+    corrected = [row("communications", reference="S1", channel="WHATSAPP")]
+    report, _ = await merge_facts(database, portfolio, {"communications": corrected, "events": events})
+    assert report.tables["events"].duplicates == 3
+    sources = {one["reference"]: one["source"] for one in (await stored(database, portfolio))["event"]}
+    assert [sources[name] for name in ("V1", "V2", "V3")] == ["WHATSAPP", "EMAIL", "DIRECT"]
+
+
+async def test_a_known_event_may_come_with_fewer_columns(database, portfolio):
+    full = row("events", reference="E3", detail="why", source="SMS", automated="true", x_a="1")
+    await merge_facts(database, portfolio, {"events": [full]})
+    report, _ = await merge_facts(database, portfolio, {"events": [row("events", reference="E3")]})
+    assert (report.tables["events"].duplicates, report.rejected) == (1, 0)
+
+
+async def test_a_known_event_with_any_other_value_is_a_conflict(database, portfolio):
+    changes = [
+        {"debtor": "D2", "communication": ""},
+        {"communication": ""},
+        {"kind": "CLICKED"},
+        {"occurred_at": "2026-02-01T12:00:00.000001Z"},
+        {"source": "SMS"},
+        {"automated": "true"},
+        {"detail": "other"},
+        {"x_a": "1"},
+    ]
+    known = [row("events", reference=f"K{at}", communication="C1") for at in range(len(changes))]
+    await merge_facts(database, portfolio, {"events": known})
+    before = await stored(database, portfolio)
+    other = [event | change for event, change in zip(known, changes, strict=True)]
+    report, rejections = await merge_facts(database, portfolio, {"events": other}, items=True)
+    assert [bad.code for bad in rejections] == ["CONFLICT"] * len(changes)
+    assert report.tables["events"].rejected == len(changes)
+    assert await stored(database, portfolio) == before
+
+
+async def test_an_account_takes_its_payments_and_promises_to_its_new_debtor(database, portfolio):
+    await merge_facts(database, portfolio, {"accounts": [row("accounts", agent="G1", debtor="D2")]})
+    found = await stored(database, portfolio)
+    assert {one["debtor_id"] for table in ("account", "payment", "promise") for one in found[table]} == {"D2"}
+    owed = {one["debtor_id"]: one["balance"] for one in found["debtor_balance"]}
+    assert owed == {"D2": Decimal("190.00")}
+
+
+async def test_a_payment_moved_to_another_account_leaves_no_trace_on_the_first(database, portfolio):
+    moved = row("payments", account="A2", communication="")
+    await merge_facts(database, portfolio, {"payments": [moved]})
+    found = await stored(database, portfolio)
+    assert {one["reference"]: one["balance"] for one in found["account"]} == {"A1": 100, "A2": 90}
+    assert [one["debtor_id"] for one in found["payment"]] == ["D2"]
+
+
+async def test_strict_changes_nothing_when_one_row_is_bad(database, portfolio):
+    before = await stored(database, portfolio)
+    facts = {"debtors": [row("debtors", name="Other")], "payments": [row("payments", amount="0")]}
+    report, rejections = await merge_facts(database, portfolio, facts, strict=True)
+    assert (report.applied, report.rejected, len(rejections)) == (False, 1, 1)
+    assert await stored(database, portfolio) == before
+    report, _ = await merge_facts(database, portfolio, {"debtors": facts["debtors"]}, strict=True)
+    assert report.applied
+    assert await stored(database, portfolio) != before
+
+
+async def test_one_tenants_references_mean_nothing_to_another(database, portfolio, new_tenant):
+    _, rejections = await merge_facts(database, new_tenant(), {"payments": [row("payments")]})
+    assert [(bad.column, bad.code) for bad in rejections] == [("account", "UNKNOWN_REFERENCE")]
