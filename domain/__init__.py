@@ -1,0 +1,1 @@
+"""The language of collections, pure: no input, no output, no clock."""

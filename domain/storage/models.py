@@ -113,6 +113,27 @@ async def champion(connection: AsyncConnection, tenant_id: int) -> ModelVersion 
     return _as_version(row) if row else None
 
 
+async def deciding_version(
+    connection: AsyncConnection, tenant_id: int, *, as_of: datetime
+) -> ModelVersion | None:
+    """The champion if it was trained on nothing later than `as_of`, else the last version that passed its gate by then.
+
+    So a decision about the past sees no later fact, not even through a model.
+    """
+    known = (
+        select(*_COLUMNS)
+        .where(
+            _VERSION.tenant_id == tenant_id,
+            _VERSION.data_to <= as_of,
+            (_VERSION.status == ModelStatus.CHAMPION) | _VERSION.gate["passed"].as_boolean(),
+        )
+        .order_by((_VERSION.status == ModelStatus.CHAMPION).desc(), _VERSION.data_to.desc(), _VERSION.id.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(known)).one_or_none()
+    return _as_version(row) if row else None
+
+
 async def load_artefact(
     connection: AsyncConnection, tenant_id: int, version_id: int
 ) -> tuple[dict[str, Any], bytes]:

@@ -93,7 +93,8 @@ class Database:
             why = "bypasses row-level security" if row.bypasses else "owns tables"
             raise UnsafeRole(
                 f"The database role {APP_ROLE} {why}, so tenants would not be kept apart. "
-                f"Make it a plain role: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS; and let another role own the tables."
+                f"Make it a plain role: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS; "
+                "and let another role own the tables."
             )
 
     async def close(self) -> None:

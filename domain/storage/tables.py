@@ -225,7 +225,8 @@ communication = _tenant_table(
     Column("decision_id", BigInteger),
     _attributes(),
     # the funnel lattice: the earliest instant of each, merged from events with LEAST.
-    # opened, clicked, landed and replied are a person's; a later stage proves the earlier (a landing is a click is an open)
+    # opened, clicked, landed and replied are a person's; a later stage proves the earlier (a landing is a click,
+    # a click is an open)
     _instant("delivered_at"),
     _instant("bounced_hard_at"),
     _instant("bounced_soft_at"),
