@@ -64,6 +64,8 @@ def _cells(column: pl.Series) -> list[Any]:
     if isinstance(kind, pl.Float32):
         return [None if cell is None else Decimal(cell) for cell in column.cast(pl.String).to_list()]
     if isinstance(kind, pl.Datetime):
+        if kind.time_unit == "ns":
+            column = column.cast(pl.Datetime("us", kind.time_zone))
         if kind.time_zone is not None:
             column = column.dt.convert_time_zone("UTC")
         zone = UTC if kind.time_zone is not None else None

@@ -1,0 +1,107 @@
+"""Typed Parquet columns mean what their text would mean in CSV."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import polars as pl
+import pytest
+
+from api.imports import ImportRefused
+from api.imports.parquet_table import ParquetTable
+from domain.import_format import FORMAT, read_rows
+
+
+def table(tmp_path, **columns):
+    path = tmp_path / "payments.parquet"
+    pl.DataFrame(columns).write_parquet(path)
+    return ParquetTable(path)
+
+
+def values(tmp_path, name, column, kind="payments"):
+    (chunk,) = [chunk for _, chunk in table(tmp_path, **{name: column}).chunks()]
+    rows = read_rows(FORMAT[kind], chunk)
+    return rows.columns[name], {at: code.value for at, (_, code) in rows.problems.items()}
+
+
+def test_rows_stand_where_they_would_in_csv(tmp_path):
+    ((done, chunk),) = table(tmp_path, reference=["P1", "P2"], amount=["1", None]).chunks()
+    assert (done, list(chunk.lines)) == (2, [2, 3])
+    assert chunk.columns == {"reference": ["P1", "P2"], "amount": ["1", None]}
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "expected"),
+    [
+        ("amount", pl.Series([Decimal("1.10"), Decimal("2.00")]), [Decimal("1.1"), Decimal(2)]),
+        ("amount", pl.Series([0.1, 1e-7]), [Decimal("0.1"), Decimal("0.0000001")]),
+        ("amount", pl.Series([0.1, 16.7], dtype=pl.Float32), [Decimal("0.1"), Decimal("16.7")]),
+        ("amount", pl.Series([1, 2], dtype=pl.UInt8), [1, 2]),
+        ("reference", pl.Series([17, 18]), ["17", "18"]),
+        ("currency", pl.Series(["EUR", "USD"], dtype=pl.Categorical), ["EUR", "USD"]),
+        ("currency", pl.Series(["EUR", "USD"], dtype=pl.Enum(["EUR", "USD"])), ["EUR", "USD"]),
+        (
+            "paid_at",
+            pl.Series([datetime(2026, 10, 25, 0, 30), datetime(2026, 10, 25, 1, 30)])  # noqa: DTZ001
+            .dt.replace_time_zone("UTC")
+            .dt.convert_time_zone("Europe/Madrid"),
+            [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)],
+        ),
+        (
+            "paid_at",
+            pl.Series([datetime(2026, 1, 1), datetime(2026, 1, 2)], dtype=pl.Datetime("ns", "UTC")),  # noqa: DTZ001
+            [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)],
+        ),
+    ],
+)
+def test_typed_columns(tmp_path, name, column, expected):
+    found, problems = values(tmp_path, name, column)
+    assert found == expected
+    assert not {code for code in problems.values() if code != "MISSING"}
+
+
+def test_both_passes_through_a_doubled_hour_stay_apart(tmp_path):
+    doubled = pl.Series([datetime(2026, 10, 25, 0, 30), datetime(2026, 10, 25, 1, 30)])  # noqa: DTZ001
+    local = doubled.dt.replace_time_zone("UTC").dt.convert_time_zone("Europe/Madrid")
+    ((_, chunk),) = table(tmp_path, reference=["P1", "P1"], paid_at=local).chunks()
+    first, second = read_rows(FORMAT["payments"], chunk).fingerprints
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "code"),
+    [
+        ("paid_at", pl.Series([datetime(2026, 1, 1, 9)]), "NAIVE_INSTANT"),  # noqa: DTZ001
+        ("paid_at", pl.Series([date(2026, 1, 1)]), "NAIVE_INSTANT"),
+        ("paid_at", pl.Series([2**60]).cast(pl.Datetime("us", "UTC")), "OUT_OF_RANGE"),
+        ("amount", pl.Series([float("nan")]), "NOT_A_NUMBER"),
+        ("amount", pl.Series([float("inf")], dtype=pl.Float32), "NOT_A_NUMBER"),
+        ("amount", pl.Series([True]), "NOT_A_NUMBER"),
+        ("currency", pl.Series([978]), "UNKNOWN_CURRENCY"),
+    ],
+)
+def test_typed_cells_that_are_wrong(tmp_path, name, column, code):
+    assert values(tmp_path, name, column)[1] == {0: code}
+
+
+def test_dates_beyond_the_calendar_are_out_of_range(tmp_path):
+    due = pl.Series([date(2026, 1, 1), None, date(2026, 1, 1)]).cast(pl.Int32) + pl.Series(
+        [0, None, 10_000_000]
+    )
+    found, problems = values(tmp_path, "due_on", due.cast(pl.Int32).cast(pl.Date), "accounts")
+    assert found == [date(2026, 1, 1), None, None]
+    assert problems == {1: "MISSING", 2: "OUT_OF_RANGE"}
+
+
+def test_what_is_no_parquet_is_refused(tmp_path):
+    path = tmp_path / "events.parquet"
+    path.write_bytes(b"PAR1 is not enough")
+    with pytest.raises(ImportRefused) as refused:
+        ParquetTable(path)
+    assert refused.value.code == "UNREADABLE_FILE"
+
+
+@pytest.mark.parametrize("column", [[[1], [2]], [{"a": 1}, {"a": 2}], [b"a", b"b"]])
+def test_columns_that_hold_no_plain_values_are_refused(tmp_path, column):
+    with pytest.raises(ImportRefused, match="x_tags") as refused:
+        table(tmp_path, x_tags=column)
+    assert refused.value.code == "UNSUPPORTED_TYPE"
