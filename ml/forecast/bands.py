@@ -112,7 +112,7 @@ def stretched(bands: Bands, stretch: Stretch, kpi: Kpi) -> Bands:
 
 def half_width(low: Floats, high: Floats) -> Floats:
     """Half the width of a band, at least a thousandth of its upper end."""
-    return np.maximum((high - low) / 2, 1e-3 * np.abs(high) + 1e-9)
+    return np.maximum((high - low) / 2, 1e-3 * np.abs(high))
 
 
 def _move(low: Floats, mid: Floats, high: Floats, by: tuple[float, float], kpi: Kpi) -> tuple[Floats, Floats]:
@@ -132,9 +132,10 @@ class Scores:
     def add(self, low: Floats, high: Floats, actual: Floats) -> None:
         """Bands and what came, of the same shape; nan is left out."""
         known = ~(np.isnan(low) | np.isnan(high) | np.isnan(actual))
-        half = half_width(low, high)[known]
-        self.below.append((low[known] - actual[known]) / half)
-        self.above.append((actual[known] - high[known]) / half)
+        half = half_width(low, high)
+        known &= half > 0  # a band of nothing cannot be stretched
+        self.below.append((low[known] - actual[known]) / half[known])
+        self.above.append((actual[known] - high[known]) / half[known])
 
     def stretch(self) -> tuple[float, float] | None:
         """The moves that would have left 5 % outside on either side; None when too little was seen."""

@@ -1,7 +1,7 @@
 """Forecasting the message KPIs of the coming days, as sent lately and as recommended."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import numpy as np
@@ -24,6 +24,7 @@ from ml.forecast.backtest import Backtest, backtest
 from ml.forecast.bands import Bands, Stretch, draw_bands, measure, quantiles, stretched
 from ml.forecast.cohorts import Cohorts, Floats, cohorts_of, open_balances
 from ml.forecast.draws import Drawn, Uncertainty, draw_shocks
+from ml.forecast.expectations import Expectations, Predictor, expectations
 from ml.forecast.outlook import Grouping, Outlook, Streams, current_streams, expect, grouping, phase_of_days
 from ml.forecast.rates import Rates, estimate_rates
 from ml.forecast.recommended import recommended_streams
@@ -36,6 +37,7 @@ _ENOUGH_ORIGINS = 3
 
 
 def forecast(
+    model: Predictor | None,
     history: History,
     *,
     horizon_days: int,
@@ -43,19 +45,17 @@ def forecast(
     policy: Policy = Policy.CURRENT,
     by: Sequence[Dimension] = (),
     kpis: Sequence[Kpi] | None = None,
-    actions: pl.DataFrame | None = None,
     recommendations: pl.DataFrame | None = None,
     seed: int = 0,
 ) -> Forecast:
-    """The KPIs of kpis.md for the messages sent on each of the `horizon_days` UTC days after the last whole
-    one.
+    """The KPIs of kpis.md for the messages sent on each of the `horizon_days` UTC days after the last whole one.
 
-    as_of: earlier than the history's, forgets what came later. kpis: default all of `Kpi`. actions: segment,
-    channel, hour_of_week, engaged, paid: what the model expects of an action, on any scale that is
-    proportional within a channel. recommendations: segment, channel (null: leave alone), hour_of_week, and
-    optionally share (of the segment's volume): where the volume of a segment goes under RECOMMENDED;
-    segments left out go on as they do. Both are read under RECOMMENDED only. Raises ForecastError:
-    HORIZON_OUT_OF_RANGE, NO_HISTORY, NO_RECOMMENDATIONS.
+    model: says how a recommended action differs from what is sent lately; None: by its channel alone. as_of: earlier
+    than the history's, forgets what came later. kpis: default all of `Kpi`. recommendations: segment, channel (null:
+    leave alone), hour_of_week, and optionally share (of the segment's volume): where the volume of a segment goes
+    under RECOMMENDED; segments left out go on as they do.
+
+    Raises ForecastError: HORIZON_OUT_OF_RANGE, NO_HISTORY, NO_RECOMMENDATIONS.
     """
     if not 1 <= horizon_days <= LONGEST_HORIZON:
         message = f"a horizon of {horizon_days} days cannot be forecast; ask for 1 to {LONGEST_HORIZON}"
@@ -73,13 +73,22 @@ def forecast(
     future = _Future.of(history, cohorts, horizon_days)
     streams = {Policy.CURRENT: current_streams(cohorts, future.rates, future.volume)}
     if policy == Policy.RECOMMENDED and recommendations is not None:
-        streams[policy] = recommended_streams(
-            history, cohorts, future.rates, future.volume, actions, recommendations
-        )
+        streams[policy] = _recommended(model, history, future, recommendations, seed)
     groups = _grouping(streams, by)
     past = backtest(cohorts, groups, kpis, horizon_days, seed)
     series = _all_series(future, streams, groups, policy, kpis, past, seed)
     return Forecast(history.as_of, series, past.rows, _notes(cohorts, past, streams, policy))
+
+
+def _recommended(
+    model: Predictor | None, history: History, future: "_Future", recommendations: pl.DataFrame, seed: int
+) -> Streams:
+    named = recommendations.filter(pl.col("channel").is_not_null())
+    slots = list(named.select("segment", "channel", "hour_of_week").iter_rows())
+    expected = Expectations({}) if model is None else expectations(model, history, slots, seed)
+    return recommended_streams(
+        history, future.cohorts, future.rates, future.volume, expected, recommendations
+    )
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,7 @@ class _Future:
     def owed_by(self, segments: Sequence[str]) -> Floats:
         """(len(segments), currencies)."""
         nothing = np.zeros(len(self.cohorts.currencies))
-        return np.stack([self.owed.get(name, nothing) for name in segments])
+        return np.array([self.owed.get(name, nothing) for name in segments]).reshape(-1, len(nothing))
 
     def limits(self, groups: Grouping) -> Floats:
         """(G, currencies) that a group can never pass: its segment's balances, or all."""
@@ -146,7 +155,13 @@ def _all_series(
         np.random.default_rng([seed, 0]), draws, horizon, len(groups.keys), len(cohorts.currencies)
     )
     outlooks = {
-        name: expect(part, groups, phase=future.phase, owed=future.owed_by(part.segments))
+        name: expect(
+            part,
+            groups,
+            phase=future.phase,
+            owed=future.owed_by(part.segments),
+            depletes=name == Policy.RECOMMENDED,
+        )
         for name, part in streams.items()
     }
     bands, totals = {}, {}
@@ -160,11 +175,22 @@ def _all_series(
     series = []
     for kpi in kpis:
         shown = stretched(bands[policy][kpi], past.stretch[kpi], kpi)
+        if kpi == Kpi.COLLECTED:
+            shown = _within(shown, future.limits(groups).ravel())
         difference = None
         if policy == Policy.RECOMMENDED:
             difference = _differences(kpi, outlooks, totals, past.stretch[kpi])
         series += _series_of(kpi, shown, difference, groups, cohorts)
     return series
+
+
+def _within(bands: Bands, limit: Floats) -> Bands:
+    """Bands of money that pass what is owed nowhere. limit: (N,)"""
+    return replace(
+        bands,
+        high=np.minimum(bands.high, np.maximum(limit, bands.mid)),
+        total_high=np.minimum(bands.total_high, limit),
+    )
 
 
 def _differences(

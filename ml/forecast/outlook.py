@@ -95,55 +95,59 @@ def expect(
     *,
     phase: Floats,
     owed: Floats | None = None,
+    depletes: bool = False,
 ) -> Outlook:
-    """Adds the streams up into groups. phase: (D,) factor of conversion. owed: (S, currencies) money still
-    open in the stream's whole segment: no more of it is collected, whatever the rates say; None: no limit
-    known.
+    """Adds the streams up into groups. phase: (D,) factor of conversion. owed: (S, currencies) money still open in the
+    stream's whole segment: no more of it is collected, whatever the rates say; None: no limit known. depletes: the
+    rates are not those of the portfolio as it goes on, so who has paid is no longer there to pay.
     """
     group = groups.of(streams.segments, streams.channels)
     onto = np.zeros((len(group), len(groups.keys)))
     onto[np.arange(len(group)), group] = 1.0
     delivered = streams.sent * streams.rate["delivered"]
     converted = np.minimum(delivered * streams.rate["converted"] * phase[:, None], delivered)
+    by_currency = converted[:, :, None] * streams.share
+    if owed is not None:
+        by_currency = by_currency * _paying(by_currency * streams.amount, streams.segments, owed, depletes)
     steps = {
         "delivered": delivered,
         "opened": delivered * streams.rate["opened"],
         "clicked": delivered * np.minimum(streams.rate["clicked"], streams.rate["opened"]),
-        "converted": converted,
+        "converted": by_currency.sum(axis=2),
     }
-    by_currency = converted[:, :, None] * streams.share
     money = by_currency * streams.amount
-    if owed is not None:
-        money = _within(money, streams.segments, owed)
-    grouped = {name: part @ onto for name, part in steps.items()}
     count = np.einsum("dsk,sg->gk", by_currency, onto)
-    total = np.einsum("dsk,sg->gk", by_currency * streams.amount, onto)
-    plain = onto.T @ (streams.share * streams.sent.sum(axis=0)[:, None] + 1e-12 * streams.share)
-    count_share = np.where(count.sum(axis=1, keepdims=True) > 0, count, plain)
+    total = np.einsum("dsk,sg->dgk", money, onto)
+    plain = onto.T @ (streams.share * (streams.sent.sum(axis=0)[:, None] + 1e-12))
+    shares = np.where(count.sum(axis=1, keepdims=True) > 0, count, plain)
+    converting = (streams.weight["converted"] * streams.rate["converted"])[:, None] * streams.share
     return Outlook(
         sent=streams.sent @ onto,
-        steps=grouped,
-        money=np.einsum("dsk,sg->dgk", money, onto),
+        steps={name: part @ onto for name, part in steps.items()},
+        money=total,
         weight={name: streams.weight[name] @ onto for name in STEPS},
-        conversions=onto.T
-        @ ((streams.weight["converted"] * streams.rate["converted"])[:, None] * streams.share),
-        share=count_share / np.maximum(count_share.sum(axis=1, keepdims=True), 1e-12),
-        amount=total / np.maximum(count, 1e-12),
+        conversions=onto.T @ converting,
+        share=shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12),
+        amount=total.sum(axis=0) / np.maximum(count, 1e-12),
     )
 
 
-def _within(money: Floats, segments: Sequence[str], owed: Floats) -> Floats:
-    """Scales days down from where a segment's expected money would pass what it owes."""
+def _paying(money: Floats, segments: Sequence[str], owed: Floats, depletes: bool) -> Floats:
+    """(D, S, currencies) share of the expected payments that happen, so that no segment pays more than it owes.
+
+    depletes: what is paid is no longer owed, so a segment's money approaches what it owes and never reaches it.
+    """
     names, segment = np.unique(np.array(segments), return_inverse=True)
     onto = np.zeros((len(segments), len(names)))
     onto[np.arange(len(segments)), segment] = 1.0
     running = np.einsum("dsk,sg->dgk", money, onto).cumsum(axis=0)
     limit = np.zeros((len(names), money.shape[2]))
     limit[segment] = owed
-    allowed = np.minimum(running, limit)
-    step, allowed_step = np.diff(running, axis=0, prepend=0), np.diff(allowed, axis=0, prepend=0)
-    factor = np.where(step > 0, allowed_step / np.maximum(step, 1e-12), 1.0)
-    return np.asarray(money * factor[:, segment])
+    depleting = -limit * np.expm1(-running / np.maximum(limit, 1e-9))
+    reached = depleting if depletes else np.minimum(running, limit)
+    step, happens = np.diff(running, axis=0, prepend=0), np.diff(reached, axis=0, prepend=0)
+    factor = np.where(step > 0, happens / np.maximum(step, 1e-12), 1.0)
+    return np.asarray(factor[:, segment])
 
 
 def phase_of_days(cohorts: Cohorts, rates: Rates, until: int, horizon: int) -> Floats:

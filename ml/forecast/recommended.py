@@ -9,16 +9,11 @@ import numpy as np
 import polars as pl
 
 from ml.forecast.cohorts import Cohorts, Floats
+from ml.forecast.expectations import Expectations
 from ml.forecast.outlook import STEPS, Streams
 from ml.forecast.rates import Rates
 from ml.forecast.volume import Volume
 from ml.frames import History
-from ml.local_time import local_time, microseconds
-
-_RECENT_DAYS = 56
-_MOST, _LEAST = 5.0, 0.2
-"""Bounds of how much better or worse an action may be than what is sent on its channel."""
-_MEASURE_OF = {"opened": "engaged", "clicked": "engaged", "converted": "paid"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ def recommended_streams(
     cohorts: Cohorts,
     rates: Rates,
     volume: Volume,
-    actions: pl.DataFrame | None,
+    expected: Expectations,
     recommendations: pl.DataFrame,
 ) -> Streams:
     """Streams of `volume` with each recommended segment's messages moved; those of other segments unchanged.
@@ -57,7 +52,7 @@ def recommended_streams(
         for cell in range(cohorts.cells)
         if cohorts.segments[cell] not in told
     ]
-    compare = _Comparison.of(history, cohorts, rates, actions)
+    compare = _Comparison(cohorts, rates, _typical(cohorts, rates), expected)
     zones = _zones(history)
     for row in recommendations.iter_rows(named=True):
         cells = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] == row["segment"]]
@@ -113,50 +108,34 @@ def _days_of_slot(
 class _Comparison:
     """How an action compares with what is sent on its channel.
 
-    typical: channel → step → rate as sent lately; expected: (segment, channel, hour of week) → what the
-    model expects (engaged, paid); usual: channel → the mean of that over what was sent lately. None stands
-    for all channels.
+    typical: channel (None: all) → step → rate as sent lately, delivered per sent, the others per delivered.
     """
 
     cohorts: Cohorts
     rates: Rates
     typical: dict[str | None, dict[str, float]]
-    expected: dict[tuple[str, str, int], dict[str, float]]
-    usual: dict[str | None, dict[str, float]]
-
-    @classmethod
-    def of(
-        cls, history: History, cohorts: Cohorts, rates: Rates, actions: pl.DataFrame | None
-    ) -> "_Comparison":
-        expected: dict[tuple[str, str, int], dict[str, float]] = {}
-        usual: dict[str | None, dict[str, float]] = {}
-        if actions is not None:
-            for row in actions.iter_rows(named=True):
-                key = (row["segment"], row["channel"], row["hour_of_week"])
-                expected[key] = {"engaged": row["engaged"], "paid": row["paid"]}
-            usual = _usual(history, actions)
-        return cls(cohorts, rates, _typical(cohorts, rates), expected, usual)
+    expected: Expectations
 
     def outlook(
         self, segment: str, channel: str, hour: int, cells: Sequence[int]
     ) -> tuple[dict[str, float], int]:
         """The rates of an action, and the cell whose certainty and amounts it shares; cells: those of the
         segment.
+
+        The channel's rate as sent times what the model says of the action; without a model, the segment's
+        own rate on that channel, whatever the hour.
         """
         own = [cell for cell in cells if self.cohorts.channels[cell] == channel]
         like = own[0] if own else max(cells, key=lambda cell: float(self.rates.weight["converted"][cell]))
         typical = self.typical.get(channel, self.typical[None])
-        delivered = float(self.rates.rate["delivered"][own[0]]) if own else typical["delivered"]
-        rate = {"delivered": delivered}
-        action = self.expected.get((segment, channel, hour))
-        for step, measure in _MEASURE_OF.items():
-            if action is not None:
-                usual = self.usual.get(channel, self.usual[None])[measure]
-                better = float(np.clip(action[measure] / max(usual, 1e-9), _LEAST, _MOST))
-                rate[step] = min(typical[step] * better, 1.0)
-            else:
-                rate[step] = float(self.rates.rate[step][own[0]]) if own else typical[step]
-        return rate, like
+        ratio = self.expected.ratio.get((segment, channel, hour))
+        if ratio is None:
+            source = {name: float(self.rates.rate[name][own[0]]) for name in STEPS} if own else typical
+            return dict(source), like
+        delivered = min(typical["delivered"] * ratio["delivered"], 1.0)
+        per_sent = {step: typical["delivered"] * typical[step] * ratio[step] for step in STEPS[1:]}
+        rate = {step: min(value / max(delivered, 1e-9), 1.0) for step, value in per_sent.items()}
+        return {"delivered": delivered, **rate}, like
 
 
 def _typical(cohorts: Cohorts, rates: Rates) -> dict[str | None, dict[str, float]]:
@@ -169,26 +148,3 @@ def _typical(cohorts: Cohorts, rates: Rates) -> dict[str | None, dict[str, float
             for name in STEPS
         }
     return typical
-
-
-def _usual(history: History, actions: pl.DataFrame) -> dict[str | None, dict[str, float]]:
-    """What the model expects of the messages sent in the last weeks, on average per channel and over all."""
-    since = history.as_of - timedelta(days=_RECENT_DAYS)
-    sent = history.outbound.filter(pl.col("sent_at") >= since).join(
-        history.debtors.select("debtor", "time_zone"), on="debtor"
-    )
-    local = local_time(microseconds(sent["sent_at"]), sent["time_zone"])
-    sent = sent.select(pl.col("segment").fill_null("NONE"), "channel").with_columns(
-        hour_of_week=pl.Series(local.hour_of_week)
-    )
-    wanted = actions.with_columns(pl.col("hour_of_week").cast(pl.Int64))
-    priced = sent.join(wanted, on=["segment", "channel", "hour_of_week"])
-    overall = priced if len(priced) else wanted
-    usual: dict[str | None, dict[str, float]] = {None: _means(overall)}
-    for (channel,), rows in priced.group_by("channel"):
-        usual[str(channel)] = _means(rows)
-    return usual
-
-
-def _means(rows: pl.DataFrame) -> dict[str, float]:
-    return {name: float(rows[name].cast(pl.Float64).mean() or 0.0) for name in ("engaged", "paid")}  # type: ignore[arg-type]  # a numeric column's mean

@@ -104,7 +104,8 @@ def _scatter(total: Floats, fitted: Floats, observed: Floats) -> float:
 def _drift(sent: Floats, observed: Floats) -> float:
     """Root mean square of the change of the log weekly total from one week to the next, beyond chance.
 
-    Around 0, not around the mean: a trend of the past is no certainty, so it counts as something that may turn.
+    Around 0, not around the mean: a trend of the past is no certainty, so it counts as something that may
+    turn.
     """
     whole = sent[len(sent) % 7 :].sum(axis=1).reshape(-1, 7)
     full = observed[len(sent) % 7 :].reshape(-1, 7).all(axis=1)

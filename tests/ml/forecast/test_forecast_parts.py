@@ -1,0 +1,176 @@
+"""The pieces of a forecast against independent counts and known laws."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml.forecast.answers import Kpi
+from ml.forecast.bands import Bands, Scores, Stretch, stretched
+from ml.forecast.cohorts import LONGEST_LAG, Cohorts, Outcome, cohorts_of
+from ml.forecast.rates import estimate_rates, phases
+from ml.forecast.volume import forecast_volume, observed_days
+from ml.frames import History
+from ml.simulator import simulate
+
+END = date(2026, 5, 1)
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+NOTHING = Outcome(*(np.zeros(0, dtype=np.int64) for _ in range(3)), np.zeros(0))
+
+
+def _cohorts(sent: np.ndarray, outcomes: dict[str, Outcome], first_day: date = date(2026, 1, 5)) -> Cohorts:
+    cells = sent.shape[1]
+    return Cohorts(
+        first_day=first_day,
+        segments=tuple(f"S{cell}" for cell in range(cells)),
+        channels=("EMAIL",) * cells,
+        currencies=("EUR",),
+        sent=sent,
+        delivered=sent * 0.9,
+        outcomes={"opened": NOTHING, "clicked": NOTHING, "converted": NOTHING} | outcomes,
+        payments={"EUR": NOTHING},
+        money={"EUR": NOTHING},
+        variation=0.5,
+    )
+
+
+def _geometric(days: int, cell: int, delivered: float, rate: float, wait: float) -> Outcome:
+    """Exact expectations: of each day's messages `rate` open, a share 1 − wait of those left on each further day."""
+    day, lag = (
+        axis.ravel() for axis in np.meshgrid(np.arange(days), np.arange(LONGEST_LAG + 1), indexing="ij")
+    )
+    share = (1 - wait) * wait**lag / (1 - wait ** (LONGEST_LAG + 1))
+    return Outcome(day, np.full(len(day), cell), lag, delivered * rate * share)
+
+
+def test_cohorts_count_what_the_history_holds() -> None:
+    history = History.from_facts(simulate(300, seed=3, end=END).facts, as_of=NOW)
+    cohorts = cohorts_of(history)
+    assert cohorts is not None
+    sent = history.outbound
+    assert cohorts.sent.sum() == len(sent)
+    assert cohorts.delivered.sum() == sent["delivered"].sum()
+    lag = (pl.col("opened_at").dt.date() - pl.col("sent_at").dt.date()).dt.total_days()
+    opened = sent.filter(lag <= LONGEST_LAG)
+    assert cohorts.outcomes["opened"].count.sum() == len(opened)
+    one = sent.filter((pl.col("channel") == "SMS") & (pl.col("segment") == "EARLY-MIDDLE-CARD"))
+    (cell,) = [
+        index
+        for index, pair in enumerate(zip(cohorts.segments, cohorts.channels, strict=True))
+        if pair == ("EARLY-MIDDLE-CARD", "SMS")
+    ]
+    assert cohorts.sent[:, cell].sum() == len(one)
+    paid = history.payments.filter(pl.col("communication").is_not_null() & pl.col("reversed_at").is_null())
+    for currency, part in cohorts.money.items():
+        known = paid.filter(pl.col("currency") == currency).join(
+            sent.select("communication", "sent_at"), on="communication"
+        )
+        late = (pl.col("paid_at").dt.date() - pl.col("sent_at").dt.date()).dt.total_days() > LONGEST_LAG
+        assert part.count.sum() == pytest.approx(known.filter(~late)["amount"].sum())
+
+
+def test_outcomes_still_to_come_are_allowed_for() -> None:
+    """With slow openings the naive rate of recent days is far too low; the estimate is exact when delays are stable."""
+    opened = _geometric(80, 0, 90.0, 0.3, 0.7)
+    cohorts = _cohorts(np.full((80, 1), 100.0), {"opened": opened})
+    for until in (45, 60, 80):
+        rates = estimate_rates(cohorts, until)
+        assert rates.rate["opened"][0] == pytest.approx(0.3, abs=0.004)
+        assert rates.rate["delivered"][0] == pytest.approx(0.9, abs=0.01)
+    naive = opened.known_before(80).count.sum() / (90 * 80)
+    assert naive < 0.295
+
+
+def test_a_rate_never_sees_what_comes_later() -> None:
+    cohorts = _cohorts(np.full((80, 2), 50.0), {"opened": _geometric(80, 0, 45.0, 0.2, 0.5)})
+    later = Outcome(np.full(5, 30), np.zeros(5, dtype=np.int64), np.arange(26, 31), np.full(5, 1e6))
+    opened = cohorts.outcomes["opened"]
+    planted = Outcome(
+        *(
+            np.concatenate([getattr(opened, name), getattr(later, name)])
+            for name in ("day", "cell", "lag", "count")
+        )
+    )
+    spoiled = replace(cohorts, outcomes={**cohorts.outcomes, "opened": planted})
+    assert np.array_equal(
+        estimate_rates(cohorts, 50).rate["opened"], estimate_rates(spoiled, 50).rate["opened"]
+    )
+    assert estimate_rates(spoiled, 80).rate["opened"][0] > 0.5
+
+
+def test_small_cells_lean_on_their_channel() -> None:
+    sent = np.tile([400.0, 400.0, 0.5], (70, 1))
+    parts = [
+        _geometric(70, cell, 0.9 * sent[0, cell], rate, 0.3) for cell, rate in enumerate((0.1, 0.3, 0.9))
+    ]
+    opened = Outcome(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("day", "cell", "lag", "count"))
+    )
+    rate = estimate_rates(_cohorts(sent, {"opened": opened}), 70).rate["opened"]
+    assert rate[0] == pytest.approx(0.1, abs=0.01)
+    assert rate[1] == pytest.approx(0.3, abs=0.01)
+    assert 0.2 < rate[2] < 0.9
+
+
+def test_conversions_follow_the_days_on_which_people_are_paid() -> None:
+    days = 150
+    cohorts = _cohorts(np.full((days, 1), 1000.0), {})
+    phase = phases(cohorts, np.arange(days))
+    rate = np.where(np.isin(phase, [0, 4]), 0.06, 0.03)
+    converted = Outcome(
+        np.arange(days), np.zeros(days, dtype=np.int64), np.zeros(days, dtype=np.int64), 900 * rate
+    )
+    found = estimate_rates(replace(cohorts, outcomes={**cohorts.outcomes, "converted": converted}), days)
+    assert (found.rate["converted"][0] * found.phase)[[0, 4]] == pytest.approx(0.06, rel=0.03)
+    assert (found.rate["converted"][0] * found.phase)[[1, 2, 3]] == pytest.approx(0.03, rel=0.05)
+
+
+def test_a_steady_week_goes_on_as_it_is() -> None:
+    week = np.array([120.0, 100.0, 90.0, 100.0, 80.0, 10.0, 0.0])
+    sent = np.outer(np.tile(week, 12), [1.0, 0.25])
+    volume = forecast_volume(_cohorts(sent, {}), 84, 21)
+    assert volume.expected[:, 0] == pytest.approx(np.tile(week, 3), rel=0.02, abs=0.5)
+    assert volume.expected[:, 1] == pytest.approx(np.tile(week, 3) / 4, rel=0.02, abs=0.5)
+    assert volume.drift < 0.05
+    assert volume.scatter < 0.05
+
+
+def test_growth_goes_on_for_a_while_and_fades() -> None:
+    sent = 100 * np.exp(0.02 * np.arange(84))[:, None]
+    volume = forecast_volume(_cohorts(sent, {}), 84, 60).expected[:, 0]
+    weeks = volume[:56].reshape(8, 7).mean(axis=1)
+    assert (np.diff(weeks) > 0).all()
+    assert weeks[1] / weeks[0] < np.exp(0.02 * 7)
+    assert weeks[-1] / weeks[-2] < 1.01
+
+
+def test_only_long_silences_are_gaps() -> None:
+    sent = np.ones((40, 1))
+    sent[5:7] = 0
+    sent[20:27] = 0
+    assert np.flatnonzero(observed_days(sent) == 0).tolist() == list(range(20, 27))
+
+
+def test_a_stretch_brings_a_band_to_its_nominal_coverage() -> None:
+    """Bands of ±1 around noise of standard deviation 2 hold 38 %; stretched by their scores they hold nine in ten."""
+    rng = np.random.default_rng(4)
+    past, future = 2 * rng.standard_normal((2, 4000))
+    scores = Scores()
+    scores.add(np.full(4000, 9.0), np.full(4000, 11.0), 10 + past)
+    moves = scores.stretch()
+    assert moves is not None
+    nothing = np.zeros(1)
+    bands = Bands(
+        np.full((4000, 1), 9.0), np.full((4000, 1), 10.0), np.full((4000, 1), 11.0), nothing, nothing, nothing
+    )
+    wide = stretched(bands, Stretch(days=moves, total=(0.0, 0.0)), Kpi.SENT)
+    inside = (wide.low[:, 0] <= 10 + future) & (10 + future <= wide.high[:, 0])
+    assert inside.mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_too_few_scores_teach_nothing() -> None:
+    scores = Scores()
+    scores.add(np.zeros(5), np.ones(5), np.full(5, 0.5))
+    assert scores.stretch() is None
