@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +48,7 @@ class EmbeddedPostgres:
         """Use `attach`."""
         self._layout = layout
         self._hold = hold
+        self._process = os.getpid()
         self._credentials = credentials
         self.port = port
 
@@ -114,6 +116,9 @@ class EmbeddedPostgres:
                 given up all the same, and the watchdog stops the server.
         """
         if self._hold.descriptor < 0:
+            return
+        if os.getpid() != self._process:  # a fork shares its parent's hold and must not give it up
+            self._hold.close()
             return
         try:
             with gate(self._layout.gate_lock, Patience(START_SECONDS, self._layout.home)):

@@ -26,7 +26,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stopped_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after its first start and stop; copy it, never start it."""
     folder = tmp_path_factory.mktemp("template") / "home"
     EmbeddedPostgres.attach(folder).release()
     (folder / "postgres/port").unlink()  # copies must not want the same one
@@ -34,9 +35,9 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def used_home(home: Path, _template: Path) -> Path:
+def used_home(home: Path, stopped_template: Path) -> Path:
     """A home that was used and stopped before; quicker than a first start."""
-    shutil.copytree(_template, home)
+    shutil.copytree(stopped_template, home)
     return home
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ import psutil
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 HOLDER = Path(__file__).with_name("holder.py")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHECKOUT), *filter(None, sys.path)])}
 
 
 @dataclass
@@ -43,10 +45,9 @@ class Holder:
 
 
 def spawn(arguments: list[str], **options: object) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     return subprocess.Popen(
         arguments,
-        **{"env": environment, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, **options},
+        **{"env": ENVIRONMENT, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, **options},
     )
 
 
@@ -75,7 +76,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(0.05)
     return True
 
 

@@ -103,12 +103,12 @@ def hold_as(
 
 
 @needs_root
-def test_root_runs_it_inside_a_private_home_without_another_user(home: Path) -> None:
-    with EmbeddedPostgres.attach(home) as server:
+def test_root_runs_it_inside_a_private_home_without_another_user(used_home: Path) -> None:
+    with EmbeddedPostgres.attach(used_home) as server:
         assert value(server.app_url, "SELECT 1") == 1
         if subprocess.run(["unshare", "--user", "true"], capture_output=True, check=False).returncode == 0:
-            assert (home / "postgres/data").stat().st_uid == 0
-            assert server_uids(home) == {0}
+            assert (used_home / "postgres/data").stat().st_uid == 0
+            assert server_uids(used_home) == {0}
 
 
 @pytest.mark.skipif(IS_ROOT, reason="every other test already runs as a normal user")
@@ -118,7 +118,7 @@ def test_this_normal_user_runs_it(home: Path) -> None:
 
 
 @needs_root
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_normal_user_runs_it(open_home: Path, hold_as, number: signal.Signals) -> None:
     home = open_home / "home"
     open_home.chmod(0o700)
@@ -152,9 +152,9 @@ def test_a_user_id_without_a_name_needs_a_namespace_or_says_what_to_do(
 
 
 @needs_root
-def test_another_users_home_is_refused(open_home: Path, hold_as) -> None:
+def test_another_users_home_is_refused(open_home: Path, stopped_template: Path, hold_as) -> None:
     home = open_home / "home"
-    EmbeddedPostgres.attach(home).release()
+    shutil.copytree(stopped_template, home)
     facts = hold_as(NOBODY, home).facts
     assert facts["code"] == "FOLDER_NOT_WRITABLE"
     assert str(home) in str(facts["message"])
@@ -212,11 +212,12 @@ def test_without_namespaces_an_unprivileged_user_runs_it(
 
 @needs_root
 def test_without_namespaces_a_home_out_of_reach_keeps_its_data_elsewhere(
-    open_home: Path, hold, without_namespaces: list[str]
+    open_home: Path, stopped_template: Path, hold, without_namespaces: list[str]
 ) -> None:
     fallback = fallback_user()
     open_home.chmod(0o700)
     home = open_home / "home"
+    shutil.copytree(stopped_template, home)
     # made while namespaces were allowed
     with EmbeddedPostgres.attach(home) as server, psycopg.connect(server.owner_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS n")

@@ -15,7 +15,7 @@ from api.embedded import EmbeddedPostgres, EmbeddedPostgresError, ErrorCode
 from api.embedded.errors import from_server_output
 from api.embedded.layout import Layout
 from api.embedded.locks import FileLock
-from tests.api.embedded.processes import HOLDER, Holder, processes_of
+from tests.api.embedded.processes import ENVIRONMENT, HOLDER, Holder, processes_of
 
 
 def refusal(home: Path, **options: int) -> EmbeddedPostgresError:
@@ -77,7 +77,7 @@ def on_a_small_disk(home: Path, mebibytes: int, script: str) -> list[dict[str, s
     mount = f'mount -t tmpfs -o size={mebibytes}m tmpfs "$0"'
     result = subprocess.run(
         ["unshare", "--mount", "/bin/sh", "-c", f"{mount} && {script}", home, sys.executable, HOLDER],
-        env={**os.environ, "PYTHONPATH": str(HOLDER.parents[3])},
+        env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

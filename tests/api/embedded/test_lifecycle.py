@@ -2,9 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 
 from api.embedded import EmbeddedPostgres
 from tests.api.embedded.processes import (
+    ENVIRONMENT,
     HOLDER,
     Holder,
     eventually,
@@ -107,29 +108,28 @@ def test_only_loopback_and_only_with_the_password(used_home: Path) -> None:
                 psycopg.connect(f"postgresql://{user}:guess@127.0.0.1:{server.port}/dunwell")
 
 
-def test_a_second_start_keeps_data_passwords_and_port(home: Path) -> None:
-    with EmbeddedPostgres.attach(home) as server:
+def test_a_second_start_keeps_data_passwords_and_port(used_home: Path) -> None:
+    with EmbeddedPostgres.attach(used_home) as server:
         first = server.owner_url
         keep_a_row(first)
-    assert gone(home)
-    with EmbeddedPostgres.attach(home) as server:
+    assert gone(used_home)
+    with EmbeddedPostgres.attach(used_home) as server:
         assert server.owner_url == first
         assert ask(server.app_url, "SELECT count(*) FROM pg_tables WHERE tablename = 'kept'") == 1
 
 
-def test_settings_of_the_machines_owner_win(home: Path) -> None:
-    (home / "postgres").mkdir(parents=True)
-    (home / "postgres/local.conf").write_text("work_mem = '9MB'\n")
-    with EmbeddedPostgres.attach(home) as server:
+def test_settings_of_the_machines_owner_win(used_home: Path) -> None:
+    (used_home / "postgres/local.conf").write_text("work_mem = '9MB'\n")
+    with EmbeddedPostgres.attach(used_home) as server:
         assert ask(server.app_url, "SHOW work_mem") == "9MB"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_no_process(home: Path, hold, number: signal.Signals) -> None:
-    holder: Holder = hold(home)
-    assert len(processes_of(home)) > 3
+def test_a_signal_leaves_no_process(used_home: Path, hold, number: signal.Signals) -> None:
+    holder: Holder = hold(used_home)
+    assert len(processes_of(used_home)) > 3
     status, said = holder.end(number)
-    assert gone(home)  # at once: leaving waits for the server and the watchdog
+    assert gone(used_home)  # at once: leaving waits for the server and the watchdog
     assert (status, said) == (128 + number, '{"last_words": true}\n')
 
 
@@ -257,6 +257,19 @@ def test_holds_inside_one_process_are_counted_one_by_one(used_home: Path) -> Non
     assert gone(used_home)
 
 
+def test_a_fork_does_not_give_up_its_parents_hold(used_home: Path) -> None:
+    with EmbeddedPostgres.attach(used_home) as server:
+        child = os.fork()
+        if child == 0:
+            server.release()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        with EmbeddedPostgres.attach(used_home):
+            pass  # leaves as the last one if the hold was lost
+        assert ask(server.app_url, "SELECT 1") == 1
+    assert gone(used_home)
+
+
 def test_four_at_once_make_one_cluster(home: Path) -> None:
     starting = [spawn([sys.executable, str(HOLDER), str(home)]) for _ in range(4)]
     holders = [first_words(process) for process in starting]
@@ -274,13 +287,15 @@ def test_four_at_once_make_one_cluster(home: Path) -> None:
     assert gone(home)
 
 
-def test_two_homes_side_by_side(tmp_path: Path, home: Path) -> None:
-    with EmbeddedPostgres.attach(home) as one:
-        with EmbeddedPostgres.attach(tmp_path / "other") as two:
+def test_two_homes_side_by_side(tmp_path: Path, used_home: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(used_home, other)
+    with EmbeddedPostgres.attach(used_home) as one:
+        with EmbeddedPostgres.attach(other) as two:
             assert one.port != two.port
             keep_a_row(one.owner_url)
             assert ask(two.owner_url, "SELECT to_regclass('kept')") is None
-        assert gone(tmp_path / "other")
+        assert gone(other)
         assert ask(one.app_url, "SELECT 1") == 1
 
 
@@ -292,7 +307,7 @@ def test_a_port_taken_since_the_last_start_is_given_up_for_a_free_one(used_home:
         assert ask(server.app_url, "SELECT 1") == 1
 
 
-def test_environment_variables_of_other_postgres_tools_change_nothing(used_home: Path) -> None:
+def test_environment_variables_of_other_postgres_tools_change_nothing(used_home: Path, hold) -> None:
     foreign = {
         "PGPORT": "1",
         "PGHOSTADDR": "192.0.2.1",
@@ -300,13 +315,7 @@ def test_environment_variables_of_other_postgres_tools_change_nothing(used_home:
         "PGSSLMODE": "require",
         "LC_ALL": "xx",
     }
-    process = subprocess.Popen(
-        [sys.executable, str(HOLDER), str(used_home)],
-        env={**os.environ, "PYTHONPATH": str(HOLDER.parents[3]), **foreign},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    holder = first_words(process)
+    holder: Holder = hold(used_home, env={**ENVIRONMENT, **foreign})
     assert ask(holder.app_url, "SELECT 1") == 1
-    process.communicate(timeout=60)
+    holder.leave()  # its own last query obeys PGSSLMODE and fails, so its status says nothing
+    assert gone(used_home)
