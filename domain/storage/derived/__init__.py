@@ -2,12 +2,12 @@
 
 from domain.storage.derived.derivation import (
     catch_up,
-    collection_settings,
     define_segments,
     derive,
     derive_everything,
     ensure_default_segments,
 )
+from domain.storage.derived.settings import collection_settings
 
 __all__ = [
     "catch_up",

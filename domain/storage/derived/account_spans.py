@@ -33,14 +33,8 @@ ACCOUNT_SPANS = """
 def with_account_spans(statement: str, *, many: bool) -> str:
     """`statement`, which begins with a list of CTEs and reads `account_span`: its own CTE for few debtors.
 
-    For many, `account_span` is a temporary table that several statements share (`CREATE_ACCOUNT_SPANS`).
+    For many, `account_span` is a temporary table that several statements share (`offer_spans`).
     """
     if many:
         return f"WITH {statement}"
     return f"WITH account_span AS MATERIALIZED ({ACCOUNT_SPANS}), {statement}"
-
-
-CREATE_ACCOUNT_SPANS = f"CREATE TEMP TABLE account_span ON COMMIT DROP AS {ACCOUNT_SPANS}"
-INDEX_ACCOUNT_SPANS = "CREATE INDEX ON account_span (debtor_id)"
-ANALYZE_ACCOUNT_SPANS = "ANALYZE account_span"
-DROP_ACCOUNT_SPANS = "DROP TABLE account_span"

@@ -1,6 +1,6 @@
 """Derived state brought up to date: for debtors whose facts changed, whose time has come, or who follow new rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -8,19 +8,12 @@ from typing import Any, Self
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.collection_settings import CollectionSettings
 from domain.segments import read_segment_rules
-from domain.storage.derived.account_spans import (
-    ANALYZE_ACCOUNT_SPANS,
-    CREATE_ACCOUNT_SPANS,
-    DROP_ACCOUNT_SPANS,
-    INDEX_ACCOUNT_SPANS,
-)
 from domain.storage.derived.attribution import attribute_payments, convert_communications
 from domain.storage.derived.balances import derive_balances
 from domain.storage.derived.communications import derive_communications
 from domain.storage.derived.debtors import derive_debtors
-from domain.storage.derived.plans import FEW, planned, touched_count
+from domain.storage.derived.plans import FEW, planned
 from domain.storage.derived.segment_rules import SegmentProgram, segment_program
 from domain.storage.derived.segment_sets import (
     SegmentSet,
@@ -33,7 +26,10 @@ from domain.storage.derived.segment_sets import (
     stored_segments,
     try_own_segments,
 )
-from domain.storage.derived.settlement import create_promise_spans, settle_promises
+from domain.storage.derived.settings import collection_settings
+from domain.storage.derived.settlement import settle_promises
+from domain.storage.derived.spans import offer_spans
+from domain.storage.derived.touched import lock_all, lock_due, touched_count
 
 _HISTORY = frozenset({"debtors", "accounts", "payments", "communications"})
 
@@ -43,23 +39,6 @@ _RULE_TABLES = {
     "reachable_by": frozenset({"events", "contact_points"}),
 }
 
-_TOUCH = text("CREATE TEMP TABLE IF NOT EXISTS touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP")
-_TOUCH_ALL = text(
-    """
-    WITH locked AS (
-        SELECT id FROM debtor WHERE tenant_id = :tenant_id ORDER BY id FOR NO KEY UPDATE
-    )
-    INSERT INTO touched_debtor SELECT id FROM locked
-    """
-)
-_TOUCH_DUE = text(
-    """
-    WITH locked AS (
-        SELECT id FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now ORDER BY id FOR NO KEY UPDATE
-    )
-    INSERT INTO touched_debtor SELECT id FROM locked
-    """
-)
 _ANY_DUE = text("SELECT EXISTS (SELECT FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now)")
 _ANY_UNTOUCHED = text(
     """
@@ -160,28 +139,11 @@ async def _derive_touched(
         if demand.attribution:
             await convert_communications(connection, tenant_id, now=now)
         return
-    spans_promises = "promise_status" in rules.needs
-    if many:
-        for statement in (CREATE_ACCOUNT_SPANS, INDEX_ACCOUNT_SPANS, ANALYZE_ACCOUNT_SPANS):
-            await connection.execute(text(statement), {"tenant_id": tenant_id})
-    if spans_promises:
-        await create_promise_spans(connection, tenant_id, settings=settings)
-    if demand.balances:
-        await derive_balances(connection, tenant_id, now=now, many=many)
-    await derive_debtors(connection, tenant_id, rules=rules, now=now, due_at=due_at, many=many)
-    await derive_communications(connection, tenant_id, rules=rules, now=now, many=many)
-    if many:
-        await connection.execute(text(DROP_ACCOUNT_SPANS))
-    if spans_promises:
-        await connection.execute(text("DROP TABLE promise_span"))
-
-
-async def collection_settings(connection: AsyncConnection, tenant_id: int) -> CollectionSettings:
-    """A tenant's settings of grace days and attribution windows."""
-    stored: Mapping[str, Any] | None = await connection.scalar(
-        text("SELECT settings FROM tenant WHERE id = :tenant_id"), {"tenant_id": tenant_id}
-    )
-    return CollectionSettings.from_json(stored or {})
+    async with offer_spans(connection, tenant_id, rules=rules, settings=settings, many=many):
+        if demand.balances:
+            await derive_balances(connection, tenant_id, now=now, many=many)
+        await derive_debtors(connection, tenant_id, rules=rules, now=now, due_at=due_at, many=many)
+        await derive_communications(connection, tenant_id, rules=rules, now=now, many=many)
 
 
 async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
@@ -196,8 +158,7 @@ async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime
         return await _apply_segments(connection, tenant_id, now=now)
     if not await connection.scalar(_ANY_DUE, {"tenant_id": tenant_id, "now": now}):
         return 0
-    await _touch(connection)
-    await connection.execute(_TOUCH_DUE, {"tenant_id": tenant_id, "now": now})
+    await lock_due(connection, tenant_id, now=now)
     await derive(connection, tenant_id, merged=_TIME, now=now)
     return await touched_count(connection)
 
@@ -240,8 +201,7 @@ async def ensure_default_segments(connection: AsyncConnection, tenant_id: int, *
 
 async def _apply_segments(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
     """Segment all debtors and all history by the rules in force; the caller owns them."""
-    await _touch(connection)
-    await connection.execute(_TOUCH_ALL, {"tenant_id": tenant_id})
+    await lock_all(connection, tenant_id)
     await derive(connection, tenant_id, merged=_TIME, now=now)
     await mark_applied(connection, tenant_id, now=now)
     return await touched_count(connection)
@@ -250,13 +210,7 @@ async def _apply_segments(connection: AsyncConnection, tenant_id: int, *, now: d
 async def derive_everything(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
     """Derive all debtors anew from the facts: after a change of settings, or to repair. Answers how many there are."""
     await own_segments(connection, tenant_id)
-    await _touch(connection)
-    await connection.execute(_TOUCH_ALL, {"tenant_id": tenant_id})
+    await lock_all(connection, tenant_id)
     await derive(connection, tenant_id, merged=_TIME | {"debtors", "events", "contact_points"}, now=now)
     await mark_applied(connection, tenant_id, now=now)
     return await touched_count(connection)
-
-
-async def _touch(connection: AsyncConnection) -> None:
-    await connection.execute(_TOUCH)
-    await connection.execute(text("TRUNCATE touched_debtor"))

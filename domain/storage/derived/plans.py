@@ -17,15 +17,6 @@ FEW = 500
 _FEW = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
 _MANY = {"enable_nestloop": "off", "work_mem": "256MB", "hash_mem_multiplier": "4"}
 
-_ANALYZE = text("ANALYZE touched_debtor")
-_COUNT = text("SELECT count(*) FROM touched_debtor")
-
-
-async def touched_count(connection: AsyncConnection) -> int:
-    """How many debtors are in `touched_debtor`; lets the planner know as well."""
-    await connection.execute(_ANALYZE)
-    return int(await connection.scalar(_COUNT) or 0)
-
 
 @asynccontextmanager
 async def planned(connection: AsyncConnection, *, many: bool) -> AsyncIterator[None]:

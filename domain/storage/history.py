@@ -1,0 +1,291 @@
+"""What was known at an instant, read for learning: the frames of `ml.frames.History`, keyed by surrogate ids.
+
+All of a tenant goes to CSV files by COPY (`export_history`); a few debtors come back as rows (`debtor_history`), by the
+same statements, in milliseconds. Facts after the instant are left out, later outcomes of earlier facts are null. Custom
+attributes follow as columns under their own `x_` names, as text; `channels` is one text, joined by CHANNEL_SEPARATOR.
+No name, address or phone number is read.
+"""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.collection_settings import CollectionSettings
+from domain.storage.derived.attribution import ATTRIBUTED_AT
+from domain.storage.derived.plans import FEW, planned
+from domain.storage.derived.segment_rules import SegmentProgram, segment_program
+from domain.storage.derived.segment_sets import latest_rates, stored_segments
+from domain.storage.derived.settings import collection_settings
+from domain.storage.derived.spans import offer_spans
+from domain.storage.derived.states import with_states
+from domain.storage.derived.touched import touch_for_reading
+from domain.storage.tables import tenant
+from domain.storage.usable_channels import usable_channels
+
+CHANNEL_SEPARATOR = "|"
+
+FUNNEL_INSTANTS = (
+    "delivered_at",
+    "bounced_hard_at",
+    "bounced_soft_at",
+    "opened_at",
+    "machine_opened_at",
+    "clicked_at",
+    "landed_at",
+    "replied_at",
+    "right_party_contacted_at",
+    "unsubscribed_at",
+    "complained_at",
+)
+
+
+@dataclass(frozen=True)
+class ExportedHistory:
+    """Where a history lies. rates: units of `currency`, the tenant's, for one unit of each, latest as of `as_of`.
+
+    files: frame name (debtors, accounts, communications, payments, promises, templates) → CSV with a header.
+    """
+
+    as_of: datetime
+    currency: str
+    rates: Mapping[str, Decimal]
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One frame: column names, and the rows in no particular order."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class DebtorHistory:
+    """The history of a few debtors; as `ExportedHistory`, with the frames at hand."""
+
+    as_of: datetime
+    currency: str
+    rates: Mapping[str, Decimal]
+    frames: Mapping[str, Rows]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame as SQL. columns: name → expression; source: what follows FROM; attributes_of: the alias with x_ ones."""
+
+    columns: Mapping[str, str]
+    source: str
+    attributes_of: str | None = None
+
+
+def _plain(alias: str, *names: str, **named: str) -> dict[str, str]:
+    return named | {name: f"{alias}.{name}" for name in names}
+
+
+_OF_TOUCHED = (
+    "touched_debtor t"
+    " JOIN {table} {alias} ON {alias}.tenant_id = :tenant_id AND {alias}.debtor_id = t.debtor_id"
+)
+
+# Children before parents: what is written while this is read has its parents read after it.
+_FRAMES: Mapping[str, _Frame] = {
+    "payments": _Frame(
+        _plain(
+            "p", "amount", "currency", "paid_at", payment="p.id", account="p.account_id", debtor="p.debtor_id"
+        )
+        | {
+            "reversed_at": "CASE WHEN p.reversed_at <= :as_of THEN p.reversed_at END",
+            "communication": ATTRIBUTED_AT,
+        },
+        _OF_TOUCHED.format(table="payment", alias="p")
+        + " LEFT JOIN communication cause ON cause.tenant_id = :tenant_id AND cause.id = p.attributed_to"
+        " WHERE p.paid_at <= :as_of",
+    ),
+    "promises": _Frame(
+        _plain("r", "amount", "currency", "promised_at", "due_on", "direction")
+        | {
+            "promise": "r.id",
+            "account": "r.account_id",
+            "debtor": "r.debtor_id",
+            "communication": "r.communication_id",
+        },
+        _OF_TOUCHED.format(table="promise", alias="r") + " WHERE r.promised_at <= :as_of",
+    ),
+    "communications": _Frame(
+        _plain(
+            "c", "channel", "direction", "template", "campaign", "sent_at", "cost", "currency", "propensity"
+        )
+        | {
+            "communication": "c.id",
+            "debtor": "c.debtor_id",
+            "account": "c.account_id",
+            "segment": "c.segment_key",
+        }
+        | {name: f"CASE WHEN c.{name} <= :as_of THEN c.{name} END" for name in FUNNEL_INSTANTS},
+        _OF_TOUCHED.format(table="communication", alias="c") + " WHERE c.sent_at <= :as_of",
+        attributes_of="c",
+    ),
+    "accounts": _Frame(
+        _plain("a", "product", "currency", "principal", "opened_on", "due_on", "closed_on")
+        | {"account": "a.id", "debtor": "a.debtor_id"},
+        _OF_TOUCHED.format(table="account", alias="a"),
+    ),
+    "debtors": _Frame(
+        _plain("d", "reference", "country", "region", "language", "time_zone", "birth_date", "customer_since")
+        | {
+            "debtor": "d.id",
+            "segment": "state.segment_key",
+            "channels": f"array_to_string(ARRAY({usable_channels(debtor='d', known=':as_of')} ORDER BY 1), "
+            f"'{CHANNEL_SEPARATOR}')",
+        },
+        "state JOIN debtor d ON d.tenant_id = :tenant_id AND d.id = state.debtor_id",
+        attributes_of="d",
+    ),
+    "templates": _Frame(
+        _plain("m", "reference", "channel", "language", "tone", "incentive", "subject"),
+        "template m WHERE m.tenant_id = :tenant_id",
+    ),
+}
+
+_ATTRIBUTE_NAMES = """
+    SELECT DISTINCT name FROM (
+        SELECT jsonb_object_keys({alias}.attributes) AS name FROM {source}
+        {condition} {alias}.tenant_id = :tenant_id AND {alias}.attributes <> '{{}}'
+    ) found ORDER BY name
+"""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A frame's statement, ready to run; `columns` are its columns' names, in order."""
+
+    columns: tuple[str, ...]
+    statement: str
+    binds: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """One reading of a history: what every frame's statement needs."""
+
+    connection: AsyncConnection
+    tenant_id: int
+    as_of: datetime
+    rules: SegmentProgram
+    settings: CollectionSettings
+    many: bool
+
+    async def frame(self, name: str) -> _Read:
+        """The statement of a frame, with a column for every custom attribute that occurs."""
+        frame = _FRAMES[name]
+        attributes = await self._attributes(name, frame)
+        columns = dict(frame.columns)
+        columns |= {
+            attribute: f"{frame.attributes_of}.attributes ->> CAST(:attribute_{n} AS text)"
+            for n, attribute in enumerate(attributes)
+        }
+        listed = ", ".join(f"{sql} AS c{n}" for n, sql in enumerate(columns.values()))
+        statement, binds = f"SELECT {listed} FROM {frame.source}", self._binds()
+        binds |= {f"attribute_{n}": attribute for n, attribute in enumerate(attributes)}
+        if name == "debtors":
+            statement, rule_binds = with_states(statement, rules=self.rules, many=self.many)
+            binds |= rule_binds
+        return _Read(tuple(columns), statement, binds)
+
+    async def _attributes(self, name: str, frame: _Frame) -> list[str]:
+        if frame.attributes_of is None:
+            return []
+        source = frame.source if name != "debtors" else "touched_debtor t JOIN debtor d ON d.id = t.debtor_id"
+        statement = _ATTRIBUTE_NAMES.format(
+            alias=frame.attributes_of, source=source, condition="AND" if " WHERE " in source else "WHERE"
+        )
+        return list(await self.connection.scalars(text(statement), self._binds()))
+
+    def _binds(self) -> dict[str, Any]:
+        return {
+            "tenant_id": self.tenant_id,
+            "as_of": self.as_of,
+            "click_window": self.settings.click_window,
+            "open_window": self.settings.open_window,
+        }
+
+    async def rows(self, read: _Read) -> Rows:
+        """A frame's rows."""
+        found = await self.connection.execute(text(read.statement), read.binds)
+        return Rows(read.columns, [tuple(row) for row in found])
+
+    async def copy(self, read: _Read, file: BinaryIO) -> None:
+        """A frame's rows as CSV behind what the file has already, straight from the server."""
+        compiled = text(read.statement).compile(dialect=self.connection.dialect)
+        order = getattr(compiled, "positiontup", None) or ()
+        raw = await self.connection.get_raw_connection()
+        driver: Any = raw.driver_connection
+        await driver.copy_from_query(
+            str(compiled), *(read.binds[name] for name in order), output=file, format="csv"
+        )
+
+
+@asynccontextmanager
+async def _reading(
+    connection: AsyncConnection, tenant_id: int, *, as_of: datetime, debtor_ids: Sequence[int] | None
+) -> AsyncIterator[_Reader]:
+    count = await touch_for_reading(connection, tenant_id, debtor_ids)
+    rules = segment_program((await stored_segments(connection, tenant_id)).rules)
+    settings = await collection_settings(connection, tenant_id)
+    many = count > FEW
+    async with (
+        planned(connection, many=many),
+        offer_spans(connection, tenant_id, rules=rules, settings=settings, many=many),
+    ):
+        yield _Reader(connection, tenant_id, as_of, rules, settings, many)
+
+
+async def export_history(
+    connection: AsyncConnection, tenant_id: int, *, as_of: datetime, to: Path
+) -> ExportedHistory:
+    """Write everything known at `as_of` into the folder `to`, a CSV file per frame; replaces what is there."""
+    files = {name: to / f"{name}.csv" for name in _FRAMES}
+    async with _reading(connection, tenant_id, as_of=as_of, debtor_ids=None) as reader:
+        for name, path in files.items():
+            read = await reader.frame(name)
+            with _begun(path, read.columns) as file:
+                await reader.copy(read, file)
+    currency, rates = await _money(connection, tenant_id, as_of)
+    return ExportedHistory(as_of, currency, rates, files)
+
+
+async def debtor_history(
+    connection: AsyncConnection, tenant_id: int, *, as_of: datetime, debtor_ids: Sequence[int]
+) -> DebtorHistory:
+    """What was known at `as_of` of a few debtors, with all templates; unknown ids are left out."""
+    async with _reading(connection, tenant_id, as_of=as_of, debtor_ids=debtor_ids) as reader:
+        frames = {name: await reader.rows(await reader.frame(name)) for name in _FRAMES}
+    currency, rates = await _money(connection, tenant_id, as_of)
+    return DebtorHistory(as_of, currency, rates, frames)
+
+
+def _begun(path: Path, columns: Sequence[str]) -> BinaryIO:
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(columns)
+    file = path.open("wb")
+    file.write(header.getvalue().encode())
+    return file
+
+
+async def _money(
+    connection: AsyncConnection, tenant_id: int, as_of: datetime
+) -> tuple[str, Mapping[str, Decimal]]:
+    currency: str = (
+        await connection.scalars(select(tenant.c.currency).where(tenant.c.id == tenant_id))
+    ).one()
+    return currency, await latest_rates(connection, tenant_id, on=as_of.date())
