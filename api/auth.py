@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from api.graphql.context import Caller
+from api.callers import Caller, Unauthenticated
 from domain.storage.keys import StoredKey, find_key, store_key
 from domain.storage.sessions import Database
 from domain.vocabulary import Role
@@ -20,14 +20,6 @@ BELIEVED = timedelta(seconds=5)
 _REMEMBERED = 1000
 _KEY = re.compile(r"dw_([1-9]\d{0,8})_([A-Za-z0-9_-]{43})")
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
-
-
-class Unauthenticated(Exception):
-    """Nobody we know: `code` is UNAUTHENTICATED (no key, or none of ours), KEY_EXPIRED or KEY_REVOKED."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 async def create_key(
@@ -109,5 +101,5 @@ def _good(key: StoredKey | None, now: datetime) -> tuple[Role, int]:
 
 
 def _believed_until(key: StoredKey | None, now: datetime) -> datetime:
-    ends = [end for end in (key and key.expires_at, key and key.revoked_at) if end is not None]
+    ends = [] if key is None else [end for end in (key.expires_at, key.revoked_at) if end is not None]
     return min([now + BELIEVED, *ends])

@@ -10,19 +10,10 @@ from typing import Any
 import strawberry
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.callers import Caller
 from api.graphql.loaders import Loaders
 from api.services import Services
 from domain.storage.derived import catch_up
-from domain.vocabulary import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, as their API key tells."""
-
-    tenant_id: int
-    role: Role
-    key_id: int
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,10 @@ def _typed(kind: type, value: Any) -> Any:
         return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
     if kind is date:
         return date.fromisoformat(value)
-    if type(value) is not kind or (kind is int and abs(value) >= 2**63):
+    if type(value) is not kind:
         raise TypeError
-    if kind is str and "\x00" in value:
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError
+    if isinstance(value, str) and "\x00" in value:
         raise ValueError
     return value

@@ -63,7 +63,8 @@ def _sort_key(by: DebtorOrderInput, index: int) -> DebtorOrder:
 def _list_order(order: Sequence[DebtorOrder], now: datetime) -> ListOrder:
     keys = (f"{by.field}{'-' if by.descending else '+'}{by.currency or ''}" for by in order)
     dated = any(by.field is DebtorOrderField.DAYS_PAST_DUE for by in order)
-    kinds = (*(_SORTED_BY[by.field] for by in order), int)
+    unique = order[-1].field is DebtorOrderField.REFERENCE
+    kinds = (*(_SORTED_BY[by.field] for by in order), *(() if unique else (int,)))
     return ListOrder(f"debtors:{','.join(keys)}", kinds, at=now if dated else None)
 
 

@@ -61,9 +61,8 @@ class Loaders:
         self._tenant_id = tenant_id
         self._now = now
 
-        dated = {"now": now}
-        self.debtor = self._optional(partial(debtors.debtors_by_id, **dated))
-        self.account = self._optional(partial(accounts.accounts_by_id, **dated))
+        self.debtor = self._optional(partial(debtors.debtors_by_id, now=now))
+        self.account = self._optional(partial(accounts.accounts_by_id, now=now))
         self.agent: DataLoader[int, accounts.AgentRow | None] = self._optional(accounts.agents_by_id)
         self.communication = self._optional(communications.communications_by_id)
         self.promise = self._optional(promises.promises_by_id)
@@ -78,7 +77,7 @@ class Loaders:
             contacts.contact_points
         )
 
-        self.accounts_of = self._slices(partial(accounts.accounts_of_debtors, **dated))
+        self.accounts_of = self._slices(partial(accounts.accounts_of_debtors, now=now))
         self.communications_of = self._slices(communications.communications_of_debtors)
         self.promises_of = self._slices(promises.promises_of_debtors)
         self.payments_of = self._slices(payments.payments_of_debtors)

@@ -6,9 +6,10 @@ import strawberry
 
 from api.answers import Failure
 from api.graphql.context import Info
+from api.graphql.fields import root
 from api.graphql.ids import number_of
 from api.graphql.ingesting import ingest
-from api.graphql.permissions import Allow, Group
+from api.graphql.permissions import Group
 from api.graphql.queries import at_most
 from api.graphql.types.debtors import Segment
 from api.graphql.types.ingest import IngestReport
@@ -21,7 +22,7 @@ from api.graphql.types.inputs import (
     PromiseInput,
     SegmentInput,
     TrainModelsInput,
-    as_json,
+    as_stored_json,
 )
 from api.graphql.types.models import ModelVersion, TrainingRun, UserError
 from domain.filters import FilterError
@@ -30,9 +31,6 @@ from domain.storage.reads import segments
 
 MOST_SEGMENTS = 1000
 
-_OPERATE = [Allow(Group.OPERATE)]
-_DECIDE = [Allow(Group.DECIDE)]
-_INGEST = [Allow(Group.INGEST)]
 _said = strawberry.argument
 _items = _said(description="At most 1,000 items; good ones land, bad ones come back.")
 
@@ -65,10 +63,10 @@ _Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
 class Mutation:
     """Everything that can be changed."""
 
-    @strawberry.field(
-        description="Replaces the segment rules; the first rule that holds for a debtor names its segment, in all of "
-        "history. An empty list goes back to the default rules.",
-        extensions=_DECIDE,
+    @root(
+        Group.DECIDE,
+        "Replaces the segment rules; the first rule that holds for a debtor names its segment, in all "
+        "of history. An empty list goes back to the default rules.",
     )
     async def define_segments(
         self,
@@ -80,16 +78,15 @@ class Mutation:
         at_most(input, MOST_SEGMENTS, "input")
         try:
             async with context.services.database.transaction(context.tenant_id) as connection:
-                await define_segments(connection, context.tenant_id, as_json(input), now=context.now)
+                await define_segments(connection, context.tenant_id, as_stored_json(input), now=context.now)
         except FilterError as error:
-            return UserError(code=error.code, message=error.message, path=["input", *error.path])
+            return UserError(code=error.code, message=error.message, path=list(error.path))
         async with context.transaction() as connection:
             found = await segments.list_segments(connection, context.tenant_id)
         return SegmentList(segments=[Segment.of(row) for row in found])
 
-    @strawberry.field(
-        description="Starts a training and answers at once; while one waits or runs, that one is answered.",
-        extensions=_OPERATE,
+    @root(
+        Group.OPERATE, "Starts a training and answers at once; while one waits or runs, that one is answered."
     )
     async def train_models(
         self,
@@ -102,7 +99,7 @@ class Mutation:
         )
         return UserError.of(started) if isinstance(started, Failure) else TrainingRun.of(started)
 
-    @strawberry.field(description="Stops a training that waits or runs.", extensions=_OPERATE)
+    @root(Group.OPERATE, "Stops a training that waits or runs.")
     async def cancel_training(self, info: Info, id: _Id) -> TrainModelsResult:
         """Stop a training."""
         cancelled = await info.context.services.training.cancel(
@@ -110,10 +107,7 @@ class Mutation:
         )
         return UserError.of(cancelled) if isinstance(cancelled, Failure) else TrainingRun.of(cancelled)
 
-    @strawberry.field(
-        description="Makes a model champion, whatever its gate said; the champion before it retires.",
-        extensions=_OPERATE,
-    )
+    @root(Group.OPERATE, "Makes a model champion, whatever its gate said; the champion before it retires.")
     async def promote_model(self, info: Info, id: _Id) -> ModelVersionResult:
         """Make a model champion."""
         promoted = await info.context.services.training.promote(
@@ -121,12 +115,12 @@ class Mutation:
         )
         return await _version(info, promoted)
 
-    @strawberry.field(description="Makes the champion before this one champion again.", extensions=_OPERATE)
+    @root(Group.OPERATE, "Makes the champion before this one champion again.")
     async def roll_back_model(self, info: Info) -> ModelVersionResult:
         """Go back to the champion before."""
         return await _version(info, await info.context.services.training.roll_back(info.context.tenant_id))
 
-    @strawberry.field(description="Debtors, new or changed, by reference.", extensions=_INGEST)
+    @root(Group.INGEST, "Debtors, new or changed, by reference.")
     async def upsert_debtors(
         self,
         info: Info,
@@ -135,7 +129,7 @@ class Mutation:
         """Take debtors."""
         return await ingest(info.context, "debtors", input)
 
-    @strawberry.field(description="Accounts, new or changed, by reference.", extensions=_INGEST)
+    @root(Group.INGEST, "Accounts, new or changed, by reference.")
     async def upsert_accounts(
         self,
         info: Info,
@@ -144,7 +138,7 @@ class Mutation:
         """Take accounts."""
         return await ingest(info.context, "accounts", input)
 
-    @strawberry.field(description="Messages and calls, new or changed, by reference.", extensions=_INGEST)
+    @root(Group.INGEST, "Messages and calls, new or changed, by reference.")
     async def record_communications(
         self,
         info: Info,
@@ -153,9 +147,9 @@ class Mutation:
         """Take communications."""
         return await ingest(info.context, "communications", input)
 
-    @strawberry.field(
-        description="What became of communications, and visits to the payment page; by the provider's id, immutable.",
-        extensions=_INGEST,
+    @root(
+        Group.INGEST,
+        "What became of communications, and visits to the payment page: by the provider's id, for good.",
     )
     async def record_events(
         self,
@@ -165,7 +159,7 @@ class Mutation:
         """Take events."""
         return await ingest(info.context, "events", input)
 
-    @strawberry.field(description="Payments, new or changed, by reference.", extensions=_INGEST)
+    @root(Group.INGEST, "Payments, new or changed, by reference.")
     async def record_payments(
         self,
         info: Info,
@@ -174,7 +168,7 @@ class Mutation:
         """Take payments."""
         return await ingest(info.context, "payments", input)
 
-    @strawberry.field(description="Promises to pay, new or changed, by reference.", extensions=_INGEST)
+    @root(Group.INGEST, "Promises to pay, new or changed, by reference.")
     async def record_promises(
         self,
         info: Info,

@@ -9,8 +9,9 @@ import strawberry
 from api.answers import ForecastDimension, ForecastKpi, ForecastPolicy
 from api.graphql import lists
 from api.graphql.context import Context, Info
+from api.graphql.fields import root
 from api.graphql.ids import number_of, parse_id
-from api.graphql.permissions import Allow, Group
+from api.graphql.permissions import Group
 from api.graphql.types.advice import DebtorRecommendation, SegmentRecommendation
 from api.graphql.types.arguments import After, AsOf, Channels, First, Within
 from api.graphql.types.connections import Connection
@@ -33,7 +34,6 @@ MOST_REFERENCES = 1000
 MOST_IDS = 100
 LONGEST_HORIZON = 365
 
-_READ = [Allow(Group.READ)]
 _said = strawberry.argument
 _Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
 _Ids = Annotated[list[strawberry.ID], _said(description="Global ids, at most 100.")]
@@ -53,39 +53,32 @@ _Period = Annotated[PeriodInput, _said(description="The period: from <= t < to."
 class Query:
     """Everything that can be asked."""
 
-    @strawberry.field(
-        description="Whatever has this global id; null when there is no such thing.", extensions=_READ
-    )
+    @root(Group.READ, "Whatever has this global id; null when there is no such thing.")
     async def node(self, info: Info, id: _Id) -> Node | None:
         """Whatever has this id."""
         return await find_node(info, *parse_id(id))
 
-    @strawberry.field(
-        description="Whatever has these global ids, in their order; null where there is no such thing.",
-        extensions=_READ,
-    )
+    @root(Group.READ, "Whatever has these global ids, in their order; null where there is no such thing.")
     async def nodes(self, info: Info, ids: _Ids) -> list[Node | None]:
         """Whatever has these ids."""
         at_most(ids, MOST_IDS, "ids")
         wanted = [parse_id(each, argument="ids") for each in ids]
         return list(await asyncio.gather(*(find_node(info, *each) for each in wanted)))
 
-    @strawberry.field(description="A debtor by global id; null when there is none.", extensions=_READ)
+    @root(Group.READ, "A debtor by global id; null when there is none.")
     async def debtor(self, info: Info, id: _Id) -> Debtor | None:
         """A debtor by id."""
         row = await info.context.loaders.debtor.load(number_of(id, "Debtor"))
         return Debtor.of(row) if row else None
 
-    @strawberry.field(
-        description="A debtor by the creditor's own id; null when there is none.", extensions=_READ
-    )
+    @root(Group.READ, "A debtor by the creditor's own id; null when there is none.")
     async def debtor_by_reference(
         self, info: Info, reference: Annotated[str, _said(description="The creditor's own id.")]
     ) -> Debtor | None:
         """A debtor by reference."""
         return (await debtors_by_reference(info.context, [reference])).get(reference)
 
-    @strawberry.field(description="The debtors, in the order asked for.", extensions=_READ)
+    @root(Group.READ, "The debtors, in the order asked for.")
     async def debtors(
         self,
         info: Info,
@@ -99,24 +92,24 @@ class Query:
             info.context, first=first, after=after, where=where, order_by=order_by
         )
 
-    @strawberry.field(description="Messages and calls of all debtors, newest first.", extensions=_READ)
+    @root(Group.READ, "Messages and calls of all debtors, newest first.")
     async def communications(
         self, info: Info, first: First = 20, after: After = None, where: _CommunicationWhere = None
     ) -> Connection[Communication]:
         """Messages and calls."""
         return await lists.list_communications(info.context, first=first, after=after, where=where)
 
-    @strawberry.field(description="Promises to pay of all debtors, newest first.", extensions=_READ)
+    @root(Group.READ, "Promises to pay of all debtors, newest first.")
     async def promises(
         self, info: Info, first: First = 20, after: After = None, where: _PromiseWhere = None
     ) -> Connection[Promise]:
         """Promises to pay."""
         return await lists.list_promises(info.context, first=first, after=after, where=where)
 
-    @strawberry.field(
-        description="The segments: the rules in the order in which they are tried, then the keys without a rule that "
+    @root(
+        Group.READ,
+        "The segments: the rules in the order in which they are tried, then the keys without a rule that "
         "debtors have.",
-        extensions=_READ,
     )
     async def segments(self, info: Info) -> list[Segment]:
         """The segments."""
@@ -125,14 +118,12 @@ class Query:
                 Segment.of(row) for row in await segments.list_segments(connection, info.context.tenant_id)
             ]
 
-    @strawberry.field(description="The KPIs of a period (docs/contract/kpis.md).", extensions=_READ)
+    @root(Group.READ, "The KPIs of a period (docs/contract/kpis.md).")
     async def kpis(self, info: Info, period: _Period, as_of: AsOf = None) -> Kpis:
         """The KPIs of a period."""
         return Kpis(as_of=as_of or info.context.now, period=Period(period.from_, period.to))
 
-    @strawberry.field(
-        description="A forecast of KPIs with 90 % intervals; null when no model serves yet.", extensions=_READ
-    )
+    @root(Group.READ, "A forecast of KPIs with 90 % intervals; null when no model serves yet.")
     async def kpi_forecast(
         self,
         info: Info,
@@ -159,9 +150,7 @@ class Query:
         )
         return None if found is None else shown_forecast(found)
 
-    @strawberry.field(
-        description="What to do next with each segment; in the order of the segments.", extensions=_READ
-    )
+    @root(Group.READ, "What to do next with each segment; in the order of the segments.")
     async def segment_recommendations(
         self,
         info: Info,
@@ -185,9 +174,7 @@ class Query:
             for key, recommendation in found
         ]
 
-    @strawberry.field(
-        description="What to do next with each debtor, in the order asked; logs nothing.", extensions=_READ
-    )
+    @root(Group.READ, "What to do next with each debtor, in the order asked; logs nothing.")
     async def debtor_recommendations(
         self,
         info: Info,
@@ -217,14 +204,14 @@ class Query:
             for debtor in [found.get(reference)]
         ]
 
-    @strawberry.field(description="A training run; null when there is none with this id.", extensions=_READ)
+    @root(Group.READ, "A training run; null when there is none with this id.")
     async def training_run(self, info: Info, id: _Id) -> TrainingRun | None:
         """A training run."""
         number = number_of(id, "TrainingRun")
         run = await info.context.services.training.run(info.context.tenant_id, number)
         return TrainingRun.of(run) if run else None
 
-    @strawberry.field(description="The trained models, newest first.", extensions=_READ)
+    @root(Group.READ, "The trained models, newest first.")
     async def model_versions(
         self, info: Info, first: First = 20, after: After = None
     ) -> Connection[ModelVersion]:

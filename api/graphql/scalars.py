@@ -83,5 +83,5 @@ SCALARS[JSON] = strawberry.scalar(
     description="Any JSON value.",
     serialize=lambda value: value,
     parse_value=lambda value: value,
-    parse_literal=DEFAULT_SCALAR_REGISTRY[JSON].parse_literal,  # type: ignore[union-attr]
+    parse_literal=DEFAULT_SCALAR_REGISTRY[JSON].parse_literal,
 )

@@ -1,13 +1,18 @@
 """The schema, assembled: types, limits, errors."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
 from graphql.pyutils import Undefined
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
+from api.callers import Unauthenticated
 from api.graphql.context import Socket
 from api.graphql.errors import PresentErrors
 from api.graphql.limits import Documents, PrepareDocument
@@ -32,10 +37,37 @@ class Schema(strawberry.Schema):
         kwargs = super()._get_custom_context_kwargs(operation_extensions, sync=sync)
         return {**kwargs, "hide_suggestions": self.config.disable_field_suggestions}
 
-    async def stream(self, query: str | None, *args: Any, context_value: Any = None, **kwargs: Any) -> Any:
-        """As Strawberry's; the operations of a socket share nothing but who asks."""
-        context = await context_value.operation() if isinstance(context_value, Socket) else context_value
-        return await super().stream(query, *args, context_value=context, **kwargs)
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> StreamResult:
+        """As Strawberry's; the operations of a socket share nothing but the key it came with."""
+        if isinstance(context_value, Socket):
+            try:
+                context_value = await context_value.operation()
+            except Unauthenticated as error:
+                return _refused(error)
+        return await super().stream(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            operation_extensions,
+            allowed_operation_types,
+        )
+
+
+async def _refused(error: Unauthenticated) -> StreamResult:
+    yield PreExecutionError(
+        data=None, errors=[GraphQLError(str(error), extensions={"code": error.code})], extensions=None
+    )
 
 
 def build_schema(*, production: bool = False) -> Schema:

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from api.graphql.context import Info
+from api.graphql.fields import watched
 from api.graphql.ids import number_of
 from api.graphql.permissions import Group, allow
 from api.graphql.types.models import TrainingRun
@@ -21,9 +22,7 @@ _LIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 class Subscription:
     """Everything that can be watched."""
 
-    @strawberry.subscription(
-        description="How a training stands: now, at every change, and at its end, which completes the subscription."
-    )
+    @watched("How a training stands: now, at every change, and at its end, which completes the subscription.")
     async def training_progress(
         self,
         info: Info,

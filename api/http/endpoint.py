@@ -12,7 +12,8 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from api.auth import KeyVerifier, Unauthenticated
+from api.auth import KeyVerifier
+from api.callers import Unauthenticated
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
 from api.graphql.schema import Schema

@@ -12,7 +12,8 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UNSET, UnsetType
 
-from api.auth import KeyVerifier, Unauthenticated
+from api.auth import KeyVerifier
+from api.callers import Unauthenticated
 from api.graphql.context import Socket
 from api.graphql.schema import Schema
 from api.services import Services
@@ -55,7 +56,8 @@ class GraphQLSocket(GraphQL[Socket, None]):
             await self._keys.caller(context.authorization)
         except Unauthenticated:
             raise ConnectionRejectionError from None
-        return UNSET
+        nothing: UnsetType = UNSET
+        return nothing
 
 
 def _authorization(parameters: Any) -> str | None:

@@ -20,7 +20,9 @@ from tests.api.portfolio import NOW, SAMPLE, Api
 from tests.api.stand_ins import FixedAdvice, FixedForecast, RunsInMemory
 
 
-async def tenant_with_sample(database: Database, owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> int:
+async def tenant_with_sample(
+    database: Database, owner_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> int:
     key = f"sample{uuid.uuid4().hex[:12]}"
     tenant_id = await create_tenant(owner_url, key=key, name=key, currency="EUR")
     rejects = tmp_path_factory.mktemp("import") / "rejects.csv"

@@ -20,7 +20,10 @@ async def store_model(database: Database, tenant_id: int, *, version: int, statu
         "data_to": datetime(2026, 5, 1, tzinfo=UTC),
         "rows": 1234,
         "metrics": [{"name": "paid.log_loss", "value": 0.25, "low": None, "high": None, "baseline": 0.5}],
-        "gate": {"passed": True, "checks": [{"name": "value", "passed": None, "message": "No propensities."}]},
+        "gate": {
+            "passed": True,
+            "checks": [{"name": "value", "passed": None, "message": "No propensities."}],
+        },
         "manifest": {},
         "artefact": b"",
     }

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -74,5 +73,3 @@ class Api:
         answer = await self.send(query, **variables)
         assert len(answer.get("errors", [])) == 1, answer
         return answer["errors"][0]
-
-

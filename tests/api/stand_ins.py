@@ -147,11 +147,17 @@ class RunsInMemory:
     async def run(self, tenant_id: int, run_id: int) -> TrainingRun | None:
         run = self.runs.get((tenant_id, run_id))
         if run is not None and run.status is RunStatus.QUEUED:
-            self.runs[tenant_id, run_id] = replace(run, status=RunStatus.RUNNING, stage="features", progress=0.5)
+            self.runs[tenant_id, run_id] = replace(
+                run, status=RunStatus.RUNNING, stage="features", progress=0.5
+            )
         elif run is not None and run.status is RunStatus.RUNNING:
             failed = Failure("TOO_LITTLE_DATA", "There are too few outcomes to learn from.")
             self.runs[tenant_id, run_id] = replace(
-                run, status=RunStatus.FAILED, stage="failed", error=failed, finished_at=datetime(2026, 5, 1, tzinfo=UTC)
+                run,
+                status=RunStatus.FAILED,
+                stage="failed",
+                error=failed,
+                finished_at=datetime(2026, 5, 1, tzinfo=UTC),
             )
         return run
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 
 from api.graphql.cursors import ListOrder, encode
+from api.graphql.fields import resolved
 from api.services import InvalidArgument
 from domain.storage.reads.paging import Page
 
@@ -50,7 +51,7 @@ class Connection(Generic[N]):
     edges: list[Edge[N]] = strawberry.field(description="The items, in the list's order.")
     count: strawberry.Private[Callable[[], Awaitable[int]]]
 
-    @strawberry.field(description="How many items the whole list has: exact, counted only when asked for.")
+    @resolved("How many items the whole list has: exact, counted only when asked for.")
     async def total_count(self) -> int:
         """The exact length of the list."""
         return await self.count()

@@ -9,6 +9,7 @@ from strawberry.dataloader import DataLoader
 
 from api.graphql.context import Info
 from api.graphql.cursors import ListOrder, decode
+from api.graphql.fields import resolved
 from api.graphql.loaders import Asked, Slice
 from api.graphql.scalars import JSON
 from api.graphql.types.arguments import After, AsOf, First, Within
@@ -59,7 +60,7 @@ class Segment:
     key: str = _field(description="Short and stable.")
     row: strawberry.Private[SegmentRow | None]
 
-    @strawberry.field(description="For people; the key where no rule gives a name.")
+    @resolved("For people; the key where no rule gives a name.")
     async def name(self, info: Info) -> str:
         """The name."""
         if self.row is not None:
@@ -67,15 +68,15 @@ class Segment:
         rule = await info.context.loaders.segment_rule.load(self.key)
         return rule[0] if rule else self.key
 
-    @strawberry.field(description="The rule, as given; null for a creditor's own key.")
+    @resolved("The rule, as given; null for a creditor's own key.")
     async def where(self, info: Info) -> JSON | None:
         """The rule."""
         if self.row is not None:
-            return self.row.rule
+            return None if self.row.rule is None else JSON(self.row.rule)
         rule = await info.context.loaders.segment_rule.load(self.key)
-        return rule[1] if rule else None
+        return JSON(rule[1]) if rule else None
 
-    @strawberry.field(description="How many debtors are in it now.")
+    @resolved("How many debtors are in it now.")
     async def debtor_count(self, info: Info) -> int:
         """How many debtors are in it."""
         if self.row is not None:
@@ -107,18 +108,18 @@ class Debtor(Node):
     attributes: JSON = _field(description="The custom attributes, an object of the import's x_ columns.")
     row: strawberry.Private[DebtorRow]
 
-    @strawberry.field(description="The segment the debtor is in now.")
+    @resolved("The segment the debtor is in now.")
     def segment(self) -> Segment:
         """The segment."""
         return Segment(key=self.row.segment_key, row=None)
 
-    @strawberry.field(description="What is owed on open accounts, one per currency, by currency code.")
+    @resolved("What is owed on open accounts, one per currency, by currency code.")
     async def balance(self, info: Info) -> list[Money]:
         """What is owed."""
         return money_per_currency(await info.context.loaders.balances.load(self.row.id))
 
-    @strawberry.field(
-        description="How to reach the debtor: the debtor's own e-mail, phone and post and the imported contact points, "
+    @resolved(
+        "How to reach the debtor: the debtor's own e-mail, phone and post and the imported contact points, "
         "by channel. Personal."
     )
     async def contact_points(self, info: Info) -> list[ContactPoint]:
@@ -135,7 +136,7 @@ class Debtor(Node):
             for point in await info.context.loaders.contact_points.load(self.row.id)
         ]
 
-    @strawberry.field(description="The debts, oldest due date first.")
+    @resolved("The debts, oldest due date first.")
     async def accounts(self, info: Info, first: First = None, after: After = None) -> Connection[Account]:
         """The debts."""
         loaders = info.context.loaders
@@ -143,7 +144,7 @@ class Debtor(Node):
             loaders.accounts_of, loaders.account_count, _ACCOUNTS, first, after, Account.of
         )
 
-    @strawberry.field(description="Messages and calls, newest first.")
+    @resolved("Messages and calls, newest first.")
     async def communications(
         self, info: Info, first: First = None, after: After = None
     ) -> Connection[Communication]:
@@ -158,7 +159,7 @@ class Debtor(Node):
             Communication.of,
         )
 
-    @strawberry.field(description="Promises to pay, newest first.")
+    @resolved("Promises to pay, newest first.")
     async def promises(self, info: Info, first: First = None, after: After = None) -> Connection[Promise]:
         """Promises to pay."""
         loaders, now = info.context.loaders, info.context.now
@@ -171,7 +172,7 @@ class Debtor(Node):
             lambda row: Promise.of(row, now),
         )
 
-    @strawberry.field(description="Payments on any of the accounts, newest first.")
+    @resolved("Payments on any of the accounts, newest first.")
     async def payments(self, info: Info, first: First = None, after: After = None) -> Connection[Payment]:
         """Payments."""
         loaders = info.context.loaders
@@ -179,9 +180,7 @@ class Debtor(Node):
             loaders.payments_of, loaders.payment_count, _PAYMENTS, first, after, Payment.of
         )
 
-    @strawberry.field(
-        description="What to do next with this debtor, computed now (or as of an instant); logs nothing."
-    )
+    @resolved("What to do next with this debtor, computed now (or as of an instant); logs nothing.")
     async def recommendation(self, info: Info, as_of: AsOf = None, within: Within = None) -> Recommendation:
         """What to do next."""
         asked = Asked(self.row.id, window_of(within), as_of or info.context.now)
@@ -217,7 +216,7 @@ class Debtor(Node):
             time_zone=row.time_zone,
             days_past_due=row.days_past_due,
             last_contacted_at=row.last_contacted_at,
-            attributes=row.attributes,
+            attributes=JSON(row.attributes),
             row=row,
         )
 

@@ -8,6 +8,7 @@ import strawberry
 from api import answers
 from api.answers import Evidence
 from api.graphql.context import Info
+from api.graphql.fields import resolved
 from api.graphql.types.models import ModelVersion
 from api.graphql.types.money import Money, MoneyEstimate
 from api.graphql.types.nodes import linked_node
@@ -92,7 +93,7 @@ class Recommendation:
     blocked_by: list[Block] = _field(description="The contact rules that forbade something here.")
     reasons: list[str] = _field(description="Why, for people, the weightiest first.")
 
-    @strawberry.field(description="The model behind it; null when there is none yet.")
+    @resolved("The model behind it; null when there is none yet.")
     async def model_version(
         self, info: Info, parent: strawberry.Parent[answers.Recommendation]
     ) -> ModelVersion | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from api.graphql.context import Info
+from api.graphql.fields import resolved
 from api.graphql.types.money import Money
 from api.graphql.types.nodes import Node, found_by, linked_node, node_id
 from domain.accounts import aging_bucket
@@ -60,13 +61,13 @@ class Account(Node):
     )
     row: strawberry.Private[AccountRow]
 
-    @strawberry.field(description="Who owes it.")
+    @resolved("Who owes it.")
     async def debtor(self, info: Info) -> _LazyDebtor:
         """The debtor."""
         found: Debtor = await linked_node(info, "Debtor", self.row.debtor_id)
         return found
 
-    @strawberry.field(description="The agent it is assigned to; null: none.")
+    @resolved("The agent it is assigned to; null: none.")
     async def agent(self, info: Info) -> Agent | None:
         """The agent."""
         found: Agent | None = await linked_node(info, "Agent", self.row.agent_id)
@@ -128,19 +129,19 @@ class Communication(Node):
     )
     row: strawberry.Private[CommunicationRow]
 
-    @strawberry.field(description="With whom.")
+    @resolved("With whom.")
     async def debtor(self, info: Info) -> _LazyDebtor:
         """The debtor."""
         found: Debtor = await linked_node(info, "Debtor", self.row.debtor_id)
         return found
 
-    @strawberry.field(description="What it was about; null: the debtor as a whole.")
+    @resolved("What it was about; null: the debtor as a whole.")
     async def account(self, info: Info) -> Account | None:
         """The account."""
         found: Account | None = await linked_node(info, "Account", self.row.account_id)
         return found
 
-    @strawberry.field(description="The agent who called or wrote; null: none.")
+    @resolved("The agent who called or wrote; null: none.")
     async def agent(self, info: Info) -> Agent | None:
         """The agent."""
         found: Agent | None = await linked_node(info, "Agent", self.row.agent_id)
@@ -198,13 +199,13 @@ class Promise(Node):
     status: PromiseStatus = _field(description="How it stands now.")
     row: strawberry.Private[PromiseRow]
 
-    @strawberry.field(description="The account it is on.")
+    @resolved("The account it is on.")
     async def account(self, info: Info) -> Account:
         """The account."""
         found: Account = await linked_node(info, "Account", self.row.account_id)
         return found
 
-    @strawberry.field(description="The agent who took it; null: none is named.")
+    @resolved("The agent who took it; null: none is named.")
     async def agent(self, info: Info) -> Agent | None:
         """The agent."""
         found: Agent | None = await linked_node(info, "Agent", self.row.agent_id)
@@ -242,14 +243,14 @@ class Payment(Node):
     method: str | None = _field(description="How it was paid; null: unknown.")
     row: strawberry.Private[PaymentRow]
 
-    @strawberry.field(description="The account it was paid on.")
+    @resolved("The account it was paid on.")
     async def account(self, info: Info) -> Account:
         """The account."""
         found: Account = await linked_node(info, "Account", self.row.account_id)
         return found
 
-    @strawberry.field(
-        description="The communication that brought it: the stated one, else the latest that the debtor engaged with "
+    @resolved(
+        "The communication that brought it: the stated one, else the latest that the debtor engaged with "
         "shortly before (kpis.md, Attribution); null: none."
     )
     async def attributed_to(self, info: Info) -> Communication | None:

@@ -9,6 +9,7 @@ from strawberry import Parent
 from api import answers
 from api.answers import ForecastKpi, Unit
 from api.graphql.context import Info
+from api.graphql.fields import resolved
 from api.graphql.types.models import ModelVersion
 from api.graphql.types.nodes import linked_node
 from domain.vocabulary import Channel
@@ -40,17 +41,17 @@ class ForecastPoint:
 
     day: date = _field(description="The UTC day.")
 
-    @strawberry.field(description="5 % quantile; null: undefined, such as a rate of nothing sent.")
+    @resolved("5 % quantile; null: undefined, such as a rate of nothing sent.")
     def p05(self, parent: Parent[answers.ForecastPoint]) -> float | None:
         """5 % quantile."""
         return parent.quantiles.p05
 
-    @strawberry.field(description="Median; null: undefined.")
+    @resolved("Median; null: undefined.")
     def p50(self, parent: Parent[answers.ForecastPoint]) -> float | None:
         """Median."""
         return parent.quantiles.p50
 
-    @strawberry.field(description="95 % quantile; null: undefined.")
+    @resolved("95 % quantile; null: undefined.")
     def p95(self, parent: Parent[answers.ForecastPoint]) -> float | None:
         """95 % quantile."""
         return parent.quantiles.p95
@@ -92,7 +93,7 @@ class KpiForecast:
     series: list[ForecastSeries] = _field(description="One per KPI and key.")
     backtest: list[BacktestRow] = _field(description="How such forecasts did before.")
 
-    @strawberry.field(description="The model behind it.")
+    @resolved("The model behind it.")
     async def model_version(self, info: Info, parent: Parent[answers.KpiForecast]) -> ModelVersion:
         """The model behind it."""
         found: ModelVersion = await linked_node(info, "ModelVersion", parent.model_version_id)

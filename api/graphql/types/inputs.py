@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import strawberry
 from strawberry.types.base import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
@@ -39,6 +40,12 @@ def as_json(given: Any) -> Any:
         for field in definition.fields
         if (value := getattr(given, field.python_name)) is not strawberry.UNSET
     }
+
+
+def as_stored_json(given: Any) -> Any:
+    """An input as it is kept for ever: JSON's own values only."""
+    plain = as_json(given)
+    return orjson.loads(orjson.dumps(plain, default=lambda value: format(value, "f")))
 
 
 @strawberry.input(description="A condition on a text; all that is stated must hold. Case counts.")

@@ -5,15 +5,14 @@ The rows of `domain.kpis` carry the same names, so they stand for these types; o
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import strawberry
-from domain.storage.kpis.agents import agent_kpis
-from domain.storage.kpis.portfolio import portfolio_kpis
 from strawberry import Parent
 from strawberry.types.nodes import SelectedField, Selection
 
 from api.graphql.context import Info
+from api.graphql.fields import resolved
 from api.graphql.types.facts import Agent
 from api.graphql.types.inputs import MessageKpiWhere, as_json
 from api.graphql.types.money import Money, money_per_currency
@@ -22,7 +21,9 @@ from domain.filters import read_filter
 from domain.kpis import agents, messages, portfolio, requests
 from domain.kpis.messages import Weekday
 from domain.kpis.requests import AgentDimension, MessageDimension, Period
+from domain.storage.kpis.agents import agent_kpis
 from domain.storage.kpis.messages import message_kpis
+from domain.storage.kpis.portfolio import portfolio_kpis
 from domain.storage.kpis.traffic import traffic_kpis
 from domain.vocabulary import AgingBucket, Channel, Source
 
@@ -113,17 +114,17 @@ class MessageKpiRow:
     complaint_rate: float | None = _field(description="complained / delivered.")
     reaction: ReactionTimes = _field(description="How long people took.")
 
-    @strawberry.field(description="Sum of the attributed payments, one per currency.")
+    @resolved("Sum of the attributed payments, one per currency.")
     def collected(self, parent: _MessageRow) -> list[Money]:
         """Sum of the attributed payments."""
         return money_per_currency(parent.collected)
 
-    @strawberry.field(description="Sum of the communications' costs, one per currency.")
+    @resolved("Sum of the communications' costs, one per currency.")
     def cost(self, parent: _MessageRow) -> list[Money]:
         """Sum of the costs."""
         return money_per_currency(parent.cost)
 
-    @strawberry.field(description="collected less cost, one per currency that either has.")
+    @resolved("collected less cost, one per currency that either has.")
     def net_collected(self, parent: _MessageRow) -> list[Money]:
         """Collected less cost."""
         return money_per_currency(parent.net_collected)
@@ -175,20 +176,18 @@ class AgentKpiRow:
         description="outboundPromisesKept / rightPartyContacts."
     )
 
-    @strawberry.field(description="The agent; null in a row of a team or of all.")
+    @resolved("The agent; null in a row of a team or of all.")
     async def agent(self, info: Info, parent: _AgentRow) -> Agent | None:
         """The agent."""
         found: Agent | None = await linked_node(info, "Agent", parent.agent_id)
         return found
 
-    @strawberry.field(description="Unreversed payments in the period on assigned accounts, one per currency.")
+    @resolved("Unreversed payments in the period on assigned accounts, one per currency.")
     def collected(self, parent: _AgentRow) -> list[Money]:
         """Payments on assigned accounts."""
         return money_per_currency(parent.collected)
 
-    @strawberry.field(
-        description="collected / activeAgents, one per currency; empty when no agent is active."
-    )
+    @resolved("collected / activeAgents, one per currency; empty when no agent is active.")
     def collected_per_agent(self, parent: _AgentRow) -> list[Money]:
         """Collected per active agent."""
         return money_per_currency(parent.collected_per_agent)
@@ -241,23 +240,23 @@ class PortfolioKpis:
     )
     roll_rates: list[RollRate] = _field(description="Where the accounts of each band went.")
 
-    @strawberry.field(description="Balances at the end.")
+    @resolved("Balances at the end.")
     def receivables(self, parent: _Portfolio) -> Money:
         """Balances at the end."""
         return Money(amount=parent.receivables, currency=parent.currency)
 
-    @strawberry.field(description="Balances of delinquent accounts at the end.")
+    @resolved("Balances of delinquent accounts at the end.")
     def overdue(self, parent: _Portfolio) -> Money:
         """Delinquent balances."""
         return Money(amount=parent.overdue, currency=parent.currency)
 
-    @strawberry.field(description="Unreversed payments in the period.")
+    @resolved("Unreversed payments in the period.")
     def collected(self, parent: _Portfolio) -> Money:
         """Payments."""
         return Money(amount=parent.collected, currency=parent.currency)
 
-    @strawberry.field(
-        description="(revenue − operating cost of the whole months) / accounts delinquent at the end; null if a figure "
+    @resolved(
+        "(revenue − operating cost of the whole months) / accounts delinquent at the end; null if a figure "
         "is missing."
     )
     def profit_per_account(self, parent: _Portfolio) -> Money | None:
@@ -265,7 +264,7 @@ class PortfolioKpis:
         profit = parent.profit_per_account
         return None if profit is None else Money(amount=profit, currency=parent.currency)
 
-    @strawberry.field(description="Accounts with a balance at the end, by days past due.")
+    @resolved("Accounts with a balance at the end, by days past due.")
     def aging(self, parent: _Portfolio) -> list[Aging]:
         """Accounts by days past due."""
         return [
@@ -292,8 +291,8 @@ class Kpis:
     as_of: datetime = _field(description="The instant of knowledge: nothing later is counted.")
     period: strawberry.Private[Period]
 
-    @strawberry.field(
-        description="What became of the outbound communications sent in the period, whenever it happened. At most "
+    @resolved(
+        "What became of the outbound communications sent in the period, whenever it happened. At most "
         "10,000 groups; more is an error that says how many."
     )
     async def messages(self, info: Info, by: _By, where: _Where = None) -> list[MessageKpiRow]:
@@ -308,36 +307,34 @@ class Kpis:
                 as_of=self.as_of,
                 reactions=selects(info, "reaction"),
             )
-        return _shown(found)
+        return cast(list[MessageKpiRow], found)
 
-    @strawberry.field(
-        description="Visits to the payment page: one row per source, and one with source null, the total."
-    )
+    @resolved("Visits to the payment page: one row per source, and one with source null, the total.")
     async def traffic(self, info: Info) -> list[TrafficKpiRow]:
         """Traffic KPIs."""
         async with info.context.transaction() as connection:
             found = await traffic_kpis(
                 connection, info.context.tenant_id, period=self.period, as_of=self.as_of
             )
-        return _shown(found)
+        return cast(list[TrafficKpiRow], found)
 
-    @strawberry.field(description="What agents reach and collect.")
+    @resolved("What agents reach and collect.")
     async def agents(self, info: Info, by: _Per = AgentDimension.AGENT) -> list[AgentKpiRow]:
         """Agent KPIs."""
         async with info.context.transaction() as connection:
             found = await agent_kpis(
                 connection, info.context.tenant_id, period=self.period, by=by, as_of=self.as_of
             )
-        return _shown(found)
+        return cast(list[AgentKpiRow], found)
 
-    @strawberry.field(description="What is owed, how old it is and how it moves: one per currency.")
+    @resolved("What is owed, how old it is and how it moves: one per currency.")
     async def portfolio(self, info: Info) -> list[PortfolioKpis]:
         """Portfolio KPIs."""
         async with info.context.transaction() as connection:
             found = await portfolio_kpis(
                 connection, info.context.tenant_id, period=self.period, as_of=self.as_of
             )
-        return _shown(found)
+        return cast(list[PortfolioKpis], found)
 
 
 def message_where(where: MessageKpiWhere | None) -> requests.MessageKpiWhere | None:
@@ -355,8 +352,3 @@ def selects(info: Info, name: str) -> bool:
         )
 
     return any(among(field.selections) for field in info.selected_fields)
-
-
-def _shown(rows: Any) -> Any:
-    """Rows as GraphQL reads them: by their attributes, which have the types' names."""
-    return rows

@@ -7,6 +7,7 @@ import strawberry
 from api.answers import Failure
 from api.answers import TrainingRun as TrainingRunRow
 from api.graphql.context import Info
+from api.graphql.fields import resolved
 from api.graphql.types.nodes import Node, found_by, linked_node, node_id
 from domain.storage.models import ModelVersion as ModelVersionRow
 from domain.vocabulary import ModelStatus, RunStatus
@@ -126,7 +127,7 @@ class TrainingRun(Node):
     error: UserError | None = _field(description="Why it failed; null: it did not.")
     model_version_id: strawberry.Private[int | None]
 
-    @strawberry.field(description="The model it made; null: none yet, or none at all.")
+    @resolved("The model it made; null: none yet, or none at all.")
     async def model_version(self, info: Info) -> ModelVersion | None:
         """The model it made."""
         found: ModelVersion | None = await linked_node(info, "ModelVersion", self.model_version_id)

@@ -1,7 +1,6 @@
 """The enumerations of the schema: the domain's words, each with its meaning."""
 
-from enum import Enum, StrEnum
-from typing import TypeVar
+from enum import StrEnum
 
 import strawberry
 
@@ -9,8 +8,6 @@ from api import answers
 from domain import vocabulary
 from domain.kpis import messages, requests
 from domain.storage.reads.debtors import DebtorOrderField as _DebtorOrderField
-
-E = TypeVar("E", bound=type[Enum])
 
 
 class SortDirection(StrEnum):
@@ -63,4 +60,4 @@ _WORDS: tuple[tuple[type[StrEnum], str], ...] = (
 )
 
 for _word, _meaning in _WORDS:
-    strawberry.enum(_word, description=_meaning)  # type: ignore[call-overload]
+    strawberry.enum(_word, description=_meaning)

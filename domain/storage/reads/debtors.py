@@ -124,7 +124,7 @@ async def page_of_debtors(
     now: datetime,
     ordered_at: datetime,
 ) -> Page[DebtorRow]:
-    """A page of the debtors that meet a condition, in an order made total by the id.
+    """A page of the debtors that meet a condition, in an order made total by the id, unless it is by reference.
 
     `ordered_at`: the instant whose days past due sort them; the rows show those of `now`.
     """
@@ -144,7 +144,8 @@ async def page_of_debtors(
             keys.append(SortKey(balance.c.balance_e4, by.descending, nullable=True))
         else:
             keys.append(_sort_key(by, ordered_at))
-    keys.append(SortKey(_D.id))
+    if not keys or order[-1].field is not DebtorOrderField.REFERENCE:  # a reference is unique by itself
+        keys.append(SortKey(_D.id))
     return await read_page(connection, statement, keys, DebtorRow, first=first, position=position)
 
 

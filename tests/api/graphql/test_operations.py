@@ -4,11 +4,8 @@ import json
 import re
 from datetime import UTC, datetime
 
-import pytest
-
 from api.graphql.ids import global_id
 from domain.storage.sessions import Database
-from domain.vocabulary import Role
 from tests.api.models import store_model
 from tests.api.portfolio import Api, operation, operation_names
 from tests.conftest import ROOT
@@ -105,7 +102,16 @@ async def test_message_kpis_are_those_expected_of_the_sample(api: Api) -> None:
     expected = {row["channel"]: row for row in EXPECTED["message_kpis"]["channel"]}
     assert rows.keys() == expected.keys()
     for channel, row in rows.items():
-        for kpi in ("sent", "delivered", "hardBounced", "softBounced", "opened", "clicked", "landed", "converted"):
+        for kpi in (
+            "sent",
+            "delivered",
+            "hardBounced",
+            "softBounced",
+            "opened",
+            "clicked",
+            "landed",
+            "converted",
+        ):
             assert row[kpi] == expected[channel][kpi], (channel, kpi)
         assert row["reaction"]["sentToOpen"]["count"] == expected[channel]["s2o"]["count"]
 
@@ -181,7 +187,9 @@ async def test_expected_failures_are_answers(api: Api) -> None:
     assert (await run(api, "PromoteModel", id=missing))["promoteModel"]["path"] == ["id"]
 
 
-async def test_model_versions_and_forecast(api: Api, database: Database, sample_tenant: int, services) -> None:
+async def test_model_versions_and_forecast(
+    api: Api, database: Database, sample_tenant: int, services
+) -> None:
     assert (await run(api, "KpiForecast"))["kpiForecast"] is None
     version_id = await store_model(database, sample_tenant, version=1)
     (version,) = nodes((await run(api, "ModelVersions", first=5))["modelVersions"])

@@ -1,0 +1,61 @@
+"""How many statements an operation takes: one per level, the same for two debtors as for fifty."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+
+from domain.storage.sessions import Database
+from tests.api.portfolio import Api, operation
+
+#: What every transaction and every operation begins with: the tenant's binding, the key, the catching up.
+OVERHEAD = ("set_config", "FROM api_key", "state_until", "AS is_applied")
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(connection, cursor, statement, parameters, context, executemany) -> None:
+        if not any(part in statement for part in OVERHEAD):
+            seen.append(statement)
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+
+
+CASES = [
+    ("Debtors", {"orderBy": [{"field": "DAYS_PAST_DUE", "direction": "DESC"}]}, 2),
+    ("DebtorCount", {}, 2),
+    ("DebtorPage", {}, 3),
+    ("Communications", {}, 3),
+    ("Promises", {}, 4),
+]
+
+
+@pytest.mark.parametrize("first", [2, 50])
+@pytest.mark.parametrize(("name", "variables", "expected"), CASES, ids=[case[0] for case in CASES])
+async def test_statements_do_not_grow_with_the_page(
+    api: Api, database: Database, name: str, variables: dict, expected: int, first: int
+) -> None:
+    given = {**variables, "where": None} if name == "DebtorCount" else {**variables, "first": first}
+    with statements(database) as seen:
+        await api.ask(operation(name), **given)
+    assert len(seen) == expected, "\n\n".join(seen)
+
+
+async def test_a_whole_case_takes_one_statement_per_list(api: Api, database: Database) -> None:
+    with statements(database) as seen:
+        await api.ask(operation("DebtorCase"), reference="D0000010")
+    assert len(seen) == 8, "\n\n".join(seen)
+
+
+async def test_a_count_is_made_only_when_asked_for(api: Api, database: Database) -> None:
+    with statements(database) as seen:
+        await api.ask("{ debtors(first: 2) { edges { node { name } } } }")
+    assert len(seen) == 1
+    assert "count(" not in seen[0]
