@@ -19,8 +19,8 @@ _WEEKEND = _WEEKDAY >= 5
 LAWFUL_BY_DEFAULT = (_HOUR >= FIRST_LAWFUL_HOUR) & (_HOUR <= LAST_LAWFUL_HOUR)
 
 # In the order of CHANNELS; rows of the tables below: AGES, PRODUCTS.
-_ENGAGE_BASE = np.array([-2.0, -1.75, -1.75, -2.0, -2.1, -2.1])
-_PAY_BASE = np.array([-1.75, -1.6, -1.6, -1.8, -1.2, -0.75])
+_ENGAGE_BASE = np.array([-1.75, -1.75, -1.75, -1.85, -2.0, -2.1])
+_PAY_BASE = np.array([-1.4, -1.5, -1.5, -1.6, -1.3, -1.1])
 _AGE_CHANNEL = np.array(
     [[-0.4, 0.2, 0.9, 0.8, -1.0, -1.0], [0.4, 0.2, 0.0, 0.0, -0.1, 0.0], [-0.1, -0.2, -0.9, -1.0, 0.8, 1.0]]
 )
