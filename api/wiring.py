@@ -11,10 +11,17 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from api.embedded import EmbeddedPostgres
+from api.forecasting.service import ForecastService
+from api.histories import Histories
 from api.jobs.queue import JobQueue
 from api.migrating import SchemaBehind, migrate, unreachable, verify_schema
+from api.recommendations.champions import Champions
+from api.recommendations.service import RecommendationService
+from api.services import Services
 from api.settings import Settings
+from api.training.learner import ModelLearner
 from api.training.service import TrainingService
+from api.training.signing import signing_key
 from domain.storage.sessions import Database
 
 logger = logging.getLogger("dunwell")
@@ -92,3 +99,43 @@ def open_training(server: DatabaseServer, database: Database) -> Iterator[Traini
         yield TrainingService(database, queue, lambda: datetime.now(UTC))
     finally:
         queue.close()
+
+
+@contextmanager
+def open_champions(database: Database, settings: Settings) -> Iterator[Champions]:
+    """The deciding models, and threads to score with."""
+    champions = Champions(database, signing_key(settings))
+    try:
+        yield champions
+    finally:
+        champions.close()
+
+
+@contextmanager
+def services_of(server: DatabaseServer, database: Database, settings: Settings) -> Iterator[Services]:
+    """Every use case, on a database that is fit for use."""
+    with open_training(server, database) as training, open_champions(database, settings) as champions:
+        histories = Histories(database, settings.home.absolute() / "histories")
+        yield Services(
+            database=database,
+            recommendations=RecommendationService(database, champions),
+            forecasts=ForecastService(histories, champions),
+            training=training,
+        )
+
+
+@asynccontextmanager
+async def open_services(server: DatabaseServer, settings: Settings) -> AsyncIterator[Services]:
+    """Every use case, with a pool of its own.
+
+    Raises:
+        DatabaseUnreachable, SchemaBehind, UnsafeRole: see `open_database`.
+    """
+    async with open_database(server) as database:
+        with services_of(server, database, settings) as services:
+            yield services
+
+
+def make_learner(settings: Settings) -> ModelLearner:
+    """What a worker trains with."""
+    return ModelLearner(signing_key(settings))

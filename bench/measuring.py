@@ -26,7 +26,9 @@ class Report:
         shown = f"{value:,.4g}" if isinstance(value, float) else value
         print(f"  {name}: {shown}", flush=True)
 
-    def goal(self, what: str, reached: float, *, at_most: float | None = None, at_least: float | None = None) -> bool:
+    def goal(
+        self, what: str, reached: float, *, at_most: float | None = None, at_least: float | None = None
+    ) -> bool:
         """Hold a figure against its goal; answers whether it is met."""
         met = (at_most is None or reached <= at_most) and (at_least is None or reached >= at_least)
         bound = f"at most {at_most:g}" if at_most is not None else f"at least {at_least:g}"

@@ -1,6 +1,6 @@
 """`make bench`: run every benchmark, or those named on the command line; exit status 1 when a goal is missed.
 
-A benchmark is a module of this folder with `NAME` and `run(report)`; in a process of its own, so that none warms another.
+A benchmark is a module of this folder with `run(report)`. Each has a process of its own, so that none warms another.
 """
 
 import importlib
@@ -18,7 +18,12 @@ def main(names: list[str]) -> int:
         return run_one(names[1])
     missed = 0
     for name in names or BENCHMARKS:
-        missed += subprocess.run([sys.executable, "-m", "bench.run", "--in-this-process", name], check=False).returncode != 0
+        missed += (
+            subprocess.run(
+                [sys.executable, "-m", "bench.run", "--in-this-process", name], check=False
+            ).returncode
+            != 0
+        )
     return 1 if missed else 0
 
 

@@ -43,7 +43,7 @@ def import_data_set(
     that could be loaded was. With --strict a bad row means exit status 1 and no change at all.
     """
     with edge.server() as server:
-        report = edge.wait_for(_import(server, tenant, folder, strict, rejects))
+        report = edge.wait_for(_import(server, tenant, folder, strict=strict, rejects=rejects))
     _show(report)
     if not report.applied:
         raise edge.CommandError(
@@ -56,8 +56,13 @@ def import_data_set(
         )
 
 
+def import_quietly(server: DatabaseServer, tenant: str, folder: Path, rejects: Path) -> None:
+    """Import a data set that is known to be good, with nothing but the progress bar to see."""
+    edge.wait_for(_import(server, tenant, folder, strict=False, rejects=rejects))
+
+
 async def _import(
-    server: DatabaseServer, tenant: str, folder: Path, strict: bool, rejects: Path
+    server: DatabaseServer, tenant: str, folder: Path, *, strict: bool, rejects: Path
 ) -> "ImportReport":
     from api.imports import import_folder
 

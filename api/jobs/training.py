@@ -1,7 +1,7 @@
 """Training as a durable workflow: begun once, finished once, whatever happens to the process in between.
 
 A step that was interrupted is done again from its start, so each leaves the same state when repeated: beginning keeps
-the first instant, exporting overwrites its folder, learning stores at most one version per run, promoting a champion
+the first instant, exporting keeps a whole export, learning stores at most one version per run, promoting a champion
 keeps it. The run's row is what people see; DBOS's own tables only say where to go on.
 """
 
@@ -40,7 +40,7 @@ class Learner(Protocol):
     """What a training does between the database and the database."""
 
     async def export(self, database: Database, tenant_id: int, *, as_of: datetime, folder: Path) -> None:
-        """Write the tenant's history as known at `as_of` into `folder`, replacing what is there."""
+        """Write the tenant's history as known at `as_of` into `folder`, unless it is there already and whole."""
         ...
 
     async def champion(self, database: Database, tenant_id: int) -> object | None:
@@ -115,8 +115,8 @@ class TrainingJobs(DBOSConfiguredInstance):
         """Train, judge and store; answers the version's id."""
         run = await self._report(tenant_id, run_id, "learning", 0.1)
         folder = self._kept(tenant_id, run_id)
-        if not folder.exists():  # another machine takes over: its disk never saw the export
-            await self._learner.export(self._database, tenant_id, as_of=run.as_of, folder=folder)
+        # Does nothing, unless another machine has taken over, whose disk never saw the export.
+        await self._learner.export(self._database, tenant_id, as_of=run.as_of, folder=folder)
         present = await self._learner.champion(self._database, tenant_id)
         loop = asyncio.get_running_loop()
         progress = _Reporter(

@@ -23,8 +23,9 @@ class SlowLearner:
             file.write(line + "\n")
 
     async def export(self, database: Database, tenant_id: int, *, as_of: datetime, folder: Path) -> None:
-        self._note("export")
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            self._note("export")
+            folder.mkdir(parents=True)
 
     async def champion(self, database: Database, tenant_id: int) -> object | None:
         return None

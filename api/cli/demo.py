@@ -1,0 +1,108 @@
+"""The verb behind `make run`: a demo portfolio taken through the whole flow, then served."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from api.cli import edge
+from api.cli.facts import import_quietly, write_demo_portfolio
+from api.cli.serving import HostOption, PortOption
+from api.cli.training import train_and_wait
+from api.settings import Settings
+from api.wiring import DatabaseServer, open_database
+from domain.storage.models import champion
+from domain.vocabulary import Promotion, Role
+
+TENANT = "demo"
+_DEBTORS = 5_000
+_SEED = 1
+
+
+@edge.app.command()
+def demo(host: HostOption = "127.0.0.1", port: PortOption = 8000) -> None:
+    """Simulate a portfolio of 5,000 debtors, import it, train on it, and serve it. The second time: serve it."""
+    from api.serving import serve
+
+    settings = edge.settings()
+    with edge.server() as server:
+        key = prepare(server, settings)
+        serve(server, settings, host, port, on_ready=lambda address: announce(address, key))
+
+
+def prepare(server: DatabaseServer, settings: Settings) -> str:
+    """Do what is still to be done of the demo, and answer its API key."""
+    folder = settings.home / TENANT
+    if not edge.wait_for(_has_tenant(server)):
+        edge.err.print(
+            "The demo: a portfolio is simulated, imported and learned from. The next start is quick."
+        )
+        edge.wait_for(_make_tenant(server))
+    if not edge.wait_for(_has_champion(server)):
+        if not (folder / "facts").exists():
+            _simulate(folder)
+        import_quietly(server, TENANT, folder / "facts", folder / "rejects.csv")
+        train_and_wait(server, TENANT, as_of=None, promote=Promotion.AUTO)
+    return _kept_key(server, folder / "key")
+
+
+def announce(address: str, key: str) -> None:
+    """Where everything is, and how to get in."""
+    edge.out.print(
+        f"""
+dunwell is serving at {address}
+
+  GraphiQL, with the first query of each kind of user ready:
+    {address}/graphql#key={key}
+
+  API key (ADMIN of the tenant "{TENANT}"): {key}
+
+Stop with Ctrl-C; the data stay.""",
+        markup=False,
+    )
+
+
+def _simulate(folder: Path) -> None:
+    # Under another name until it is whole: an interrupted simulation begins anew.
+    draft = folder / "draft" / "facts"
+    with edge.progress_bar(f"Simulating {_DEBTORS:,} debtors"):
+        truth = write_demo_portfolio(draft, debtors=_DEBTORS, seed=_SEED, end=datetime.now(UTC).date())
+    truth.replace(folder / truth.name)
+    draft.replace(folder / "facts")
+
+
+async def _has_tenant(server: DatabaseServer) -> bool:
+    async with open_database(server) as database:
+        return await database.tenant_id(TENANT) is not None
+
+
+async def _make_tenant(server: DatabaseServer) -> None:
+    from domain.storage.tenants import create_tenant
+
+    await create_tenant(server.owner_url, key=TENANT, name="Demo", currency="EUR")
+
+
+async def _has_champion(server: DatabaseServer) -> bool:
+    async with (
+        edge.tenant(server, TENANT) as (database, tenant_id),
+        database.transaction(tenant_id) as connection,
+    ):
+        return await champion(connection, tenant_id) is not None
+
+
+def _kept_key(server: DatabaseServer, path: Path) -> str:
+    """The demo's key, kept readable by this user alone: a demo whose key is lost would be of no use."""
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    key = edge.wait_for(_make_key(server))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(key + "\n")
+    return key
+
+
+async def _make_key(server: DatabaseServer) -> str:
+    from api.auth import create_key
+
+    async with edge.tenant(server, TENANT) as (database, tenant_id):
+        return await create_key(database, tenant_id, Role.ADMIN, label="make run", now=datetime.now(UTC))

@@ -1,0 +1,148 @@
+"""Verbs that ask the deciding model: recommend, forecast."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.answers import ForecastDimension, ForecastPolicy, Window
+from api.cli import edge
+from api.wiring import DatabaseServer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_CHUNK = 5_000
+
+OutOption = Annotated[
+    Path, typer.Option(metavar="FILE.parquet", dir_okay=False, help="The file to write, whole or not at all.")
+]
+
+
+@edge.app.command()
+def recommend(
+    tenant: edge.TenantOption,
+    out: OutOption,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=edge.instant, metavar="INSTANT", help="Send no earlier than this."),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", parser=edge.instant, metavar="INSTANT", help="Send before this."),
+    ] = None,
+    as_of: edge.AsOfOption = None,
+) -> None:
+    """The next best action of every debtor, as a Parquet file. Logs nothing.
+
+    A null channel means: leave this debtor alone. Weekday and hour are the debtor's own, send_at is UTC.
+    """
+    now = as_of or datetime.now(UTC)
+    within = _window(start, end, now)
+    with edge.server() as server:
+        written = edge.wait_for(_recommend(server, tenant, out, within, now))
+    edge.out.print(f"{written:,} recommendations are in {out}", markup=False)
+
+
+def _window(start: datetime | None, end: datetime | None, now: datetime) -> Window | None:
+    if start is None and end is None:
+        return None
+    window = Window(start or now, end or datetime.max.replace(tzinfo=UTC))
+    if window.start >= window.end:
+        raise edge.CommandError("BAD_PERIOD", "--from must come before --to.")
+    return window
+
+
+async def _recommend(
+    server: DatabaseServer, tenant: str, out: Path, within: Window | None, as_of: datetime
+) -> int:
+    from api.recommendations.bulk import recommend_everybody
+    from api.wiring import open_champions
+
+    async with edge.tenant(server, tenant) as (database, tenant_id):
+        with (
+            open_champions(database, edge.settings()) as champions,
+            edge.progress_bar("Recommending") as show,
+            _parts(out) as parts,
+        ):
+            return await recommend_everybody(
+                database, champions, tenant_id, within=within, as_of=as_of, write=parts, progress=show
+            )
+
+
+@contextmanager
+def _parts(out: Path) -> "Iterator[Callable[[pl.DataFrame], None]]":
+    """Takes frames one by one and leaves them as one file, which appears whole or not at all."""
+    import polars as pl
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+            parts: list[Path] = []
+
+            def write(frame: pl.DataFrame) -> None:
+                parts.append(Path(folder) / f"{len(parts):06}.parquet")
+                frame.write_parquet(parts[-1])
+
+            yield write
+            whole = Path(folder) / "whole.parquet"
+            if parts:
+                pl.scan_parquet(parts).sink_parquet(whole)
+                whole.replace(out)
+    except OSError as error:
+        raise edge.CommandError("FILE_NOT_WRITABLE", f"{out} cannot be written: {error.strerror}.") from None
+
+
+@edge.app.command()
+def forecast(
+    tenant: edge.TenantOption,
+    days: Annotated[int, typer.Option(min=1, max=90, help="How many days, from the last whole one on.")],
+    out: OutOption,
+    by: Annotated[
+        list[ForecastDimension] | None,
+        typer.Option(help="Split by this; may be given more than once.", case_sensitive=False),
+    ] = None,
+    policy: Annotated[
+        ForecastPolicy,
+        typer.Option(help="As sent lately, or as recommended.", case_sensitive=False),
+    ] = ForecastPolicy.CURRENT,
+    as_of: edge.AsOfOption = None,
+) -> None:
+    """Forecast the KPIs of the coming days, as a Parquet file: a row per KPI, key and day, null day for the total."""
+    now = as_of or datetime.now(UTC)
+    with edge.server() as server:
+        rows = edge.wait_for(_forecast(server, tenant, days, by or [], policy, now, out))
+    edge.out.print(f"{rows:,} rows are in {out}", markup=False)
+
+
+async def _forecast(
+    server: DatabaseServer,
+    tenant: str,
+    days: int,
+    by: Sequence[ForecastDimension],
+    policy: ForecastPolicy,
+    as_of: datetime,
+    out: Path,
+) -> int:
+    from api.forecasting.rows import frame_of
+    from api.wiring import services_of
+
+    async with edge.tenant(server, tenant) as (database, tenant_id):
+        with edge.progress_bar("Forecasting"), services_of(server, database, edge.settings()) as services:
+            made = await services.forecasts.forecast(
+                tenant_id, horizon_days=days, policy=policy, by=by, kpis=None, as_of=as_of
+            )
+    if made is None:
+        raise edge.CommandError(
+            "NOTHING_TO_FORECAST_FROM",
+            f"There is no model for {as_of.isoformat()} yet, or nothing was sent before it. Import, then: "
+            f"dunwell train --tenant {tenant}",
+        )
+    frame = frame_of(made, by)
+    with _parts(out) as write:
+        write(frame)
+    return frame.height

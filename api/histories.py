@@ -1,0 +1,152 @@
+"""A tenant's history from PostgreSQL as frames: all of it by way of files, or that of a few debtors at once."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.storage.history import CHANNEL_SEPARATOR, Rows, debtor_history, export_history
+from domain.storage.sessions import Database
+from ml.frames import INSTANT, SCHEMAS, History
+
+_ABOUT = "history.json"
+_KEY = pl.Int64()
+
+
+async def export(connection: AsyncConnection, tenant_id: int, *, as_of: datetime, folder: Path) -> None:
+    """Write what was known at `as_of` into `folder`, for `load`; replaces what is there."""
+    await asyncio.to_thread(_empty, folder)
+    exported = await export_history(connection, tenant_id, as_of=as_of, to=folder)
+    about = {
+        "as_of": exported.as_of.isoformat(),
+        "currency": exported.currency,
+        "rates": {currency: float(rate) for currency, rate in exported.rates.items()},
+    }
+    # Written last: a folder without it was left by an interrupted export.
+    await asyncio.to_thread((folder / _ABOUT).write_text, json.dumps(about), "utf-8")
+
+
+def exported(folder: Path) -> bool:
+    """Whether `folder` holds a whole export."""
+    return (folder / _ABOUT).exists()
+
+
+def load(folder: Path) -> History:
+    """The history that `export` wrote.
+
+    Raises:
+        OSError: there is none.
+        HistoryError: a value cannot be read as its type.
+    """
+    about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    frames = {name: _typed(pl.read_csv(folder / f"{name}.csv", infer_schema=False), name) for name in SCHEMAS}
+    return History(
+        as_of=datetime.fromisoformat(about["as_of"]),
+        currency=about["currency"],
+        rates=about["rates"],
+        **{name: _numbers_where_all_are(frame) for name, frame in frames.items()},
+    )
+
+
+async def read_history_of(
+    connection: AsyncConnection,
+    tenant_id: int,
+    debtor_ids: Sequence[int],
+    *,
+    as_of: datetime,
+    attributes: Sequence[str] = (),
+) -> History:
+    """The history of a few debtors, read from their rows alone.
+
+    attributes: names of custom `x_…` columns that the debtors' frame must have, null where nobody here has one.
+    """
+    read = await debtor_history(connection, tenant_id, as_of=as_of, debtor_ids=debtor_ids)
+    frames = {name: _typed(_texts(rows), name) for name, rows in read.frames.items()}
+    missing = [name for name in attributes if name not in frames["debtors"].columns]
+    frames["debtors"] = frames["debtors"].with_columns(
+        pl.lit(None, pl.String).alias(name) for name in missing
+    )
+    rates = {currency: float(rate) for currency, rate in read.rates.items()}
+    return History(as_of=read.as_of, currency=read.currency, rates=rates, **frames)
+
+
+class Histories:
+    """Whole histories, kept for a little while: what is asked again within `fresh` is answered from memory."""
+
+    def __init__(self, database: Database, folder: Path, *, fresh: timedelta = timedelta(minutes=1)) -> None:
+        """folder: where files may lie for a moment."""
+        self._database = database
+        self._folder = folder
+        self._fresh = fresh
+        self._kept: OrderedDict[int, tuple[float, datetime, History]] = OrderedDict()
+        self._reading = asyncio.Lock()
+
+    async def whole(self, tenant_id: int, *, as_of: datetime) -> History:
+        """Everything known at `as_of`, or at an instant shortly before it; the history says which."""
+        async with self._reading:  # two at once would read the same twice
+            kept = self._kept.get(tenant_id)
+            if kept is not None:
+                read_at, known, history = kept
+                recent = time.monotonic() - read_at < self._fresh.total_seconds()
+                if recent and timedelta(0) <= as_of - known <= self._fresh:
+                    return history
+            history = await self._read(tenant_id, as_of)
+            self._kept[tenant_id] = (time.monotonic(), as_of, history)
+            while len(self._kept) > 2:
+                self._kept.popitem(last=False)
+            return history
+
+    async def _read(self, tenant_id: int, as_of: datetime) -> History:
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as place:
+            folder = Path(place) / "history"
+            async with self._database.transaction(tenant_id) as connection:
+                await export(connection, tenant_id, as_of=as_of, folder=folder)
+            return await asyncio.to_thread(load, folder)
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+
+
+def _texts(rows: Rows) -> pl.DataFrame:
+    return pl.DataFrame(rows.rows, schema=list(rows.columns), orient="row", infer_schema_length=None)
+
+
+def _typed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """A frame as PostgreSQL spells it, by the types of `ml.frames`; custom attributes stay text."""
+    expressions = []
+    for column in frame.columns:
+        wanted = SCHEMAS[name].get(column, pl.String()) or _KEY
+        expressions.append(_read(pl.col(column), frame.schema[column], wanted))
+    return frame.with_columns(expressions)
+
+
+def _read(column: pl.Expr, found: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+    if found == pl.String and isinstance(wanted, pl.List):
+        # No channel at all comes as an empty text, which CSV does not tell from null.
+        split = column.fill_null("").str.split(CHANNEL_SEPARATOR)
+        return split.list.eval(pl.element().filter(pl.element() != ""))
+    if found == pl.String and wanted == INSTANT:
+        naive = column.str.strip_suffix("+00").str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us")
+        return naive.dt.replace_time_zone("UTC")
+    if found == pl.String and wanted == pl.Date:
+        return column.str.to_date("%Y-%m-%d")
+    return column.cast(wanted)
+
+
+def _numbers_where_all_are(frame: pl.DataFrame) -> pl.DataFrame:
+    """Custom attributes whose every value is a number become numbers."""
+    attributes = [name for name in frame.columns if name.startswith("x_")]
+    numbers = frame.select(pl.col(name).cast(pl.Float64, strict=False) for name in attributes)
+    numeric = [name for name in attributes if numbers[name].null_count() == frame[name].null_count()]
+    return frame.with_columns(numbers[name] for name in numeric)

@@ -1,0 +1,1 @@
+"""Recommendations as a use case: the deciding model, the facts of whoever is asked for, and the contact rules."""

@@ -1,0 +1,80 @@
+"""The models that decide, kept ready: read, checked and unpacked once per version, swapped without a restart."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from domain.storage.models import ModelVersion, deciding_version, load_artefact
+from domain.storage.sessions import Database
+from ml.artefact import load
+from ml.model import TrainedModel
+
+Result = TypeVar("Result")
+
+_KEPT = 8
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A model version and the model itself."""
+
+    version: ModelVersion
+    model: TrainedModel
+
+    @property
+    def attributes(self) -> list[str]:
+        """The debtors' custom `x_…` columns that the model was trained with."""
+        return [name for name in self.model.space.names if name.startswith("x_")]
+
+
+class Champions:
+    """Finds the deciding model of a tenant and lends threads to score with it: never the event loop's."""
+
+    def __init__(self, database: Database, key: bytes, *, threads: int = 2) -> None:
+        """key: what the artefacts are signed with."""
+        self._database = database
+        self._key = key
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="scoring")
+        self._kept: OrderedDict[tuple[int, int], asyncio.Future[TrainedModel]] = OrderedDict()
+
+    async def deciding(self, tenant_id: int, *, as_of: datetime) -> Champion | None:
+        """The champion, or at an earlier instant the model that knew nothing later; None when there is none.
+
+        Raises:
+            ArtefactError: the stored bytes are not what was signed, or not for this version of the product.
+        """
+        async with self._database.transaction(tenant_id) as connection:
+            version = await deciding_version(connection, tenant_id, as_of=as_of)
+        return Champion(version, await self._model(tenant_id, version.id)) if version else None
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Do computing work in one of the scoring threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _model(self, tenant_id: int, version_id: int) -> TrainedModel:
+        key = (tenant_id, version_id)
+        if key not in self._kept:  # whoever comes while it is read waits for the same reading
+            self._kept[key] = asyncio.ensure_future(self._read(tenant_id, version_id))
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        try:
+            return await asyncio.shield(self._kept[key])
+        except BaseException:
+            reading = self._kept.get(key)
+            if reading is not None and reading.done() and (reading.cancelled() or reading.exception()):
+                del self._kept[key]
+            raise
+
+    async def _read(self, tenant_id: int, version_id: int) -> TrainedModel:
+        async with self._database.transaction(tenant_id) as connection:
+            manifest, artefact = await load_artefact(connection, tenant_id, version_id)
+        return await self.run(lambda: load(manifest, artefact, self._key))

@@ -1,0 +1,162 @@
+"""Next best actions of segments and debtors, by the deciding model; logs nothing."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from api.answers import Recommendation, Window
+from api.histories import read_history_of
+from api.recommendations import translation
+from api.recommendations.champions import Champion, Champions
+from api.recommendations.hours import hours_of_debtors, hours_of_segments
+from domain.contact_rules import Reachability
+from domain.storage.models import champion as present_champion
+from domain.storage.reachability import reachability, zones_by_segment
+from domain.storage.reads.segments import list_segments
+from domain.storage.sessions import Database
+from domain.vocabulary import Channel
+from ml.actions import DebtorRecommendation, SegmentRecommendation
+from ml.decisions import debtor_recommendations, segment_recommendations
+from ml.frames import History
+
+_TABLES_KEPT = 64
+
+_Table = dict[str, SegmentRecommendation]
+
+
+class RecommendationService:
+    """`api.services.Recommendations`: segments from a table made once per model, debtors from their own rows alone."""
+
+    def __init__(self, database: Database, champions: Champions) -> None:
+        self._database = database
+        self._champions = champions
+        self._tables: OrderedDict[tuple[int, int, frozenset[Channel] | None], _Table] = OrderedDict()
+
+    async def for_segments(
+        self,
+        tenant_id: int,
+        *,
+        segments: Sequence[str] | None,
+        within: Window | None,
+        channels: frozenset[Channel] | None,
+        as_of: datetime,
+    ) -> Sequence[tuple[str, Recommendation]]:
+        """(segment key, recommendation) in the rules' order; `segments` None: every segment that has debtors."""
+        champion = await self._champions.deciding(tenant_id, as_of=as_of)
+        async with self._database.transaction(tenant_id) as connection:
+            known = await list_segments(connection, tenant_id)
+            zones = await zones_by_segment(connection, tenant_id)
+        wanted = [
+            segment.key
+            for segment in known
+            if (segment.debtor_count > 0 if segments is None else segment.key in segments)
+        ]
+        if champion is None:
+            return [(key, await self._no_model(tenant_id, as_of)) for key in wanted]
+        found = await self._segment_table(tenant_id, champion, wanted, zones, within, channels, as_of)
+        after, before = _span(within, as_of)
+        return [
+            (
+                key,
+                translation.for_segment(
+                    found[key].recommendation,
+                    champion.version.id,
+                    zone=next(iter(zones[key])) if len(zones.get(key, ())) == 1 else None,
+                    after=after,
+                    before=before,
+                ),
+            )
+            for key in wanted
+        ]
+
+    async def for_debtors(
+        self,
+        tenant_id: int,
+        debtor_ids: Sequence[int],
+        *,
+        within: Window | None,
+        channels: frozenset[Channel] | None,
+        as_of: datetime,
+    ) -> Mapping[int, Recommendation]:
+        """A recommendation for each debtor id asked (all belong to the tenant, at most 1,000)."""
+        champion = await self._champions.deciding(tenant_id, as_of=as_of)
+        async with self._database.transaction(tenant_id) as connection:
+            people = await reachability(connection, tenant_id, debtor_ids, known=as_of)
+            history = (
+                await read_history_of(connection, tenant_id, debtor_ids, as_of=as_of) if champion else None
+            )
+        if champion is None or history is None:
+            nothing = await self._no_model(tenant_id, as_of)
+            return dict.fromkeys(debtor_ids, nothing)
+        score = partial(decide, champion, history, people, within=within, channels=channels, as_of=as_of)
+        return await self._champions.run(score)
+
+    async def _no_model(self, tenant_id: int, as_of: datetime) -> Recommendation:
+        """Why nothing decides at `as_of`: no model at all, or none that knew no more than that."""
+        async with self._database.transaction(tenant_id) as connection:
+            latest = await present_champion(connection, tenant_id)
+        return translation.no_model(as_of, is_past=latest is not None)
+
+    async def _segment_table(
+        self,
+        tenant_id: int,
+        champion: Champion,
+        wanted: Sequence[str],
+        zones: Mapping[str, frozenset[str]],
+        within: Window | None,
+        channels: frozenset[Channel] | None,
+        as_of: datetime,
+    ) -> dict[str, SegmentRecommendation]:
+        """By segment; without a window it is made once per model and choice of channels."""
+        masks = hours_of_segments(zones, wanted, within)
+        key = (tenant_id, champion.version.id, channels)
+        table = {} if masks is not None else self._tables.setdefault(key, {})
+        missing = [segment for segment in wanted if segment not in table]
+        if missing:
+            found = await self._champions.run(
+                lambda: segment_recommendations(
+                    champion.model, now=as_of, segments=missing, channels=_names(channels), masks=masks
+                )
+            )
+            table.update({answer.segment: answer for answer in found})
+        while len(self._tables) > _TABLES_KEPT:
+            self._tables.popitem(last=False)
+        return table
+
+
+def decide(
+    champion: Champion,
+    history: History,
+    people: Mapping[int, Reachability],
+    *,
+    within: Window | None,
+    channels: frozenset[Channel] | None,
+    as_of: datetime,
+) -> dict[int, Recommendation]:
+    """Score debtors and put the answers into words; computing work, for a scoring thread.
+
+    people: whom to decide for; each must be in the history.
+    """
+    ids = list(people)
+    after, before = _span(within, as_of)
+    # What the rules allow is judged at the window's beginning, knowing what is known now.
+    hours = hours_of_debtors([people[key] for key in ids], at=after, window=within)
+    found: list[DebtorRecommendation] = debtor_recommendations(
+        champion.model, history, ids, now=as_of, channels=_names(channels), masks=hours
+    )
+    return {
+        key: translation.for_debtor(
+            answer.recommendation, champion.version.id, people[key], at=after, after=after, before=before
+        )
+        for key, answer in zip(ids, found, strict=True)
+    }
+
+
+def _span(within: Window | None, as_of: datetime) -> tuple[datetime, datetime | None]:
+    """From when, and before when, something may be sent."""
+    return (as_of, None) if within is None else (max(as_of, within.start), within.end)
+
+
+def _names(channels: frozenset[Channel] | None) -> list[str] | None:
+    return None if channels is None else sorted(channel.value for channel in channels)

@@ -1,0 +1,120 @@
+"""From the models' words to the API's answers: channels, weekdays, the next instant, what was blocked."""
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from api import answers
+from domain.contact_rules import Address, Reachability, blocks, next_lawful_instant
+from domain.kpis.messages import Weekday
+from domain.vocabulary import Channel
+from ml import actions
+
+_WEEKDAYS = list(Weekday)
+
+
+def no_model(as_of: datetime, *, is_past: bool) -> answers.Recommendation:
+    """The honest answer before the first model."""
+    reason = (
+        f"No model was trained on what was known at {as_of.isoformat()}; train one with that asOf."
+        if is_past
+        else "No model has been trained yet, so there is no telling what works here; train one."
+    )
+    return answers.Recommendation(answers.Evidence.INSUFFICIENT, None, reasons=(reason,))
+
+
+def for_segment(
+    found: actions.Recommendation,
+    version_id: int,
+    *,
+    zone: str | None,
+    after: datetime,
+    before: datetime | None,
+) -> answers.Recommendation:
+    """A segment's recommendation; `zone`: the one its debtors share, None when they share none."""
+    # A segment has no refusals and no requests of its own: the hours alone bind it.
+    anybody = None if zone is None else Reachability(zone, tuple(Address(channel) for channel in Channel))
+    return _recommendation(found, version_id, anybody, after=after, before=before)
+
+
+def for_debtor(
+    found: actions.Recommendation,
+    version_id: int,
+    debtor: Reachability,
+    *,
+    at: datetime,
+    after: datetime,
+    before: datetime | None,
+) -> answers.Recommendation:
+    """A debtor's recommendation, with the first lawful instant for each action and the rules that block channels."""
+    answer = _recommendation(found, version_id, debtor, after=after, before=before)
+    return replace(answer, blocked_by=standing_blocks(debtor, at))
+
+
+def standing_blocks(debtor: Reachability, at: datetime) -> tuple[answers.Block, ...]:
+    """What forbids a channel at `at` other than the hour of the day."""
+    found: dict[answers.Block, None] = {}
+    for channel in Channel:
+        for block in blocks(at, channel, debtor):
+            if not block.rule.split("@")[0].endswith("_HOURS"):
+                found[answers.Block(block.rule, block.message, block.channel, block.until)] = None
+    return tuple(found)
+
+
+def _recommendation(
+    found: actions.Recommendation,
+    version_id: int,
+    debtor: Reachability | None,
+    *,
+    after: datetime,
+    before: datetime | None,
+) -> answers.Recommendation:
+    translated = partial(_action, debtor=debtor, after=after, before=before)
+    return answers.Recommendation(
+        evidence=answers.Evidence(found.evidence.value),
+        best=translated(found.best) if found.best else None,
+        alternatives=tuple(translated(action) for action in found.alternatives),
+        reasons=found.reasons,
+        model_version_id=version_id,
+    )
+
+
+def _action(
+    action: actions.Action, *, debtor: Reachability | None, after: datetime, before: datetime | None
+) -> answers.Action:
+    channel = Channel(action.channel)
+    send_at = (
+        next_lawful_instant(after, action.weekday, action.hour, channel, debtor, before=before)
+        if debtor is not None
+        else None
+    )
+    return answers.Action(
+        channel=channel,
+        weekday=_WEEKDAYS[action.weekday],
+        hour=action.hour,
+        template=action.template,
+        send_at=send_at,
+        expected=_expected(action.expected),
+        reasons=action.reasons,
+    )
+
+
+def _expected(expected: actions.Expected) -> answers.Expected:
+    return answers.Expected(
+        delivery_rate=expected.delivery_rate,
+        open_rate=expected.open_rate,
+        click_rate=expected.click_rate,
+        conversion_rate=expected.conversion_rate or 0.0,
+        collected=tuple(answers.Money(money.amount, money.currency) for money in expected.collected),
+        cost=tuple(answers.Money(money.amount, money.currency) for money in expected.cost),
+        net=tuple(
+            answers.MoneyEstimate(money.amount, money.currency, money.low, money.high)
+            for money in expected.net
+        ),
+        seconds_to_open=_span(expected.seconds_to_open),
+        seconds_to_pay=_span(expected.seconds_to_pay),
+    )
+
+
+def _span(span: actions.Span | None) -> answers.Span | None:
+    return answers.Span(span.p50, span.p90) if span else None

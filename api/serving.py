@@ -1,0 +1,122 @@
+"""Running the API and the worker as processes, on a database that is fit for use."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import uvicorn
+
+from api.http import create_app
+from api.jobs.worker import Worker
+from api.settings import Settings
+from api.wiring import DatabaseServer, make_learner, open_database, open_services, training_folder
+from api.worker_child import WorkerChild
+
+#: How long requests under way may take to end after a stop was asked for.
+_DRAIN_SECONDS = 5
+
+
+class AddressInUse(Exception):
+    """The API cannot listen where it was told to."""
+
+    code = "ADDRESS_NOT_AVAILABLE"
+
+
+def serve(
+    server: DatabaseServer,
+    settings: Settings,
+    host: str,
+    port: int,
+    *,
+    on_ready: Callable[[str], None],
+) -> None:
+    """Serve until SIGINT or SIGTERM; on the embedded database with a worker beside it.
+
+    on_ready: called with the base address once requests are answered.
+
+    Raises:
+        AddressInUse: somebody else listens there.
+        DatabaseUnreachable, SchemaBehind, UnsafeRole: the database is not fit for use.
+    """
+    listener = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        asyncio.run(_check(server))
+        with (
+            WorkerChild() if server.embedded else nullcontext(),
+            asyncio.Runner(loop_factory=_loop) as runner,
+        ):
+            runner.run(_serve(server, settings, listener, lambda: on_ready(f"http://{shown}:{port}")))
+    finally:
+        listener.close()
+
+
+async def _check(server: DatabaseServer) -> None:
+    async with open_database(server):
+        pass
+
+
+async def _serve(
+    server: DatabaseServer, settings: Settings, listener: socket.socket, on_ready: Callable[[], None]
+) -> None:
+    async with open_services(server, settings) as services:
+        config = uvicorn.Config(
+            create_app(services, settings),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            server_header=False,
+        )
+        # uvicorn raises the signal that stopped it once more when it is done; by then the stop is under way.
+        with contextlib.suppress(KeyboardInterrupt):
+            await _Api(config, on_ready).serve(sockets=[listener])
+
+
+class _Api(uvicorn.Server):
+    """Says when it has begun to answer."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise AddressInUse(
+            f"The API cannot listen on {host}:{port} ({error.strerror}). "
+            "Stop what listens there, or choose another port: --port 8001"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - absent on Windows
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+@contextmanager
+def training_worker(server: DatabaseServer, settings: Settings) -> Iterator[Worker]:
+    """A worker in this process, on a database that is fit for use."""
+    asyncio.run(_check(server))
+    folder: Path = training_folder(settings)
+    with Worker(server.app_url, make_learner(settings), folder) as worker:
+        yield worker

@@ -1,0 +1,207 @@
+"""The verbs as people run them, on a PostgreSQL of one's own: what they print, what they change, how they fail."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.api.cli.command import Outcome, dunwell
+from tests.conftest import ROOT
+
+SAMPLE = ROOT / "tests" / "data" / "sample" / "facts"
+VERBS = [
+    ["migrate"],
+    ["tenant", "create"],
+    ["key", "create"],
+    ["import"],
+    ["train"],
+    ["recommend"],
+    ["forecast"],
+    ["simulate"],
+    ["serve"],
+    ["worker"],
+    ["export-schema"],
+    ["demo"],
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli")
+
+
+@pytest.fixture
+def run(home: Path, owner_url: str, tmp_path: Path):
+    def run(*arguments: str | Path, **variables: str | Path) -> Outcome:
+        return dunwell(
+            *arguments, cwd=tmp_path, **{"DUNWELL_HOME": home, "DUNWELL_DATABASE_URL": owner_url, **variables}
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def tenant(home: Path, owner_url: str) -> str:
+    done = dunwell(
+        "tenant",
+        "create",
+        "acme",
+        "--name",
+        "Acme",
+        cwd=home,
+        DUNWELL_HOME=home,
+        DUNWELL_DATABASE_URL=owner_url,
+    )
+    assert done.status == 0, done.err
+    return "acme"
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_explains_itself(run, verb: list[str]) -> None:
+    done = run(*verb, "--help")
+    assert done.status == 0
+    assert "Usage" in done.out
+
+
+def test_what_does_not_exist_yet_is_not_offered(run) -> None:
+    assert "plan" not in run("--help").out.split()
+    assert run("plan").status == 2
+
+
+def test_migrating_twice_says_the_same(run) -> None:
+    first, second = run("migrate"), run("migrate")
+    assert first.status == second.status == 0
+    assert first.out == second.out
+
+
+def test_a_key_is_printed_once_and_stored_as_a_hash(run, tenant: str, owner_url: str) -> None:
+    done = run("key", "create", "--tenant", tenant, "--role", "READER", "--label", "browser")
+    assert done.status == 0
+    key = done.out.strip()
+    assert key.startswith("dw_")
+    with psycopg.connect(owner_url) as connection:
+        stored = connection.execute(
+            "SELECT secret_sha256, label FROM api_key WHERE label = 'browser'"
+        ).fetchall()
+    assert len(stored) == 1
+    assert key.rpartition("_")[2].encode() not in stored[0][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["tenant", "create", "acme", "--name", "Again"], "TENANT_EXISTS"),
+        (["tenant", "create", "Not A Key", "--name", "X"], "BAD_TENANT_KEY"),
+        (["tenant", "create", "b", "--name", "B", "--currency", "EURO"], "BAD_CURRENCY"),
+        (["key", "create", "--tenant", "nobody", "--role", "ADMIN"], "TENANT_UNKNOWN"),
+        (["import", SAMPLE, "--tenant", "nobody"], "TENANT_UNKNOWN"),
+        (["train", "--tenant", "acme", "--as-of", "2999-01-01T00:00:00Z"], "BAD_USER_INPUT"),
+        (["forecast", "--tenant", "acme", "--days", "3", "--out", "f.parquet"], "NOTHING_TO_FORECAST_FROM"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, arguments, code: str) -> None:
+    done = run(*arguments)
+    assert done.status == 1
+    assert done.err.strip().splitlines()[-1].startswith(f"{code}: ")
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["train", "--tenant", "acme", "--as-of", "2026-01-01T00:00:00"], "+00:00 for UTC"),
+        (["train", "--tenant", "acme", "--as-of", "yesterday"], "2026-03-01T09:30:00+01:00"),
+        (["key", "create", "--tenant", "acme", "--role", "KING"], "ADMIN"),
+        (["forecast", "--tenant", "acme", "--days", "0", "--out", "f.parquet"], "--days"),
+        (["simulate", "world", "--debtors", "0", "--seed", "1"], "--debtors"),
+        (["import", "no-such-folder", "--tenant", "acme"], "no-such-folder"),
+    ],
+)
+def test_wrong_usage_says_what_is_right(run, arguments: list[str], hint: str) -> None:
+    done = run(*arguments)
+    assert done.status == 2
+    assert hint in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ({"DUNWELL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}, "DATABASE_UNREACHABLE"),
+        ({"DUNWELL_DATABASE_URL": "mysql://root@127.0.0.1/x"}, "BAD_SETTING"),
+        ({"DUNWELL_PROFILE": "prod"}, "BAD_SETTING"),
+        ({"DUNWELL_POSTGRES_PORT": "99999"}, "BAD_SETTING"),
+    ],
+)
+def test_a_wrong_environment_is_named_without_its_secrets(run, variables: dict[str, str], code: str) -> None:
+    done = run("tenant", "create", "c", "--name", "C", **variables)
+    assert done.status == 1
+    assert done.err.startswith(f"{code}: ")
+    assert "DUNWELL_" in done.err
+
+
+def test_a_schema_that_is_behind_is_refused(run, cluster_url: str) -> None:
+    done = run("serve", "--port", "18765", DUNWELL_DATABASE_URL=cluster_url)
+    assert done.status == 1
+    assert done.err.startswith("SCHEMA_NOT_CURRENT: ")
+    assert "dunwell migrate" in done.err
+
+
+def test_an_import_counts_and_lists_bad_rows(run, tenant: str, tmp_path: Path) -> None:
+    done = run("import", SAMPLE, "--tenant", tenant)
+    assert done.status == 0
+    assert "21 bad row(s)" in done.err
+    with (tmp_path / "rejects.csv").open() as file:
+        listed = list(csv.DictReader(file))
+    assert {row["file"] for row in listed} >= {"debtors.csv", "communications.parquet"}
+    assert all(row["code"] and row["reason"] for row in listed)
+
+
+def test_a_strict_import_with_bad_rows_changes_nothing(run, owner_url: str, tmp_path: Path) -> None:
+    assert run("tenant", "create", "strict", "--name", "Strict").status == 0
+    done = run("import", SAMPLE, "--tenant", "strict", "--strict", "--rejects", tmp_path / "bad.csv")
+    assert done.status == 1
+    assert "REJECTED: 21 bad row(s)" in done.err
+    assert (tmp_path / "bad.csv").exists()
+    with psycopg.connect(owner_url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM debtor JOIN tenant ON tenant.id = debtor.tenant_id WHERE tenant.key = 'strict'"
+        ).fetchone()
+    assert row == (0,)
+
+
+def test_a_folder_that_is_no_data_set_is_refused(run, tenant: str, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(SAMPLE, folder)
+    (folder / "holidays.csv").write_text("day\n")
+    done = run("import", folder, "--tenant", tenant)
+    assert done.status == 1
+    assert "holidays" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_simulation_is_importable_and_repeatable(run, tmp_path: Path) -> None:
+    arguments = ("--debtors", "20", "--seed", "3", "--end", "2026-05-01")
+    for name in ("one", "two"):
+        done = run("simulate", tmp_path / name, *arguments)
+        assert done.status == 0, done.err
+        assert (tmp_path / f"{name}.truth" / "world.json").exists()
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    assert run("tenant", "create", "simulated", "--name", "Simulated").status == 0
+    done = run("import", tmp_path / "one", "--tenant", "simulated", "--strict")
+    assert done.status == 0, done.err
+
+
+def test_a_folder_in_use_is_not_simulated_into(run, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    done = run("simulate", tmp_path / "mine", "--debtors", "5", "--seed", "1")
+    assert done.status == 1
+    assert done.err.splitlines()[-1].startswith("FOLDER_IN_USE: ")
+
+
+def test_the_schema_that_is_exported_is_the_one_committed(run) -> None:
+    assert run("export-schema").out == (ROOT / "schema.graphql").read_text()

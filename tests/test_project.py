@@ -1,0 +1,86 @@
+"""The project as a clone finds it: links that lead somewhere, commands that exist, locks that lock."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
+PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
+
+
+def tracked() -> list[Path]:
+    """Every file that a clone has."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [match[1] for match in _LINK.finditer(text_of(page)) if "://" not in match[1]]
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_commands_of_the_pages_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        asked = set(
+            re.findall(
+                r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"`[^`]+`|```.*?```", text_of(page), re.DOTALL))
+            )
+        )
+        assert asked <= targets, page
+
+
+def test_every_requirement_is_locked_with_hashes_and_without_addresses() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = (ROOT / name).read_text().splitlines()
+        pinned = [line for line in lines if line and not line.startswith((" ", "#"))]
+        assert all("==" in line for line in pinned)
+        assert not any("://" in line or "index-url" in line for line in lines)
+        assert sum("--hash=sha256:" in line for line in lines) >= len(pinned)
+
+
+def test_the_lock_covers_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locks = {"requirements.txt": project["dependencies"]}
+    locks["requirements-dev.txt"] = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    for name, asked in locks.items():
+        locked = {line.split("==")[0].split("[")[0] for line in (ROOT / name).read_text().splitlines()}
+        wanted = {re.split(r"[\s\[~>=;<!]", line)[0] for line in asked}
+        assert wanted <= locked, name
+
+
+def test_a_clone_needs_nothing_beside_it() -> None:
+    this = Path(__file__)
+    for path in tracked():
+        if path != this:
+            assert not re.search(r"\.\./shared|(^|[^A-Za-z0-9_.])/work/", text_of(path)), path
+
+
+def test_no_file_names_a_package_index() -> None:
+    hosts = re.compile(r"(pypi|pythonhosted|npmjs|crates)\.(org|com|io)|--(extra-)?index-url")
+    this = Path(__file__)
+    named = [
+        path for path in tracked() if path != this and path.suffix != ".gz" and hosts.search(text_of(path))
+    ]
+    assert named == [], named
+
+
+def test_ci_runs_the_tests() -> None:
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
