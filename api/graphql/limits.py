@@ -132,6 +132,12 @@ class Prepared:
     document: DocumentNode | None
     errors: list[GraphQLError]
 
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether it takes a name to know which operation is meant."""
+        definitions = self.document.definitions if self.document else ()
+        return sum(isinstance(each, OperationDefinitionNode) for each in definitions) > 1
+
 
 class Documents:
     """Reads and checks documents, and remembers the latest by their text."""
@@ -186,6 +192,9 @@ class PrepareDocument(SchemaExtension):
         prepared = self._documents.prepare(context.schema._schema, context.query or "")
         if prepared.document is None:
             raise prepared.errors[0]
+        if prepared.is_ambiguous and context._provided_operation_name is None:
+            message = "The document has several operations; name the one to run in operationName."
+            raise GraphQLError(message, extensions={"code": BAD_USER_INPUT})
         context.graphql_document = prepared.document
         self._errors = prepared.errors
         yield

@@ -58,8 +58,8 @@ PROMISE = {
 
 
 async def run(api: Api, name: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    (report,) = (await api.ask(operation(name), input=items)).values()
-    return report
+    (answer,) = (await api.ask(operation(name), input=items)).values()
+    return answer
 
 
 async def fill(api: Api) -> list[dict[str, Any]]:
@@ -159,7 +159,7 @@ async def test_segments_are_defined_and_apply_at_once(api_of, tenant_id: int) ->
         {"key": "BIG", "name": "Big balances", "where": {"balance": {"currency": "EUR", "gte": "1000"}}},
         {"key": "SMALL", "name": "The rest", "where": {"balance": {"currency": "EUR", "lt": 1000}}},
     ]
-    defined = (await api.ask(operation("DefineSegments"), input=rules))["defineSegments"]["segments"]
+    defined = (await run(api, "DefineSegments", rules))["segments"]
     assert defined == [{"key": "BIG", "debtorCount": 0}, {"key": "SMALL", "debtorCount": 1}]
     query = '{ debtorByReference(reference: "D1") { segment { key name where debtorCount } } }'
     assert (await api.ask(query))["debtorByReference"]["segment"] == {
@@ -173,7 +173,7 @@ async def test_segments_are_defined_and_apply_at_once(api_of, tenant_id: int) ->
 async def test_segments_that_cannot_be_are_an_answer_that_says_where(api_of, tenant_id: int) -> None:
     api = await api_of(tenant_id)
     rule = {"key": "A", "name": "A", "where": {"segment": {"eq": "B"}}}
-    refused = (await api.ask(operation("DefineSegments"), input=[rule]))["defineSegments"]
+    refused = await run(api, "DefineSegments", [rule])
     assert refused["code"] == "SEGMENT_IN_RULE"
     assert refused["path"] == ["input", "0", "where"]
 

@@ -1,0 +1,113 @@
+"""Bad arguments: each is told apart, named, and answered with BAD_USER_INPUT; nothing fails and nothing changes."""
+
+import base64
+
+import pytest
+
+from api.graphql.ids import global_id
+from tests.api.portfolio import Api
+
+CASES = [
+    ("{ debtors(first: -1) { totalCount } }", ["first"], "first is -1"),
+    ("{ debtors(first: 101) { totalCount } }", ["first"], "first is 101"),
+    ('{ debtors(after: "junk") { totalCount } }', ["after"], "not a cursor"),
+    ('{ debtors(after: "") { totalCount } }', ["after"], "not a cursor"),
+    ('{ node(id: "junk") { id } }', ["id"], "not an id"),
+    ('{ node(id: "") { id } }', ["id"], "not an id"),
+    (f'{{ node(id: "{base64.b64encode(b"Debtor:-1").decode()}") {{ id }} }}', ["id"], "not an id"),
+    (f'{{ node(id: "{global_id("Debtor", 10**30)}") {{ id }} }}', ["id"], "not an id"),
+    (f'{{ debtor(id: "{global_id("Account", 1)}") {{ id }} }}', ["id"], "of type Account"),
+    ('{ nodes(ids: ["junk"]) { id } }', ["ids"], "not an id"),
+    ("{ debtors(orderBy: [{field: BALANCE}]) { totalCount } }", ["orderBy", "0", "currency"], "name it"),
+    ('{ debtors(orderBy: [{field: NAME, currency: "EUR"}]) { totalCount } }', None, "only BALANCE"),
+    ('{ debtors(where: {balance: {currency: "euro"}}) { totalCount } }', None, "ISO 4217"),
+    (
+        '{ kpis(period: {from: "2026-05-01T00:00:00Z", to: "2026-04-01T00:00:00Z"}) { asOf } }',
+        ["period"],
+        "must be before",
+    ),
+    ("{ kpiForecast(horizonDays: 0, policy: CURRENT) { asOf } }", ["horizonDays"], "1 to 365"),
+    (
+        '{ segmentRecommendations(within: {from: "2026-05-02T00:00:00Z", to: "2026-05-01T00:00:00Z"}) '
+        "{ segment { key } } }",
+        ["within"],
+        "from must be before to",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "argument", "told"), CASES, ids=[case[0][:60] for case in CASES])
+async def test_an_argument_that_cannot_be_served(api: Api, query: str, argument, told: str) -> None:
+    error = await api.error(query)
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert told in error["message"]
+    assert error["path"]
+    if argument is not None:
+        assert error["extensions"]["argument"] == argument
+
+
+VALUES = [
+    ("DateTime", ["2026-05-01T00:00:00", "2026-13-01T00:00:00Z", "tomorrow", 7, "0001-01-01T00:00:00+14:00"]),
+    ("Decimal", ["NaN", "Infinity", "1e999999", "12,5", True, [], "", "9" * 40]),
+    ("Date", ["2026-02-30", "2026-2-3", "2026-05-01T00:00:00Z", 20260501]),
+]
+QUERIES = {
+    "DateTime": "query ($v: DateTime!) { debtors(where: {lastContactedAt: {gte: $v}}) { totalCount } }",
+    "Decimal": 'query ($v: Decimal!) { debtors(where: {balance: {currency: "EUR", gte: $v}}) { totalCount } }',
+    "Date": "query ($v: Date!) { debtors(where: {birthDate: {eq: $v}}) { totalCount } }",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(kind, value) for kind, values in VALUES for value in values], ids=str
+)
+async def test_a_value_that_is_none_of_its_type(api: Api, kind: str, value) -> None:
+    error = await api.error(QUERIES[kind], v=value)
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert f"{kind}:" in error["message"], "the message shows the right form"
+
+
+async def test_instants_are_read_with_any_offset_and_answered_in_utc(api: Api) -> None:
+    query = """query ($t: DateTime!) {
+        kpis(period: {from: "2026-04-01T00:00:00.5+02:00", to: "2026-05-01T00:00:00Z"}, asOf: $t) { asOf } }"""
+    for given in (
+        "2026-04-30T20:30:00.250000-03:30",
+        "2026-05-01T00:00:00.25Z",
+        "2026-05-01T02:00:00.250+02:00",
+    ):
+        assert (await api.ask(query, t=given))["kpis"]["asOf"] == "2026-05-01T00:00:00.250000Z"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'query { debtors(where: {name: {eq: "\\u0000"}}) { totalCount } }',
+        "query ($v: Channel!) { communications(where: {channel: {eq: $v}}) { totalCount } }",
+        "query ($v: Int!) { debtors(first: $v) { totalCount } }",
+        "{ debtors(first: 99999999999) { totalCount } }",
+        "{ communications(where: {channel: {eq: PIGEON}}) { totalCount } }",
+        "{ debtors(frist: 1) { totalCount } }",
+        "{ debtors { totalCuont } }",
+    ],
+)
+async def test_what_does_not_fit_the_schema_has_a_code(api: Api, query: str) -> None:
+    answer = await api.send(query, v="PIGEON")
+    assert answer.get("data") is None
+    assert answer["errors"][0]["extensions"]["code"] in ("BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED")
+
+
+async def test_filters_nested_without_end_are_refused_by_number(api: Api) -> None:
+    where: dict = {"country": {"eq": "ES"}}
+    for _ in range(13):
+        where = {"not": where}
+    error = await api.error("query ($w: DebtorWhere) { debtors(where: $w) { totalCount } }", w=where)
+    assert error["extensions"]["reason"] == "TOO_DEEP"
+    assert "12 levels" in error["message"]
+
+
+async def test_too_many_references_are_refused_with_the_number(api: Api) -> None:
+    query = "query ($r: [String!]!) { debtorRecommendations(references: $r) { reference } }"
+    error = await api.error(query, r=["D0000010"] * 1001)
+    assert error["extensions"]["argument"] == ["references"]
+    assert "1001" in error["message"]
+    assert len((await api.ask(query, r=["D0000010"] * 1000))["debtorRecommendations"]) == 1000

@@ -1,0 +1,113 @@
+"""Probes, metrics, the IDE, CORS, the log: what stands around the endpoint."""
+
+import json
+
+import httpx
+import pytest
+import structlog
+
+from api.graphql.types.debtors import Debtor
+from api.http import create_app
+from api.services import Services
+from api.settings import Settings
+from domain.storage.sessions import Database
+from tests.api.portfolio import NOW, Api
+
+
+async def test_health_and_readiness(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "ok"}
+    assert (await client.get("/readyz")).json() == {"status": "ok"}
+
+
+async def test_not_ready_without_a_database(services: Services) -> None:
+    gone = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    cut_off = Services(gone, services.recommendations, services.forecasts, services.training)
+    app = create_app(cut_off, Settings(), clock=lambda: NOW)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"
+    ) as client:
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+        answer = await client.post(
+            "/graphql", json={"query": "{ a }"}, headers={"Authorization": "Bearer dw_1_" + "a" * 43}
+        )
+        assert answer.status_code == 500
+        assert "127.0.0.1" not in answer.text
+    await gone.close()
+
+
+async def test_metrics_count_requests_by_route_and_status(services: Services) -> None:
+    app = create_app(services, Settings(), clock=lambda: NOW)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"
+    ) as client:
+        await client.post("/graphql", json={"query": "{ a }"})
+        await client.get("/debtor/Jane.Doe@example.org")
+        metrics = (await client.get("/metrics")).text
+    assert 'dunwell_http_requests_total{method="POST",route="/graphql",status="401"} 1.0' in metrics
+    assert 'dunwell_http_requests_total{method="GET",route="other",status="404"} 1.0' in metrics
+    assert "Jane" not in metrics
+
+
+async def test_the_ide_loads_from_here_alone_and_knows_the_three_users(client: httpx.AsyncClient) -> None:
+    page = await client.get("/graphql", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    for name in ("react.js", "react-dom.js", "graphiql.js", "graphiql.css", "start.js"):
+        assert f"/ide/{name}" in page.text
+        asset = await client.get(f"/ide/{name}")
+        assert asset.status_code == 200
+        assert len(asset.content) > 1000
+    start = (await client.get("/ide/start.js")).text
+    assert all(said in start for said in ("Front-end teams", "Campaign tools", "Ops"))
+    assert (await client.get("/ide/..%2fide.py")).status_code == 404
+
+
+async def test_the_queries_in_the_ide_are_good(client: httpx.AsyncClient, api: Api) -> None:
+    start = (await client.get("/ide/start.js")).text
+    queries = [part.split("`")[0] for part in start.split("= `#")[1:]]
+    assert len(queries) == 3
+    for query in queries:
+        await api.ask("#" + query, first=2)
+
+
+async def test_cors_is_off_unless_configured(client: httpx.AsyncClient, services: Services) -> None:
+    asking = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in (await client.options("/graphql", headers=asking)).headers
+    app = create_app(
+        services, Settings(cors_origins="https://shop.example, https://b.example"), clock=lambda: NOW
+    )
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"
+    ) as own:
+        allowed = await own.options("/graphql", headers=asking)
+        assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
+        refused = await own.options("/graphql", headers={**asking, "Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in refused.headers
+
+
+async def test_an_internal_error_is_masked_and_found_in_the_log_by_its_id(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret of Jane Doe")
+
+    monkeypatch.setattr(Debtor, "of", fail)
+    with structlog.testing.capture_logs() as logged:
+        error = await api.error('{ debtorByReference(reference: "D0000010") { name } }')
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    (entry,) = [line for line in logged if line["event"] == "internal_error"]
+    assert entry["error_id"] == error["extensions"]["errorId"]
+    assert entry["kind"] == "builtins.RuntimeError"
+    assert any(frame.startswith("test_around.py") for frame in entry["frames"])
+    assert "Jane" not in json.dumps([error, logged], default=str)
+
+
+async def test_the_access_log_has_who_and_how_long_but_not_what(api: Api) -> None:
+    with structlog.testing.capture_logs() as logged:
+        await api.ask("query ($r: String!) { debtorByReference(reference: $r) { name } }", r="Jane-Doe-7")
+    (entry,) = [line for line in logged if line["event"] == "request"]
+    assert entry["status"] == 200
+    assert entry["tenant"] == int(api.key.split("_")[1])
+    assert entry["milliseconds"] > 0
+    assert "Jane" not in json.dumps(logged, default=str)

@@ -1,0 +1,68 @@
+"""Operations larger than served are refused before they run, with the number; the contract's own fit."""
+
+import pytest
+from graphql import parse
+
+from api.graphql.limits import LIMITS, oversize
+from tests.api.portfolio import Api, operation, operation_names
+
+
+def nested(depth: int) -> str:
+    """A query so many levels deep."""
+    loop = "account { debtor { promises { edges { node { "
+    levels = depth - 5
+    text, opened = "{ promises { edges { node { ", 4
+    while levels > 0:
+        text += loop
+        opened += 5
+        levels -= 5
+    return text + "id" + " }" * opened
+
+
+BOMBS = [
+    (nested(40), "depth"),
+    ("{ " + " ".join(f"a{n}: segments {{ key }}" for n in range(31)) + " }", "aliases"),
+    ("{ " + " ".join(["__typename"] * 401) + " }", "fields"),
+    ("{ __typename " + "@include(if: true) " * 31 + "}", "directives"),
+    ("{ __typename " + "@nothing " * 31 + "}", "directives"),
+    (
+        "{ ...f0 } "
+        + " ".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(40))
+        + " fragment f40 on Query { __typename }",
+        "fields",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "limited"), BOMBS, ids=[bomb[1] + str(n) for n, bomb in enumerate(BOMBS)])
+async def test_a_bomb_is_refused_with_the_number(api: Api, query: str, limited: str) -> None:
+    answer = await api.send(query)
+    told = next(e["extensions"] for e in answer["errors"] if e["extensions"].get("limited") == limited)
+    assert told["code"] == "LIMIT_EXCEEDED"
+    assert told["found"] > told["limit"] == getattr(LIMITS, limited)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ " + "segments { key } " * 1500 + "}",
+        "#" * 90_000 + "\n{ __typename }" + "\n#" * 501,
+        "{ __typename }" + " " * 100_001,
+        "{" * 3000,
+        "{ debtors(where: " + "{and: " * 1200 + "{}" + "}" * 1200 + ") { totalCount } }",
+    ],
+)
+async def test_a_document_too_long_to_read_is_refused(api: Api, query: str) -> None:
+    answer = await api.send(query)
+    assert answer.get("data") is None
+    assert {e["extensions"]["code"] for e in answer["errors"]} <= {"LIMIT_EXCEEDED", "GRAPHQL_PARSE_FAILED"}
+
+
+@pytest.mark.parametrize("name", operation_names())
+def test_the_contracts_operations_fit(name: str) -> None:
+    assert oversize(parse(operation(name))) == []
+
+
+async def test_fragments_that_turn_in_circles_are_refused_by_validation(api: Api) -> None:
+    answer = await api.send("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }")
+    assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
