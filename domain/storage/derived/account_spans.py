@@ -8,26 +8,18 @@ Source: kpis.md, State of accounts and promises; `domain.accounts` is the same r
 #: A payment reversed at or before its own instant never counted. Binds tenant_id.
 ACCOUNT_SPANS = """
     SELECT a.id AS account_id, a.debtor_id, a.product, a.currency, a.opened_on, a.closed_on, a.due_on,
-           m.owed_from, m.owed_until, GREATEST(a.principal - m.paid, 0) AS balance
+           change.at AS owed_from, COALESCE(lead(change.at) OVER in_time, 'infinity') AS owed_until,
+           GREATEST(a.principal - sum(sum(change.amount)) OVER in_time, 0) AS balance
     FROM touched_debtor t
     JOIN account a ON a.tenant_id = :tenant_id AND a.debtor_id = t.debtor_id
-    JOIN (
-        SELECT account_id, at AS owed_from,
-               COALESCE(lead(at) OVER in_time, 'infinity') AS owed_until,
-               sum(sum(amount)) OVER in_time AS paid
-        FROM (
-            SELECT a.id AS account_id, '-infinity'::timestamptz AS at, 0 AS amount
-            FROM touched_debtor t JOIN account a ON a.tenant_id = :tenant_id AND a.debtor_id = t.debtor_id
-            UNION ALL
-            SELECT p.account_id, change.at, change.amount
-            FROM touched_debtor t
-            JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
-            CROSS JOIN LATERAL (VALUES (p.paid_at, p.amount), (p.reversed_at, -p.amount)) AS change (at, amount)
-            WHERE change.at IS NOT NULL AND (p.reversed_at IS NULL OR p.reversed_at > p.paid_at)
-        ) movement
-        GROUP BY account_id, at
-        WINDOW in_time AS (PARTITION BY account_id ORDER BY at)
-    ) m ON m.account_id = a.id"""
+    LEFT JOIN payment p ON p.tenant_id = :tenant_id AND p.account_id = a.id
+        AND (p.reversed_at IS NULL OR p.reversed_at > p.paid_at)
+    CROSS JOIN LATERAL (
+        VALUES ('-infinity'::timestamptz, 0), (p.paid_at, p.amount), (p.reversed_at, -p.amount)
+    ) AS change (at, amount)
+    WHERE change.at IS NOT NULL
+    GROUP BY a.tenant_id, a.id, change.at
+    WINDOW in_time AS (PARTITION BY a.id ORDER BY change.at)"""
 
 
 def with_account_spans(statement: str, *, many: bool) -> str:

@@ -13,7 +13,7 @@ from domain.collection_settings import CollectionSettings
 
 _ATTRIBUTE = text(
     """
-    WITH cause AS (
+    WITH cause AS MATERIALIZED (
         SELECT DISTINCT ON (p.id) p.id, c.id AS communication_id
         FROM touched_debtor t
         JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id AND p.communication_id IS NULL
@@ -25,7 +25,7 @@ _ATTRIBUTE = text(
                 THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
         JOIN communication c ON c.tenant_id = :tenant_id AND c.id = e.communication_id AND c.direction = 'OUTBOUND'
         ORDER BY p.id, e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
-    ), fresh AS (
+    ), fresh AS MATERIALIZED (
         SELECT p.id, COALESCE(p.communication_id, cause.communication_id) AS attributed_to
         FROM touched_debtor t
         JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
@@ -66,7 +66,7 @@ ATTRIBUTED_AT = """
 
 _CONVERT = text(
     f"""
-    WITH converted AS ({CONVERTED}), fresh AS (
+    WITH converted AS MATERIALIZED ({CONVERTED}), fresh AS MATERIALIZED (
         SELECT c.id, converted.converted_at
         FROM touched_debtor t
         JOIN communication c ON c.tenant_id = :tenant_id AND c.debtor_id = t.debtor_id

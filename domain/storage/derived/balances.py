@@ -19,7 +19,7 @@ TODAY = "(CAST(:now AS timestamptz) AT TIME ZONE d.time_zone)::date"
 # Numbers that are equal may be written at different scales (1.5, 1.50): compared too, so that the same facts in any
 # order are stored alike.
 _ACCOUNTS = """
-    fresh AS (
+    fresh AS MATERIALIZED (
         SELECT account_id, balance FROM account_span WHERE owed_from <= :now AND owed_until > :now
     )
     UPDATE account SET balance = fresh.balance

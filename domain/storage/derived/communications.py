@@ -17,11 +17,11 @@ from domain.storage.derived.segment_rules import SegmentProgram
 
 # Facts "before" an instant are those up to the microsecond before it, the resolution of every stored instant.
 _COMMUNICATIONS = f"""
-    only_account AS (
+    only_account AS MATERIALIZED (
         SELECT a.debtor_id, min(a.product) AS product, min(a.currency) AS currency
         FROM touched_debtor t JOIN account a ON a.tenant_id = :tenant_id AND a.debtor_id = t.debtor_id
         GROUP BY a.debtor_id HAVING count(*) = 1
-    ), converted AS ({CONVERTED}), stood AS (
+    ), converted AS MATERIALIZED ({CONVERTED}), stood AS (
         SELECT c.id, d.segment AS own_key,
                GREATEST(COALESCE(k.today - s.due_on, 0), 0) AS days_past_due,
                CASE WHEN c.account_id IS NULL THEN o.product ELSE own.product END AS product,
@@ -43,7 +43,7 @@ _COMMUNICATIONS = f"""
         LEFT JOIN account own ON own.tenant_id = :tenant_id AND own.id = c.account_id
         LEFT JOIN only_account o ON o.debtor_id = d.id
         OFFSET 0
-    ), fresh AS (
+    ), fresh AS MATERIALIZED (
         SELECT stood.id, {{segment_key}} AS segment_key, days_past_due, product, kpi_currency, converted_at
         FROM stood LEFT JOIN converted ON converted.id = stood.id
     )

@@ -72,7 +72,7 @@ _DEBTORS = f"""
               AND {OPEN_ON.format(today="k.today")}
         ) s
         OFFSET 0
-    ), fresh AS (
+    ), fresh AS MATERIALIZED (
         SELECT id, oldest_due_on, last_contacted_at, state_until, {{segment_key}} AS segment_key FROM stood
     )
     UPDATE debtor d

@@ -13,7 +13,7 @@ from domain.storage.derived.attribution import attribute_payments, convert_commu
 from domain.storage.derived.balances import derive_balances
 from domain.storage.derived.communications import derive_communications
 from domain.storage.derived.debtors import derive_debtors
-from domain.storage.derived.plans import FEW, planned
+from domain.storage.derived.plans import FEW, planned, refresh_statistics
 from domain.storage.derived.segment_rules import SegmentProgram, segment_program
 from domain.storage.derived.segment_sets import (
     SegmentSet,
@@ -130,6 +130,8 @@ async def _derive_touched(
     many: bool,
 ) -> None:
     demand = _Demand.by(merged, rules)
+    if many:
+        await refresh_statistics(connection)
     settings = await collection_settings(connection, tenant_id)
     if demand.attribution:
         await attribute_payments(connection, tenant_id, settings=settings)
