@@ -96,23 +96,23 @@ _KNOWN = {
 }
 
 _COHORT = """
-    SELECT {keys}known.id, sent_at, cost, currency, opened_at, clicked, landed, machine_opened,
-        unsubscribed, complained, bounced_hard, bounced_soft, paid.first_paid_at,
+    SELECT {keys}id, sent_at, cost, currency, opened_at, clicked, landed, machine_opened, unsubscribed, complained,
+        bounced_hard, bounced_soft,
         engaged OR (receipted AND NOT bounced_hard) OR (by_post AND NOT bounced_hard AND NOT bounced_soft)
             AS delivered
-    FROM known LEFT JOIN paid ON paid.communication_id = known.id"""
+    FROM known"""
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """The CTEs `known` and `cohort` (which needs `paid` of `attribution`) and how groups are told apart.
+    """The CTEs `known` and `cohort`, one row per communication, and how groups are told apart.
 
-    keys: the group columns, k0, k1, …, one per dimension. Binds as_of.
+    keys: the group columns, k0, k1, …, one per dimension. The CTEs bind as_of; they are written into each part of the
+    statement that uses them, since several scans in parallel cost less than one kept.
     """
 
     by: tuple[MessageDimension, ...]
-    known: CTE
-    sql: str
+    ctes: tuple[CTE, CTE]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -157,8 +157,12 @@ def cohort_of(
             *_conditions(where),
         )
     )
-    cohort = _COHORT.format(keys="".join(f"k{i}, " for i in range(len(dimensions))))
-    return Cohort(dimensions, known.cte("known"), cohort)
+    cohort = text(_COHORT.format(keys="".join(f"k{i}, " for i in range(len(dimensions))))).columns()
+    return Cohort(dimensions, (_inlined(known.cte("known")), _inlined(cohort.cte("cohort"))))
+
+
+def _inlined(cte: CTE) -> CTE:
+    return cte.prefix_with("NOT MATERIALIZED")
 
 
 def _conditions(where: MessageKpiWhere) -> list[ColumnElement[bool]]:

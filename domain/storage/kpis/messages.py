@@ -4,7 +4,7 @@ One statement answers, so that counts, money and reaction times are of one snaps
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -24,9 +24,16 @@ from domain.kpis.requests import (
 )
 from domain.storage.kpis.attribution import ATTRIBUTION, attribution_windows
 from domain.storage.kpis.cohort import Cohort, cohort_of
-from domain.storage.kpis.reactions import SPANS, Span, censored_median, group_by, observed
+from domain.storage.kpis.reactions import (
+    SPANS,
+    Span,
+    censored_median,
+    group_by,
+    observed,
+    opening,
+)
 
-_COUNTS = (
+_COUNTS = (  # besides `converted`, which comes with the payments
     ("sent", "true"),
     ("delivered", "delivered"),
     ("hard_bounced", "bounced_hard AND NOT delivered"),
@@ -35,17 +42,18 @@ _COUNTS = (
     ("machine_opened", "machine_opened AND opened_at IS NULL"),
     ("clicked", "clicked"),
     ("landed", "landed"),
-    ("converted", "first_paid_at IS NOT NULL"),
     ("unsubscribed", "unsubscribed"),
     ("complained", "complained"),
 )
+_COUNT_NAMES = tuple(name for name, _ in _COUNTS)
 
 
 @dataclass(slots=True)
 class _Group:
     """The parts of one group's row as they come in."""
 
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Sequence[int] = (0,) * len(_COUNTS)
+    converted: int = 0
     collected: dict[str, Decimal] = field(default_factory=dict)
     cost: dict[str, Decimal] = field(default_factory=dict)
     observed: dict[str, ReactionTime] = field(default_factory=dict)
@@ -83,54 +91,65 @@ async def message_kpis(
             },
         )
     ).all()
-    groups = [(cohort.key_of(stored), group) for stored, group in _groups(rows).items()]
+    groups = [(cohort.key_of(stored), group) for stored, group in _groups(rows, len(cohort.keys)).items()]
     groups.sort(key=lambda pair: cohort.place_of(pair[0]))
     return [_row(key, group) for key, group in groups]
 
 
 def _statement(cohort: Cohort, reactions: bool) -> TextualSelect:
     keys = cohort.keys
-    parts = [_size_part(keys), _counts_part(keys), _money_part("collected", keys), _money_part("cost", keys)]
+    parts = [*_size_and_count_parts(keys), _collected_part(keys), _converted_part(keys)]
     if reactions:
         parts += [part for span in SPANS for part in (_observed_part(span, keys), _median_part(span, keys))]
-    counts = ", ".join(f"count(*) FILTER (WHERE {condition})" for _, condition in _COUNTS)
-    written = {
-        "cohort": cohort.sql,
-        "counted": f"SELECT {_listed(keys)}ARRAY[{counts}] AS counts FROM cohort {group_by(keys)}",
-        "size": "SELECT count(*) AS groups FROM counted",
-    }
-    attribution = [text(sql).columns().cte(name) for name, sql in ATTRIBUTION.items()]
-    return (
-        text("\n    UNION ALL ".join(parts))
-        .columns()
-        .add_cte(
-            *attribution, cohort.known, *(text(sql).columns().cte(name) for name, sql in written.items())
-        )
-    )
+    written = {**ATTRIBUTION, **_counted(keys), "paying": _paying(keys)}
+    if reactions:
+        written["opening"] = opening(keys)
+    ctes = [text(sql).columns().cte(name) for name, sql in written.items()]
+    return text("\n    UNION ALL ".join(parts)).columns().add_cte(*cohort.ctes, *ctes)
 
 
-def _size_part(keys: Sequence[str]) -> str:
-    no_keys = "NULL, " * len(keys)
-    return f"""SELECT 'groups' AS part, NULL AS name, {no_keys}ARRAY[groups] AS counts, NULL::numeric AS amount,
-        NULL::float8[] AS seconds FROM size"""
-
-
-# Every part but 'groups' stays unevaluated when there are too many groups.
+# Every part but the size stays unevaluated when there are too many groups.
 _FITS = "(SELECT groups FROM size) <= :group_limit"
 
 
-def _counts_part(keys: Sequence[str]) -> str:
-    return f"SELECT 'counts', NULL, {_listed(keys)}counts, NULL, NULL FROM counted WHERE {_FITS}"
+def _counted(keys: Sequence[str]) -> dict[str, str]:
+    """Counts and cost in one pass, by group and currency of cost; and how many groups that makes."""
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in _COUNTS)
+    return {
+        "counted": f"""SELECT {_listed(keys)}currency, {counts}, sum(cost) AS cost
+            FROM cohort GROUP BY {_listed(keys)}currency""",
+        "size": f"SELECT count(*) AS groups FROM (SELECT DISTINCT {', '.join(keys) or '1'} FROM counted) groups",
+    }
 
 
-def _money_part(part: str, keys: Sequence[str]) -> str:
-    source, amount = {
-        "collected": ("attributed a JOIN cohort c ON c.id = a.communication_id", "a.amount"),
-        "cost": ("cohort c", "c.cost"),
-    }[part]
-    currency = "a.currency" if part == "collected" else "c.currency"
-    return f"""SELECT '{part}', {currency}, {_listed(keys)}NULL, sum({amount}), NULL
-        FROM {source} WHERE {_FITS} AND {amount} IS NOT NULL GROUP BY {_listed(keys)}{currency}"""
+def _paying(keys: Sequence[str]) -> str:
+    """The communications that were paid for, with the seconds that took; no seconds when paid before the start."""
+    return f"""
+        SELECT {_listed(keys)}id, delivered, sent_at, opened_at,
+            CASE WHEN first_paid_at >= sent_at THEN date_part('epoch', first_paid_at - sent_at) END AS sent_to_pay,
+            CASE WHEN first_paid_at >= opened_at THEN date_part('epoch', first_paid_at - opened_at) END AS open_to_pay
+        FROM paid JOIN cohort ON cohort.id = paid.communication_id"""
+
+
+def _size_and_count_parts(keys: Sequence[str]) -> tuple[str, str]:
+    no_keys = "NULL, " * len(keys)
+    counts = ", ".join(_COUNT_NAMES)
+    return (
+        f"""SELECT 'groups' AS part, NULL AS name, {no_keys}ARRAY[groups] AS counts, NULL::numeric AS amount,
+        NULL::float8[] AS seconds FROM size""",
+        f"SELECT 'counts', currency, {_listed(keys)}ARRAY[{counts}], cost, NULL FROM counted WHERE {_FITS}",
+    )
+
+
+def _collected_part(keys: Sequence[str]) -> str:
+    return f"""SELECT 'collected', a.currency, {_listed(keys)}NULL, sum(a.amount), NULL
+        FROM attributed a JOIN paying ON paying.id = a.communication_id WHERE {_FITS}
+        GROUP BY {_listed(keys)}a.currency"""
+
+
+def _converted_part(keys: Sequence[str]) -> str:
+    return f"""SELECT 'converted', NULL, {_listed(keys)}ARRAY[count(*)], NULL, NULL
+        FROM paying WHERE {_FITS} {group_by(keys)}"""
 
 
 def _observed_part(span: Span, keys: Sequence[str]) -> str:
@@ -147,8 +166,10 @@ def _listed(keys: Sequence[str]) -> str:
     return "".join(f"{key}, " for key in keys)
 
 
-def _groups(rows: Sequence[Row[Any]]) -> dict[tuple[Any, ...], _Group]:
+def _groups(rows: Sequence[Row[Any]], keys: int) -> dict[tuple[Any, ...], _Group]:
     groups: defaultdict[tuple[Any, ...], _Group] = defaultdict(_Group)
+    if not keys:
+        groups[()] = _Group()
     for row in rows:
         part, name, *stored, counts, amount, seconds = tuple[Any, ...](row)
         if part == "groups":
@@ -156,14 +177,15 @@ def _groups(rows: Sequence[Row[Any]]) -> dict[tuple[Any, ...], _Group]:
             continue
         group = groups[tuple(stored)]
         if part == "counts":
-            group.counts = {label: count for (label, _), count in zip(_COUNTS, counts, strict=True)}
+            group.counts = [sum(pair) for pair in zip(group.counts, counts, strict=True)]
+            if amount is not None:
+                group.cost[name] = amount
         elif part == "collected":
             group.collected[name] = amount
-        elif part == "cost":
-            group.cost[name] = amount
+        elif part == "converted":
+            group.converted = counts[0]
         elif part == "observed":
-            mean, p50, p90 = seconds
-            group.observed[name] = ReactionTime(counts[0], mean, p50, p90)
+            group.observed[name] = ReactionTime(counts[0], *seconds)
         else:
             group.medians[name] = seconds[0]
     return dict(groups)
@@ -177,5 +199,10 @@ def _row(key: MessageKpiKey, group: _Group) -> MessageKpiRow:
         for span in SPANS
     }
     return MessageKpiRow(
-        key=key, **group.counts, collected=group.collected, cost=group.cost, reaction=ReactionTimes(**times)
+        key=key,
+        **dict(zip(_COUNT_NAMES, group.counts, strict=True)),
+        converted=group.converted,
+        collected=group.collected,
+        cost=group.cost,
+        reaction=ReactionTimes(**times),
     )

@@ -1,7 +1,7 @@
 """Reaction times of a cohort's groups as SQL: observed ones, and the Kaplan–Meier median.
 
-Fragments over the CTE `cohort` of `domain.storage.kpis.cohort`. Source: kpis.md, `reaction`; `domain.kpis.formulas`
-has both formulas as functions, and tests hold the two together.
+Fragments over the CTEs `cohort` (of `domain.storage.kpis.cohort`), `counted` and `paying` (of `messages`); they bind
+as_of. `domain.kpis.formulas` has both formulas as functions, and tests hold the two together. Source: kpis.md.
 """
 
 from collections.abc import Sequence
@@ -10,70 +10,78 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `start` to `end` (columns of the cohort); `population`: who enters at the start."""
+    """A reaction time named `name`, which is also its column of seconds in the CTE `reached`.
+
+    Its Kaplan–Meier population is all that `population` holds, which enter at `started_at` and are counted by the
+    column `size` of `counted`. entered: which rows of `reached` are of it.
+    """
 
     name: str
-    start: str
-    end: str
+    reached: str
+    entered: str
     population: str
+    started_at: str
+    size: str
 
 
 SPANS = (
-    Span("sent_to_open", "sent_at", "opened_at", "delivered"),
-    Span("open_to_pay", "opened_at", "first_paid_at", "opened_at IS NOT NULL"),
-    Span("sent_to_pay", "sent_at", "first_paid_at", "delivered"),
+    Span("sent_to_open", "opening", "true", "cohort WHERE delivered", "sent_at", "delivered"),
+    Span("open_to_pay", "paying", "true", "opening WHERE true", "opened_at", "opened"),
+    Span("sent_to_pay", "paying", "delivered", "cohort WHERE delivered", "sent_at", "delivered"),
 )
 
 
-def observed(span: Span, keys: Sequence[str]) -> str:
-    """Rows of keys, count, mean, p50, p90 (seconds) over the communications that have the reaction."""
-    key_list = "".join(f"{key}, " for key in keys)
+def opening(keys: Sequence[str]) -> str:
+    """The CTE `opening`: the communications that were opened, with seconds."""
     return f"""
-        SELECT {key_list}count(*) AS n, avg(seconds) AS mean,
-            percentile_disc(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds) AS percentiles
-        FROM (SELECT {key_list}{_seconds(span)} AS seconds FROM cohort WHERE {_has(span)}) timed
-        {group_by(keys)}"""
+        SELECT {"".join(f"{key}, " for key in keys)}sent_at, opened_at,
+            date_part('epoch', opened_at - sent_at) AS sent_to_open
+        FROM cohort WHERE opened_at IS NOT NULL"""
+
+
+def observed(span: Span, keys: Sequence[str]) -> str:
+    """Rows of keys, n, mean and percentiles (p50, p90), in seconds, over the communications that have the reaction."""
+    return f"""
+        SELECT {"".join(f"{key}, " for key in keys)}count(*) AS n, avg({span.name}) AS mean,
+            percentile_disc(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY {span.name}) AS percentiles
+        FROM {span.reached} WHERE {span.name} IS NOT NULL {group_by(keys)}"""
 
 
 def censored_median(span: Span, keys: Sequence[str]) -> str:
-    """Rows of keys and the Kaplan–Meier median (seconds) of the groups in which it is reached.
+    """Rows of keys and the median (seconds) of the Kaplan–Meier estimate, of the groups in which it is reached.
 
-    With the i-th of n sorted times at risk count n - i + 1, survival after it is (n - i) / n times the product, over
-    the censored ones before it, of (n - j + 1) / (n - j): so sums of logarithms run over censored rows only, and
-    without any the comparison with one half is exact. The tolerance covers the rounding of those sums.
+    A timeline per group: the end reached (`happened`), and who leaves unobserved before the last end of all. Who stays
+    longer is never looked at, only counted, so the sort is over few. `leaving` is 1, but -1 at the instants at which
+    those who reached the end would have left unobserved, and 0 for the row that brings the population's size. The
+    tolerance covers the rounding of sums of logarithms: a survival of exactly one half is reached.
     """
-    key_list = "".join(f"{key}, " for key in keys)
+    listed = "".join(f"{key}, " for key in keys)
     partition = f"PARTITION BY {', '.join(keys)}" if keys else ""
+    events = f"FROM {span.reached} WHERE {span.name} IS NOT NULL AND {span.entered}"
+    left_at = f"date_part('epoch', CAST(:as_of AS timestamptz) - {span.started_at})"
+    early = f"""{span.started_at} >
+        CAST(:as_of AS timestamptz) - make_interval(secs => (SELECT max({span.name}) {events}))"""
     return f"""
-        SELECT {key_list}min(seconds) AS median
+        SELECT {listed}min(seconds) AS median
         FROM (
-            SELECT {key_list}seconds, happened, n, i,
-                sum(CASE WHEN NOT happened AND i < n THEN ln((n - i + 1)::float8 / (n - i)) END)
-                    OVER ({partition} ORDER BY seconds, i ROWS UNBOUNDED PRECEDING) AS log_spared
+            SELECT {listed}seconds, sum(CASE WHEN at_risk > 1 THEN ln(1 - 1.0::float8 / at_risk) ELSE '-Infinity' END)
+                OVER ({partition} ORDER BY seconds ROWS UNBOUNDED PRECEDING) AS log_survival
             FROM (
-                SELECT {key_list}seconds, happened,
-                    count(*) OVER ({partition}) AS n,
-                    row_number() OVER ({partition} ORDER BY seconds, happened DESC) AS i
+                SELECT {listed}seconds, happened, max(size) OVER ({partition}) - sum(leaving) OVER (
+                    {partition} ORDER BY seconds, happened DESC ROWS UNBOUNDED PRECEDING) + 1 AS at_risk
                 FROM (
-                    SELECT {key_list}{_has(span)} AS happened,
-                        CASE WHEN {_has(span)} THEN {_seconds(span)}
-                            ELSE date_part('epoch', CAST(:as_of AS timestamptz) - {span.start}) END AS seconds
-                    FROM cohort WHERE {span.population}
-                ) entered
+                    SELECT {listed}{span.name} AS seconds, true AS happened, 1 AS leaving, 0 AS size {events}
+                    UNION ALL
+                    SELECT {listed}{left_at}, false, 1, 0 FROM {span.population} AND {early}
+                    UNION ALL
+                    SELECT {listed}{left_at}, false, -1, 0 {events} AND {early}
+                    UNION ALL
+                    SELECT {listed}'Infinity', false, 0, sum({span.size})::bigint FROM counted {group_by(keys)}
+                ) timeline
             ) ranked
-        ) survivors
-        WHERE happened AND 2 * (n - i) * exp(coalesce(log_spared, 0)) <= n * (1 + 1e-12)
-        {group_by(keys)}"""
-
-
-def _has(span: Span) -> str:
-    return (
-        "opened_at IS NOT NULL" if span.end == "opened_at" else f"coalesce({span.end} >= {span.start}, false)"
-    )
-
-
-def _seconds(span: Span) -> str:
-    return f"date_part('epoch', {span.end} - {span.start})"
+            WHERE happened
+        ) survival
+        WHERE log_survival <= ln(0.5::float8) + 1e-9 {group_by(keys)}"""
 
 
 def group_by(keys: Sequence[str]) -> str:
