@@ -81,12 +81,15 @@ def be_modest() -> None:
         os.nice(_NICENESS)
 
 
-def call_when_input_ends(action: threading.Event) -> None:
-    """Set `action` once standard input is closed, that is when the parent has gone."""
+def end_with_parent() -> None:
+    """End this process at once when its standard input does, that is when the parent has gone.
+
+    At once, as nothing is lost by it: jobs are durable, and locks end with their process.
+    """
 
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 4096):
             pass
-        action.set()
+        os._exit(0)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()

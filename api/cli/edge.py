@@ -147,7 +147,8 @@ def progress_bar(title: str) -> Iterator[Callable[[str, float], None]]:
         task = bar.add_task(title, total=1.0)
 
         def show(stage: str, share: float) -> None:
-            bar.update(task, description=f"{title}: {stage}" if stage else title, completed=share)
+            # Short of 1 until the end: at 1 the clock would stop.
+            bar.update(task, description=f"{title}: {stage}" if stage else title, completed=min(share, 0.999))
 
         yield show
         bar.update(task, description=title, completed=1.0)

@@ -35,14 +35,14 @@ def worker(
     ] = False,
 ) -> None:
     """Work on background jobs (trainings) until stopped; what is unfinished then is carried on by the next worker."""
-    from api.worker_child import be_modest, call_when_input_ends
+    from api.worker_child import be_modest, end_with_parent
 
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     if until_input_ends:
         be_modest()
-        call_when_input_ends(ending)
+        end_with_parent()
     status = 0
     try:
         with edge.server() as server:

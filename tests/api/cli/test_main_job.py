@@ -1,0 +1,160 @@
+"""The main job by its commands, on a small simulated portfolio: train through a kill -9, recommend, forecast."""
+
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+
+from api.recommendations.bulk import SCHEMA
+from tests.api.cli.command import Outcome, dunwell, environment
+
+AS_OF = "2026-05-01T00:00:00Z"
+DEBTORS = 300
+
+
+class Portfolio:
+    """A tenant with an imported portfolio, and the commands on it."""
+
+    def __init__(self, place: Path, owner_url: str) -> None:
+        self.place = place
+        self.owner_url = owner_url
+        self.variables = {"DUNWELL_HOME": place / "home", "DUNWELL_DATABASE_URL": owner_url}
+
+    def dunwell(self, *arguments: str | Path, seconds: float = 200) -> Outcome:
+        return dunwell(*arguments, cwd=self.place, seconds=seconds, **self.variables)
+
+    def start_training(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "api.cli", "train", "--tenant", "main", "--as-of", AS_OF],
+            cwd=self.place,
+            env=environment(**self.variables),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def runs(self) -> list[tuple[int, str, float, int | None]]:
+        with psycopg.connect(self.owner_url) as connection:
+            return connection.execute(
+                "SELECT r.id, r.status, r.progress, r.model_version_id FROM training_run r"
+                " JOIN tenant t ON t.id = r.tenant_id WHERE t.key = 'main' ORDER BY r.id"
+            ).fetchall()
+
+
+@pytest.fixture(scope="module")
+def portfolio(tmp_path_factory: pytest.TempPathFactory, owner_url: str) -> Portfolio:
+    portfolio = Portfolio(tmp_path_factory.mktemp("main"), owner_url)
+    for arguments in (
+        ("migrate",),
+        ("tenant", "create", "main", "--name", "Main"),
+        ("simulate", "world", "--debtors", str(DEBTORS), "--seed", "5", "--end", AS_OF[:10]),
+        ("import", "world", "--tenant", "main", "--strict"),
+    ):
+        done = portfolio.dunwell(*arguments)
+        assert done.status == 0, done.err
+    return portfolio
+
+
+@pytest.fixture(scope="module")
+def trained(portfolio: Portfolio) -> Portfolio:
+    """Trained, with a kill -9 in the middle."""
+    first = portfolio.start_training()
+    deadline = time.monotonic() + 120
+    while not (runs := portfolio.runs()) or runs[0][2] < 0.15:
+        assert time.monotonic() < deadline
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert portfolio.runs()[0][1] == "RUNNING"
+    done = portfolio.dunwell("train", "--tenant", "main", "--as-of", AS_OF)
+    assert done.status == 0, done.err
+    assert "Version 1" in done.out
+    return portfolio
+
+
+def test_a_training_killed_in_the_middle_is_the_one_that_finishes(trained: Portfolio) -> None:
+    runs = trained.runs()
+    assert len(runs) == 1
+    _, status, progress, version = runs[0]
+    assert (status, progress) == ("SUCCEEDED", 1.0)
+    assert version is not None
+    with psycopg.connect(trained.owner_url) as connection:
+        versions = connection.execute(
+            "SELECT v.version, v.status, length(v.artefact) > 0 FROM model_version v"
+            " JOIN tenant t ON t.id = v.tenant_id WHERE t.key = 'main'"
+        ).fetchall()
+    assert len(versions) == 1
+
+
+def test_every_debtor_gets_a_lawful_recommendation_or_none_with_a_reason(trained: Portfolio) -> None:
+    done = trained.dunwell("recommend", "--tenant", "main", "--out", "advice.parquet", "--as-of", AS_OF)
+    assert done.status == 0, done.err
+    advice = pl.read_parquet(trained.place / "advice.parquet")
+    assert advice.columns == list(SCHEMA)
+    assert advice.height == advice["debtor"].n_unique() == DEBTORS
+    contacted = advice.filter(pl.col("channel").is_not_null())
+    assert contacted.height > 0
+    assert contacted["hour"].is_between(8, 20).all()
+    assert contacted["send_at"].is_not_null().all()
+    assert (contacted["send_at"] >= datetime(2026, 5, 1, tzinfo=UTC)).all()
+    assert contacted["expected_conversion_rate"].is_between(0, 1).all()
+    assert contacted["currency"].is_not_null().all()
+    left_alone = advice.filter(pl.col("channel").is_null())
+    assert left_alone["send_at"].is_null().all()
+
+
+def test_a_window_bounds_when_to_send(trained: Portfolio) -> None:
+    window = ("--from", "2026-05-04T07:00:00Z", "--to", "2026-05-04T12:00:00Z")
+    done = trained.dunwell(
+        "recommend", "--tenant", "main", "--out", "monday.parquet", "--as-of", AS_OF, *window
+    )
+    assert done.status == 0, done.err
+    contacted = pl.read_parquet(trained.place / "monday.parquet").filter(pl.col("channel").is_not_null())
+    assert contacted.height > 0
+    assert (
+        contacted["send_at"]
+        .is_between(datetime(2026, 5, 4, 7, tzinfo=UTC), datetime(2026, 5, 4, 12, tzinfo=UTC), closed="left")
+        .all()
+    )
+
+
+def test_a_model_does_not_decide_about_a_past_it_learned_from(trained: Portfolio) -> None:
+    done = trained.dunwell(
+        "recommend", "--tenant", "main", "--out", "past.parquet", "--as-of", "2026-01-15T00:00:00Z"
+    )
+    assert done.status == 0, done.err
+    past = pl.read_parquet(trained.place / "past.parquet")
+    assert set(past["evidence"]) == {"INSUFFICIENT"}
+    assert past["channel"].is_null().all()
+
+
+@pytest.mark.parametrize("policy", ["CURRENT", "RECOMMENDED"])
+def test_a_forecast_has_a_row_for_each_day_and_a_total(trained: Portfolio, policy: str) -> None:
+    done = trained.dunwell(
+        "forecast", "--tenant", "main", "--days", "7", "--by", "CHANNEL", "--policy", policy,
+        "--as-of", AS_OF, "--out", f"{policy}.parquet",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    rows = pl.read_parquet(trained.place / f"{policy}.parquet")
+    assert rows.columns == ["kpi", "unit", "currency", "channel", "day", "p05", "p50", "p95"]
+    assert {"OPEN_RATE", "CONVERSION_RATE", "COLLECTED"} <= set(rows["kpi"])
+    days = rows.group_by("kpi", "currency", "channel").agg(
+        pl.col("day").n_unique().alias("days"), pl.col("day").is_null().sum().alias("totals")
+    )
+    assert set(days["days"]) == {8}
+    assert set(days["totals"]) == {1}
+    known = rows.drop_nulls(["p05", "p95"])
+    assert (known["p05"] <= known["p95"]).all()
+
+
+def test_a_file_that_cannot_be_written_is_named(trained: Portfolio) -> None:
+    (trained.place / "taken").write_text("a file, not a folder")
+    done = trained.dunwell("recommend", "--tenant", "main", "--out", "taken/advice.parquet", "--as-of", AS_OF)
+    assert done.status == 1
+    assert done.err.splitlines()[-1].startswith("FILE_NOT_WRITABLE: ")
