@@ -9,20 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from domain.currencies import CURRENCIES
-from domain.import_format.kinds import (
-    Amount,
-    Day,
-    Instant,
-    Kind,
-    Month,
-    Probability,
-    Shaped,
-    Text,
-    Truth,
-    Whole,
-    Word,
-    Zone,
-)
+from domain.import_format.kinds import Kind
+from domain.import_format.numbers import Amount, Probability, Whole
+from domain.import_format.texts import Shaped, Text, Truth, Word, Zone
+from domain.import_format.times import Day, Instant, Month
 from domain.rejections import RejectCode
 from domain.time_zones import COUNTRIES
 from domain.vocabulary import Channel, ContactRequestKind, Direction, EventKind, Source

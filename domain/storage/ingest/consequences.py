@@ -4,6 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rejections import RejectCode
+from domain.storage.ingest.scope import OF_TENANT
 from domain.storage.ingest.targets import TARGETS
 
 
@@ -13,23 +14,21 @@ async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
         await connection.execute(
             text(
                 "INSERT INTO locked_debtor SELECT d.id FROM debtor d JOIN resolved_debtors r "
-                "ON r.reference = d.reference WHERE d.tenant_id = :tenant_id AND NOT r.stored AND r.problem IS NULL"
+                f"ON r.reference = d.reference WHERE d.{OF_TENANT} AND NOT r.stored AND r.problem IS NULL"
             ),
             {"tenant_id": tenant_id},
         )
         source = (
             "SELECT d.id FROM debtor d JOIN resolved_debtors r ON r.reference = d.reference "
-            "WHERE d.tenant_id = :tenant_id AND r.changed AND r.problem IS NULL"
+            f"WHERE d.{OF_TENANT} AND r.changed AND r.problem IS NULL"
         )
     elif name == "events":
-        source = "SELECT DISTINCT debtor_id FROM fresh_event WHERE CAST(:tenant_id AS integer) IS NOT NULL"
+        source = "SELECT debtor_id FROM fresh_event"
     elif TARGETS[name].owner is None:
         return
     else:
-        source = (
-            f"SELECT unnest(ARRAY[debtor_id, old_debtor_id]) FROM resolved_{name} WHERE changed AND problem IS NULL "
-            "AND CAST(:tenant_id AS integer) IS NOT NULL"
-        )
+        either = "unnest(ARRAY[debtor_id, old_debtor_id])"
+        source = f"SELECT {either} FROM resolved_{name} WHERE changed AND problem IS NULL"
     await connection.execute(
         text(
             f"INSERT INTO touched_debtor SELECT DISTINCT id FROM ({source}) found (id) WHERE id IS NOT NULL "
@@ -46,7 +45,7 @@ async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str)
             await connection.execute(
                 text(
                     f"UPDATE {child} c SET debtor_id = r.debtor_id FROM resolved_accounts r "
-                    "WHERE c.tenant_id = :tenant_id AND c.account_id = r.stored_id "
+                    f"WHERE c.{OF_TENANT} AND c.account_id = r.stored_id "
                     "AND r.debtor_id <> r.old_debtor_id AND r.problem IS NULL"
                 ),
                 {"tenant_id": tenant_id},
@@ -55,7 +54,7 @@ async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str)
         # the one time that all events are read: no index leads from a communication to them
         await connection.execute(
             text(
-                "UPDATE event e SET source = r.channel FROM resolved_communications r WHERE e.tenant_id = :tenant_id "
+                f"UPDATE event e SET source = r.channel FROM resolved_communications r WHERE e.{OF_TENANT} "
                 "AND e.communication_id = r.stored_id AND e.source = r.old_channel AND r.channel <> r.old_channel "
                 "AND r.problem IS NULL"
             ),
@@ -68,7 +67,7 @@ async def refuse_to_move(connection: AsyncConnection, tenant_id: int) -> None:
     if not await _any_communication(connection, "debtor_id <> old_debtor_id"):
         return
     referring = " UNION ".join(
-        f"SELECT communication_id FROM {table} WHERE tenant_id = :tenant_id AND communication_id IN "
+        f"SELECT communication_id FROM {table} WHERE {OF_TENANT} AND communication_id IN "
         "(SELECT stored_id FROM resolved_communications WHERE debtor_id <> old_debtor_id)"
         for table in ("event", "payment", "promise")
     )

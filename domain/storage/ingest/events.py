@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.import_format import FORMAT
 from domain.rejections import RejectCode
+from domain.storage.ingest.scope import OF_TENANT
 from domain.storage.ingest.staging import CANDIDATE
 from domain.storage.ingest.upserts import given, merged_attributes, problem, reject_problems
 from domain.vocabulary import EventKind
@@ -33,13 +34,12 @@ async def record_events(connection: AsyncConnection, tenant_id: int) -> int:
     Leaves `fresh_event`: the new ones, as far as others care.
     """
     tenant = {"tenant_id": tenant_id}
-    await connection.execute(text(_RESOLVE), tenant)
-    candidates = await connection.scalar(text("SELECT count(*) FROM resolved_events WHERE problem IS NULL"))
+    resolved = await connection.execute(text(_RESOLVE), tenant)
+    candidates = resolved.rowcount - await reject_problems(connection, "events")
     await connection.execute(text(_CREATE_FRESH))
     fresh: int = (await connection.execute(text(_INSERT), tenant)).rowcount
-    if fresh < (candidates or 0):
-        await connection.execute(text(_FIND_CONFLICTS), tenant)
-    await reject_problems(connection, "events")
+    if fresh < candidates:
+        await connection.execute(text(_REJECT_CONFLICTS), tenant)
     if fresh:
         await connection.execute(text(_MERGE_INTO_FUNNEL), tenant)
     return fresh
@@ -59,13 +59,13 @@ def _resolve() -> str:
             COALESCE(s.automated, false) AS automated, s.detail,
             COALESCE(s.attributes, '{{}}') AS attributes, {problem(checks)} AS problem
         FROM staged_events s
-        LEFT JOIN debtor d ON d.tenant_id = :tenant_id AND d.reference = s.debtor
-        LEFT JOIN communication c ON c.tenant_id = :tenant_id AND c.reference = s.communication
+        LEFT JOIN debtor d ON d.{OF_TENANT} AND d.reference = s.debtor
+        LEFT JOIN communication c ON c.{OF_TENANT} AND c.reference = s.communication
         WHERE s.fate = {CANDIDATE}
     """
 
 
-def _find_conflicts() -> str:
+def _reject_conflicts() -> str:
     """A known reference with another value in a column that came: of what is given, all must be as stored."""
     table = FORMAT["events"]
     differs = [
@@ -81,8 +81,9 @@ def _find_conflicts() -> str:
         )
     ]
     return f"""
-        UPDATE resolved_events s SET problem = 'reference {RejectCode.CONFLICT.value}' FROM event t
-        WHERE t.tenant_id = :tenant_id AND t.reference = s.reference AND s.problem IS NULL
+        INSERT INTO rejected SELECT 'events', s.line, 'reference', '{RejectCode.CONFLICT.value}'
+        FROM resolved_events s JOIN event t ON t.{OF_TENANT} AND t.reference = s.reference
+        WHERE s.problem IS NULL
         AND ({" OR ".join(differs)} OR {merged_attributes()} IS DISTINCT FROM t.attributes)
     """
 
@@ -102,7 +103,7 @@ def _merge_into_funnel() -> str:
         UPDATE communication c SET {", ".join(sets)}
         FROM (SELECT communication_id, {", ".join(firsts)} FROM fresh_event
               WHERE communication_id IS NOT NULL GROUP BY communication_id) f
-        WHERE c.tenant_id = :tenant_id AND c.id = f.communication_id AND ({" OR ".join(earlier)})
+        WHERE c.{OF_TENANT} AND c.id = f.communication_id AND ({" OR ".join(earlier)})
     """
 
 
@@ -119,5 +120,5 @@ _INSERT = f"""
     )
     INSERT INTO fresh_event SELECT * FROM fresh
 """
-_FIND_CONFLICTS = _find_conflicts()
+_REJECT_CONFLICTS = _reject_conflicts()
 _MERGE_INTO_FUNNEL = _merge_into_funnel()

@@ -7,6 +7,8 @@ side by side, and no two wait for each other in a circle.
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.storage.ingest.scope import OF_TENANT
+
 #: Import tables with a column `debtor`, and those whose stored row belongs to a debtor that the staged one may leave.
 _NAME_A_DEBTOR = ("accounts", "contact_points", "contact_requests", "communications", "events")
 _OWNED = {
@@ -22,22 +24,14 @@ _NAME_AN_ACCOUNT = ("payments", "promises")
 async def lock_debtors(connection: AsyncConnection, tenant_id: int, staged: frozenset[str]) -> None:
     """Lock every stored debtor that the staged rows may touch.
 
-    Leaves `locked_debtor(id)` and an empty `touched_debtor(debtor_id)`. The lock is FOR NO KEY UPDATE: it does not
-    hinder references to the debtor.
+    They are in `locked_debtor` then. The lock is FOR NO KEY UPDATE: it does not hinder references to the debtor.
     """
-    tenant = {"tenant_id": tenant_id}
-    await connection.execute(
-        text("CREATE TEMP TABLE touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP")
-    )
-    await connection.execute(
-        text(f"CREATE TEMP TABLE locked_debtor ON COMMIT DROP AS {_may_touch(staged)}"), tenant
-    )
     await connection.execute(
         text(
-            "SELECT count(*) FROM (SELECT FROM debtor WHERE tenant_id = :tenant_id "
-            "AND id IN (SELECT id FROM locked_debtor) ORDER BY id FOR NO KEY UPDATE) locked"
+            f"WITH locked AS (SELECT id FROM debtor WHERE {OF_TENANT} AND id IN ({_may_touch(staged)}) "
+            "ORDER BY id FOR NO KEY UPDATE) INSERT INTO locked_debtor SELECT id FROM locked"
         ),
-        tenant,
+        {"tenant_id": tenant_id},
     )
 
 
@@ -63,12 +57,12 @@ def _may_touch(staged: frozenset[str]) -> str:
 def _debtors_named(name: str, column: str) -> str:
     return (
         f"SELECT d.id FROM debtor d JOIN (SELECT DISTINCT {column} AS reference FROM staged_{name} WHERE fate = 0) s "
-        "ON s.reference = d.reference WHERE d.tenant_id = :tenant_id"
+        f"ON s.reference = d.reference WHERE d.{OF_TENANT}"
     )
 
 
 def _owners(name: str, table: str, column: str) -> str:
     return (
         f"SELECT t.debtor_id FROM {table} t JOIN staged_{name} s ON s.{column} = t.reference "
-        "WHERE t.tenant_id = :tenant_id AND s.fate = 0"
+        f"WHERE t.{OF_TENANT} AND s.fate = 0"
     )

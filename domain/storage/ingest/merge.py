@@ -17,7 +17,7 @@ from domain.storage.ingest.consequences import follow_parents, touch
 from domain.storage.ingest.events import record_events
 from domain.storage.ingest.locks import lock_debtors, touched_unlocked
 from domain.storage.ingest.report import MergeReport, Progress, Rejection, TableReport
-from domain.storage.ingest.staging import REPETITION, stage
+from domain.storage.ingest.staging import REPETITION, Staged, plan_as_usual, stage
 from domain.storage.ingest.upserts import Interleaved, upsert
 
 #: How often a merge looks again when other writers keep changing what it looked at.
@@ -47,12 +47,10 @@ async def merge(
     Raises:
         IngestContention: other writers would not let it finish; safe to send again.
     """
-    lines = await stage(connection, batches)
-    staged = frozenset(lines)
-    accepted = await _write(connection, tenant_id, staged, progress)
-    await _reject_repetitions(connection, staged)
+    staged = await stage(connection, batches)
+    accepted = await _write(connection, tenant_id, staged.tables, progress)
     report = MergeReport(
-        {name: await _count(connection, name, lines[name], accepted[name]) for name in lines}
+        {name: await _count(connection, staged, name, accepted[name]) for name in staged.lines}
     )
     if on_rejection is not None and report.rejected:
         await _tell(connection, on_rejection)
@@ -63,6 +61,7 @@ async def merge(
     if merged:
         if progress:
             progress("derive", 0, 1)
+        await plan_as_usual(connection, staged)
         await derive(connection, tenant_id, merged=merged, now=now)
         if progress:
             progress("derive", 1, 1)
@@ -101,26 +100,26 @@ async def _write_table(connection: AsyncConnection, tenant_id: int, name: str, s
     return count
 
 
-async def _reject_repetitions(connection: AsyncConnection, staged: frozenset[str]) -> None:
-    """A repetition of a rejected row is a bad line as well."""
-    for name in staged:
-        same_key = " AND ".join(f"again.{key} = s.{key}" for key in FORMAT[name].key)
+async def _count(connection: AsyncConnection, staged: Staged, name: str, accepted: int) -> TableReport:
+    """The table's report, once the repetitions of refused rows are listed as well: they are bad lines too."""
+    lines, of_table = staged.lines[name], {"name": name}
+    if name in staged.repeated:
+        same_key = " AND ".join(f"again.{key} = r.{key}" for key in FORMAT[name].key)
         await connection.execute(
             text(
-                f"INSERT INTO rejected SELECT '{name}', again.line, r.column_name, r.code FROM rejected r "
-                f"JOIN staged_{name} s ON s.line = r.line JOIN staged_{name} again ON {same_key} "
-                f"WHERE r.table_name = '{name}' AND again.fate = {REPETITION} AND s.fate <> {REPETITION}"
-            )
+                "INSERT INTO rejected SELECT bad.table_name, again.line, bad.column_name, bad.code "
+                f"FROM repeated_{name} r JOIN rejected bad ON bad.table_name = :name AND bad.line = r.first "
+                f"JOIN staged_{name} again ON {same_key} AND again.fate = {REPETITION} WHERE NOT r.differs"
+            ),
+            of_table,
         )
-
-
-async def _count(connection: AsyncConnection, name: str, lines: int, accepted: int) -> TableReport:
     found = (
         await connection.execute(
             text(
-                f"SELECT count(*) AS lines, count(DISTINCT s.fingerprint) AS rows FROM rejected r "
-                f"JOIN staged_{name} s ON s.line = r.line WHERE r.table_name = '{name}'"
-            )
+                "SELECT count(*) AS lines, count(DISTINCT s.fingerprint) AS rows FROM rejected r "
+                f"JOIN staged_{name} s ON s.line = r.line WHERE r.table_name = :name"
+            ),
+            of_table,
         )
     ).one()
     return TableReport(lines, accepted, lines - accepted - found.lines, found.rows)

@@ -5,10 +5,11 @@
 - line: where it stands; given: a bit per column present; fingerprint: equal for equal rows;
 - fate: 0 to be merged, 1 rejected, 2 the repetition of another row.
 
-`rejected` holds every bad line. Both go with the transaction.
+`rejected` holds every bad line, `locked_debtor` and `touched_debtor` what their names say. All go with the transaction.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column as SqlColumn
@@ -23,48 +24,82 @@ from domain.storage.ingest.targets import TARGETS
 
 CANDIDATE, REJECTED, REPETITION = 0, 1, 2
 
-#: From this many rows on the planner is told about them, and sorts get more memory.
-MANY_ROWS = 5_000
+#: From this many rows on the planner is told about them.
+_SOME_ROWS = 1_000
 
+#: From this many on it needn't be: they are joined by hashing whole tables, whatever it believes, with memory for it.
+_MANY_ROWS = 50_000
+
+_PLAN_FOR_MANY = "SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true)"
+_CREATE_WORKING_TABLES = """
+    CREATE TEMP TABLE rejected (table_name text, line integer, column_name text, code text) ON COMMIT DROP;
+    CREATE TEMP TABLE locked_debtor (id bigint) ON COMMIT DROP;
+    CREATE TEMP TABLE touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP
+"""
 _REJECTED_COLUMNS = ("table_name", "line", "column_name", "code")
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
-async def stage(connection: AsyncConnection, batches: Mapping[str, Iterable[Chunk]]) -> dict[str, int]:
-    """Fill the temporary tables; answer how many lines each table has.
+@dataclass(frozen=True)
+class Staged:
+    """lines: table → how many lines came. repeated: tables in which some key came more than once. many: see above."""
+
+    lines: dict[str, int]
+    repeated: frozenset[str]
+    many: bool
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables that came."""
+        return frozenset(self.lines)
+
+
+async def stage(connection: AsyncConnection, batches: Mapping[str, Iterable[Chunk]]) -> Staged:
+    """Fill the temporary tables; leaves those that later steps fill, empty.
 
     Chunks are read one at a time, so memory holds one of them whatever the size of a table.
     """
-    await connection.execute(
-        text(
-            "CREATE TEMP TABLE rejected (table_name text, line integer, column_name text, code text) ON COMMIT DROP"
-        )
+    driver = await _driver(connection)
+    await driver.execute(
+        ";".join([_CREATE_WORKING_TABLES, *(_create_staged(FORMAT[name]) for name in batches)])
     )
-    counts = {}
-    for name, table in FORMAT.items():
-        if name in batches:
-            counts[name] = await _stage_table(connection, table, batches[name])
-    if sum(counts.values()) >= MANY_ROWS:
-        await connection.execute(text("SET LOCAL work_mem = '128MB'"))
-    for name in counts:
-        await _settle_repetitions(connection, FORMAT[name])
-    return counts
+    lines = {
+        name: await _stage_table(connection, FORMAT[name], batches[name])
+        for name in FORMAT
+        if name in batches
+    }
+    many = max(lines.values(), default=0) >= _MANY_ROWS
+    if many:
+        await connection.execute(text(_PLAN_FOR_MANY))
+    repeated = [
+        name
+        for name, count in lines.items()
+        if count > 1 and await _settle_repetitions(connection, FORMAT[name])
+    ]
+    return Staged(lines, frozenset(repeated), many)
+
+
+async def plan_as_usual(connection: AsyncConnection, staged: Staged) -> None:
+    """Give the planner its freedom back, where it was taken."""
+    if staged.many:
+        await connection.execute(text("SET LOCAL enable_nestloop TO DEFAULT"))
+
+
+def _create_staged(table: TableFormat) -> str:
+    columns = ", ".join(f"{column.name} {_sql_type(table, column)}" for column in table.columns)
+    extra = ', name_key text COLLATE "C"' if table.name == "debtors" else ""
+    return (
+        f"CREATE TEMP TABLE staged_{table.name} (line integer, given bigint, fingerprint bigint, fate smallint, "
+        f"attributes jsonb, cleared text[], {columns}{extra}) ON COMMIT DROP"
+    )
 
 
 async def _stage_table(connection: AsyncConnection, table: TableFormat, chunks: Iterable[Chunk]) -> int:
-    columns = ", ".join(f"{column.name} {_sql_type(table, column)}" for column in table.columns)
-    extra = ', name_key text COLLATE "C"' if table.name == "debtors" else ""
-    await connection.execute(
-        text(
-            f"CREATE TEMP TABLE staged_{table.name} (line integer, given bigint, fingerprint bigint, fate smallint, "
-            f"attributes jsonb, cleared text[], {columns}{extra}) ON COMMIT DROP"
-        )
-    )
     count = 0
     for chunk in chunks:
         count += len(chunk.lines) + len(chunk.unreadable)
         await _copy_chunk(connection, table, chunk)
-    if count >= MANY_ROWS:
+    if _SOME_ROWS <= count < _MANY_ROWS:
         await connection.execute(text(f"ANALYZE staged_{table.name}"))
     return count
 
@@ -121,15 +156,19 @@ def _custom_attributes(rows: Rows) -> dict[str, Iterable[Any]]:
 
 
 async def _copy(connection: AsyncConnection, table: str, columns: Mapping[str, Iterable[Any]]) -> None:
-    raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
+    driver = await _driver(connection)
     await driver.copy_records_to_table(
         table, records=zip(*columns.values(), strict=True), columns=list(columns)
     )
 
 
-async def _settle_repetitions(connection: AsyncConnection, table: TableFormat) -> None:
-    """Of equal rows of one key keep the first; of unequal ones none."""
+async def _driver(connection: AsyncConnection) -> Any:
+    """asyncpg's own connection: it has COPY, and takes several statements at once."""
+    return (await connection.get_raw_connection()).driver_connection
+
+
+async def _settle_repetitions(connection: AsyncConnection, table: TableFormat) -> bool:
+    """Of equal rows of one key keep the first, of unequal ones none; whether there were any."""
     staged, keys = f"staged_{table.name}", ", ".join(table.key)
     same_key = " AND ".join(f"s.{key} = r.{key}" for key in table.key)
     found = await connection.execute(
@@ -140,7 +179,7 @@ async def _settle_repetitions(connection: AsyncConnection, table: TableFormat) -
         )
     )
     if not found.rowcount:
-        return
+        return False
     await connection.execute(
         text(
             f"INSERT INTO rejected SELECT '{table.name}', s.line, '{table.key[-1]}', '{RejectCode.CONFLICT.value}' "
@@ -154,3 +193,4 @@ async def _settle_repetitions(connection: AsyncConnection, table: TableFormat) -
             f"AND (r.differs OR s.line <> r.first)"
         )
     )
+    return True

@@ -12,6 +12,7 @@ from sqlalchemy import Table
 
 from domain.rejections import RejectCode
 from domain.storage import tables
+from domain.storage.ingest.scope import OF_TENANT
 from domain.time_zones import DEFAULT_TIME_ZONES
 
 
@@ -71,7 +72,7 @@ def _moves_money_of_another_currency(staged: frozenset[str]) -> str:
             else ""
         )
         clauses.append(
-            f"EXISTS (SELECT FROM {table} m WHERE m.tenant_id = :tenant_id AND m.account_id = t.id "
+            f"EXISTS (SELECT FROM {table} m WHERE m.{OF_TENANT} AND m.account_id = t.id "
             f"AND m.currency <> s.currency {corrected})"
         )
     return f"t.currency <> s.currency AND ({' OR '.join(clauses)})"
@@ -153,14 +154,14 @@ TARGETS: dict[str, Target] = {
             *("propensity", "decision_id"),
         ),
         parents=(_DEBTOR, _ACCOUNT, _AGENT),
-        joins="LEFT JOIN decision p_decision ON p_decision.tenant_id = :tenant_id AND p_decision.id = s.decision_id",
+        joins=f"LEFT JOIN decision p_decision ON p_decision.{OF_TENANT} AND p_decision.id = s.decision_id",
         checks=(
             _check("account", RejectCode.DEBTOR_MISMATCH, "p_account.debtor_id <> p_debtor.id"),
             _check(
                 "account",
                 RejectCode.DEBTOR_MISMATCH,
                 "p_account.id IS NULL AND e.account_id IS NOT NULL AND t.debtor_id <> p_debtor.id AND p_debtor.id <> "
-                "(SELECT a.debtor_id FROM account a WHERE a.tenant_id = :tenant_id AND a.id = e.account_id)",
+                f"(SELECT a.debtor_id FROM account a WHERE a.{OF_TENANT} AND a.id = e.account_id)",
             ),
             _check("currency", RejectCode.MISSING, "e.cost IS NOT NULL AND e.currency IS NULL"),
             _check(
@@ -188,7 +189,7 @@ TARGETS: dict[str, Target] = {
         ("amount", "currency", "promised_at", "due_on", "direction"),
         parents=(_ACCOUNT, _AGENT, _COMMUNICATION),
         computed={"debtor_id": "p_account.debtor_id"},
-        joins="LEFT JOIN debtor p_debtor ON p_debtor.tenant_id = :tenant_id AND p_debtor.id = p_account.debtor_id",
+        joins=f"LEFT JOIN debtor p_debtor ON p_debtor.{OF_TENANT} AND p_debtor.id = p_account.debtor_id",
         checks=(
             _CURRENCY_IS_THE_ACCOUNTS,
             _SAME_DEBTOR,

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.import_format import FORMAT, TableFormat
 from domain.rejections import RejectCode
 from domain.storage.ingest.consequences import refuse_to_move
+from domain.storage.ingest.scope import OF_TENANT
 from domain.storage.ingest.staging import CANDIDATE
 from domain.storage.ingest.targets import TARGETS, Target
 
@@ -15,6 +16,14 @@ _FOLLOWED = ("debtor_id", "channel")
 
 class Interleaved(Exception):
     """Another writer changed what this merge had looked at; look again."""
+
+
+_EXPECT = """
+    SELECT count(*) FILTER (WHERE problem IS NOT NULL) AS bad,
+        count(*) FILTER (WHERE problem IS NULL AND stored AND changed) AS changed,
+        count(*) FILTER (WHERE problem IS NULL AND NOT stored) AS new
+    FROM resolved_{name}
+"""
 
 
 async def upsert(connection: AsyncConnection, tenant_id: int, name: str, staged: frozenset[str]) -> int:
@@ -32,25 +41,27 @@ async def upsert(connection: AsyncConnection, tenant_id: int, name: str, staged:
     await connection.execute(text(_resolve(table, target, staged)), tenant)
     if name == "communications":
         await refuse_to_move(connection, tenant_id)
-    await reject_problems(connection, name)
-    updated = await connection.execute(text(_update(table, target)), tenant)
-    inserted = await connection.execute(text(_insert(table, target)), tenant)
-    expected = await connection.scalar(
-        text(f"SELECT count(*) FROM resolved_{name} WHERE problem IS NULL AND NOT stored")
-    )
-    if inserted.rowcount != expected:
-        raise Interleaved
-    return updated.rowcount + inserted.rowcount
+    expected = (await connection.execute(text(_EXPECT.format(name=name)))).one()
+    if expected.bad:
+        await reject_problems(connection, name)
+    if expected.changed:
+        await connection.execute(text(_update(table, target)), tenant)
+    if expected.new:
+        inserted = await connection.execute(text(_insert(table, target)), tenant)
+        if inserted.rowcount != expected.new:
+            raise Interleaved
+    return int(expected.changed + expected.new)
 
 
-async def reject_problems(connection: AsyncConnection, name: str) -> None:
-    """List the rows of `resolved_<name>` that have a problem ("column CODE")."""
-    await connection.execute(
+async def reject_problems(connection: AsyncConnection, name: str) -> int:
+    """List the rows of `resolved_<name>` that have a problem ("column CODE"); answer how many."""
+    listed = await connection.execute(
         text(
             f"INSERT INTO rejected SELECT '{name}', line, split_part(problem, ' ', 1), split_part(problem, ' ', 2) "
             f"FROM resolved_{name} WHERE problem IS NOT NULL"
         )
     )
+    return listed.rowcount
 
 
 def given(table: TableFormat, column: str) -> str:
@@ -135,11 +146,11 @@ def _kept_unless_given(table: TableFormat, column: str, sql: str, stored: str) -
 
 def _joins(target: Target) -> str:
     parents = [
-        f"LEFT JOIN {parent.table} p_{parent.column} ON p_{parent.column}.tenant_id = :tenant_id "
+        f"LEFT JOIN {parent.table} p_{parent.column} ON p_{parent.column}.{OF_TENANT} "
         f"AND p_{parent.column}.{parent.key} = s.{parent.column}"
         for parent in target.parents
     ]
-    stored = f"LEFT JOIN {target.table.name} t ON t.tenant_id = :tenant_id AND {target.match}"
+    stored = f"LEFT JOIN {target.table.name} t ON t.{OF_TENANT} AND {target.match}"
     return "\n".join([*parents, target.joins, stored])
 
 
@@ -148,7 +159,7 @@ def _lock(table: TableFormat, target: Target) -> str:
     keys = ", ".join(f"t.{key}" for key in table.key)
     return (
         f"SELECT count(*) FROM (SELECT FROM {target.table.name} t JOIN staged_{table.name} s ON {target.match} "
-        f"WHERE t.tenant_id = :tenant_id AND s.fate = {CANDIDATE} ORDER BY {keys} FOR NO KEY UPDATE OF t) locked"
+        f"WHERE t.{OF_TENANT} AND s.fate = {CANDIDATE} ORDER BY {keys} FOR NO KEY UPDATE OF t) locked"
     )
 
 
@@ -161,7 +172,7 @@ def _update(table: TableFormat, target: Target) -> str:
     )
     return (
         f"UPDATE {target.table.name} t SET {', '.join(f'{column} = r.{column}' for column in columns)} "
-        f"FROM resolved_{table.name} r WHERE t.tenant_id = :tenant_id AND {same} "
+        f"FROM resolved_{table.name} r WHERE t.{OF_TENANT} AND {same} "
         "AND r.stored AND r.changed AND r.problem IS NULL"
     )
 

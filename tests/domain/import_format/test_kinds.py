@@ -8,18 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.import_format import FORMAT
-from domain.import_format.kinds import (
-    Amount,
-    Day,
-    Instant,
-    Month,
-    Probability,
-    Text,
-    Truth,
-    Whole,
-    Word,
-    Zone,
-)
+from domain.import_format.numbers import Amount, Probability, Whole
+from domain.import_format.texts import Text, Truth, Word, Zone
+from domain.import_format.times import Day, Instant, Month
 from domain.vocabulary import Channel
 
 KINDS = list(
