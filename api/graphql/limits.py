@@ -1,24 +1,16 @@
-"""How large an operation may be, checked before it runs; a refusal says the number and the limit.
-
-Fragments count as often as they are spread, but each is walked once: a document of fragments that double one another
-costs no more to refuse than to read.
-"""
+"""How large an operation may be, checked before it runs; a refusal says the number and the limit."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from graphql import (
     DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
-    InlineFragmentNode,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    SelectionSetNode,
     StringValueNode,
     ValidationRule,
     parse,
@@ -29,6 +21,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.graphql.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, PARSE_FAILED, VALIDATION_FAILED, coded
+from api.graphql.sizes import Size, sizes_of
 
 MAX_LENGTH = 100_000
 MAX_TOKENS = 4_000
@@ -36,76 +29,19 @@ MAX_COMMENTS = 500
 CACHED_DOCUMENTS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much a selection asks for: levels of fields, and counts over all of it."""
-
-    depth: int = 0
-    fields: int = 0
-    aliases: int = 0
-    directives: int = 0
-
-    def beside(self, other: "Size") -> "Size":
-        """Both in one selection set."""
-        return Size(
-            max(self.depth, other.depth),
-            self.fields + other.fields,
-            self.aliases + other.aliases,
-            self.directives + other.directives,
-        )
+#: The largest operation served. The contract's own need 8, 76, 0, 0 and 1,100; tools introspect 15 levels deep.
+LIMITS = Size(depth=18, fields=400, aliases=30, directives=30, nodes=25_000)
 
 
-#: The largest operation served. The contract's own need 8, 75, 0 and 0; introspection by GraphiQL needs 14.
-LIMITS = Size(depth=15, fields=400, aliases=30, directives=30)
-
-
-class _Measure:
-    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
-        self._fragments = fragments
-        self._known: dict[str, Size] = {}
-        self._open: set[str] = set()
-
-    def selection(self, selections: SelectionSetNode | None) -> Size:
-        size = Size()
-        for node in selections.selections if selections else ():
-            size = size.beside(Size(directives=len(node.directives or ())))
-            if isinstance(node, FieldNode):
-                inner = self.selection(node.selection_set)
-                own = Size(
-                    inner.depth + 1, inner.fields + 1, inner.aliases + bool(node.alias), inner.directives
-                )
-                size = size.beside(own)
-            elif isinstance(node, InlineFragmentNode):
-                size = size.beside(self.selection(node.selection_set))
-            elif isinstance(node, FragmentSpreadNode):
-                size = size.beside(self._spread(node.name.value))
-        return size
-
-    def _spread(self, name: str) -> Size:
-        if name not in self._known:
-            if name in self._open or name not in self._fragments:  # validation refuses both
-                return Size()
-            self._open.add(name)
-            fragment = self._fragments[name]
-            size = Size(directives=len(fragment.directives or ()))
-            self._known[name] = size.beside(self.selection(fragment.selection_set))
-        return self._known[name]
-
-
-def oversize(document: DocumentNode) -> list[GraphQLError]:
-    """One error per limit that an operation of the document exceeds."""
-    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-    measure = _Measure(fragments)
+def oversize(document: DocumentNode, variables: Mapping[str, Any] | None = None) -> list[GraphQLError]:
+    """One error per limit that an operation of the document exceeds; without variables, could exceed."""
     errors = []
-    for operation in document.definitions:
-        if isinstance(operation, OperationDefinitionNode):
-            size = measure.selection(operation.selection_set)
-            size = size.beside(Size(directives=len(operation.directives or ())))
-            for what in Size.__slots__:
-                found, limit = getattr(size, what), getattr(LIMITS, what)
-                if found > limit:
-                    message = f"The operation has {what} {found}; at most {limit} are served."
-                    errors.append(_limit_error(message, what, found, limit))
+    for size in sizes_of(document, variables):
+        for what in Size.__slots__:
+            found, limit = getattr(size, what), getattr(LIMITS, what)
+            if found > limit:
+                message = f"The operation has {what} {found:,}; at most {limit:,} are served."
+                errors.append(_limit_error(message, what, found, limit))
     return errors
 
 
@@ -131,6 +67,7 @@ class Prepared:
 
     document: DocumentNode | None
     errors: list[GraphQLError]
+    depends_on_variables: bool = False
 
     @property
     def is_ambiguous(self) -> bool:
@@ -168,15 +105,18 @@ class Documents:
         try:
             document = parse(text, max_lexical_tokens=MAX_TOKENS, max_comments=MAX_COMMENTS)
         except GraphQLError as error:
-            over = "Document contains more than" in error.message
-            return Prepared(None, [coded(error, LIMIT_EXCEEDED if over else PARSE_FAILED)])
-        errors = oversize(document) or [
+            is_over = "Document contains more than" in error.message
+            return Prepared(None, [coded(error, LIMIT_EXCEEDED if is_over else PARSE_FAILED)])
+        over = oversize(document)
+        if any((error.extensions or {})["limited"] != "nodes" for error in over):
+            return Prepared(document, over)
+        errors = [
             coded(error, VALIDATION_FAILED)
             for error in validate(
                 schema, document, self._rules, max_errors=20, hide_suggestions=self._production
             )
         ]
-        return Prepared(document, errors)
+        return Prepared(document, errors, depends_on_variables=bool(over))
 
 
 class PrepareDocument(SchemaExtension):
@@ -197,6 +137,8 @@ class PrepareDocument(SchemaExtension):
             raise GraphQLError(message, extensions={"code": BAD_USER_INPUT})
         context.graphql_document = prepared.document
         self._errors = prepared.errors
+        if prepared.depends_on_variables and not self._errors:
+            self._errors = oversize(prepared.document, context.variables or {})
         yield
 
     def on_validate(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The schema as served holds the contract: the same names, arguments, types and nullability, nothing looser."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,9 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     build_schema,
+    parse,
     print_ast,
+    validate,
 )
 from graphql.pyutils import Undefined
 
@@ -148,3 +151,9 @@ def test_every_type_field_and_argument_says_what_it_is(served: GraphQLSchema) ->
 
 def test_the_committed_schema_is_the_one_served() -> None:
     assert (ROOT / "schema.graphql").read_text() == sdl(), "run `dunwell export-schema > schema.graphql`"
+
+
+def test_the_examples_of_the_documentation_are_good(served: GraphQLSchema) -> None:
+    examples = re.findall(r"```graphql\n(.*?)```", (ROOT / "docs/graphql.md").read_text(), re.DOTALL)
+    assert len(examples) >= 3
+    assert [validate(served, parse(example)) for example in examples] == [[]] * len(examples)

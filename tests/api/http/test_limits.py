@@ -63,6 +63,28 @@ def test_the_contracts_operations_fit(name: str) -> None:
     assert oversize(parse(operation(name))) == []
 
 
+LISTS = """query ($first: Int, $inner: Int = 3) { debtors(first: $first) { edges { node {
+    communications(first: $inner) { edges { node { debtor { payments { edges { node { id } } } } } } } } } } }"""
+
+
+async def test_lists_in_lists_are_counted_with_their_variables(api: Api) -> None:
+    (refused,) = (await api.send(LISTS, first=100, inner=20))["errors"]
+    assert refused["extensions"]["limited"] == "nodes"
+    assert refused["extensions"]["found"] == 100 * (1 + 20 * (1 + 20))
+    assert "42,100" in refused["message"]
+    await api.ask(LISTS, first=2, inner=2)
+    (refused,) = (await api.send(LISTS.replace("= 3", "= 100"), first=50))["errors"]
+    assert refused["extensions"]["found"] == 50 * (1 + 100 * (1 + 20))
+
+
+async def test_many_references_count_as_many(api: Api) -> None:
+    query = """query ($r: [String!]!) { debtorRecommendations(references: $r) {
+        debtor { communications(first: 100) { edges { node { id } } } } } }"""
+    (refused,) = (await api.send(query, r=["D0000010"] * 1000))["errors"]
+    assert refused["extensions"]["found"] == 101_000
+    await api.ask(query, r=["D0000010"] * 2)
+
+
 async def test_fragments_that_turn_in_circles_are_refused_by_validation(api: Api) -> None:
     answer = await api.send("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }")
     assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"

@@ -1,0 +1,129 @@
+"""How much an operation asks for, measured on its document before it runs.
+
+Fragments count as often as they are spread, but each is walked once: a document of fragments that double one another
+costs no more to measure than to read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+)
+
+_DEFAULT_FIRST = 20
+#: Arguments that say how many items a field answers, and how many that may be.
+_COUNTED = {"first": 100, "ids": 100, "references": 1000}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Levels of fields, and counts over all of them. `nodes`: items of lists at most, lists in lists multiplied."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    nodes: int = 0
+
+    def beside(self, other: "Size") -> "Size":
+        """Both in one selection set."""
+        return Size(
+            max(self.depth, other.depth),
+            self.fields + other.fields,
+            self.aliases + other.aliases,
+            self.directives + other.directives,
+            self.nodes + other.nodes,
+        )
+
+
+def sizes_of(document: DocumentNode, variables: Mapping[str, Any] | None) -> list[Size]:
+    """The size of each operation of a document; with variables None, for the largest values they could have."""
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    return [
+        _Measure(fragments, None if variables is None else {**_defaults(operation), **variables})
+        .selection(operation.selection_set)
+        .beside(Size(directives=len(operation.directives or ())))
+        for operation in document.definitions
+        if isinstance(operation, OperationDefinitionNode)
+    ]
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
+    return {
+        definition.variable.name.value: int(definition.default_value.value)
+        for definition in operation.variable_definitions or ()
+        if isinstance(definition.default_value, IntValueNode)
+    }
+
+
+class _Measure:
+    def __init__(
+        self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any] | None
+    ) -> None:
+        self._fragments = fragments
+        self._variables = variables
+        self._known: dict[str, Size] = {}
+        self._open: set[str] = set()
+
+    def selection(self, selections: SelectionSetNode | None) -> Size:
+        size = Size()
+        for node in selections.selections if selections else ():
+            size = size.beside(Size(directives=len(node.directives or ())))
+            if isinstance(node, FieldNode):
+                size = size.beside(self._field(node))
+            elif isinstance(node, InlineFragmentNode):
+                size = size.beside(self.selection(node.selection_set))
+            elif isinstance(node, FragmentSpreadNode):
+                size = size.beside(self._spread(node.name.value))
+        return size
+
+    def _field(self, node: FieldNode) -> Size:
+        inner = self.selection(node.selection_set)
+        items = self._items(node)
+        nodes = inner.nodes if items is None else items * (1 + inner.nodes)
+        return Size(
+            inner.depth + 1, inner.fields + 1, inner.aliases + bool(node.alias), inner.directives, nodes
+        )
+
+    def _spread(self, name: str) -> Size:
+        if name not in self._known:
+            if name in self._open or name not in self._fragments:  # validation refuses both
+                return Size()
+            self._open.add(name)
+            fragment = self._fragments[name]
+            size = Size(directives=len(fragment.directives or ()))
+            self._known[name] = size.beside(self.selection(fragment.selection_set))
+        return self._known[name]
+
+    def _items(self, node: FieldNode) -> int | None:
+        """How many items a field answers at most; None when it is no list of many."""
+        for argument in node.arguments or ():
+            if argument.name.value in _COUNTED:
+                return self._count(argument)
+        selections = node.selection_set.selections if node.selection_set else ()
+        is_connection = any(isinstance(each, FieldNode) and each.name.value == "edges" for each in selections)
+        return _DEFAULT_FIRST if is_connection else None
+
+    def _count(self, argument: ArgumentNode) -> int:
+        value, most = argument.value, _COUNTED[argument.name.value]
+        if isinstance(value, IntValueNode):
+            return max(min(int(value.value), most), 0)
+        if isinstance(value, ListValueNode):
+            return min(len(value.values), most)
+        if isinstance(value, VariableNode) and self._variables is not None:
+            given = self._variables.get(value.name.value)
+            counted = len(given) if isinstance(given, list) else given
+            return max(min(counted, most), 0) if isinstance(counted, int) else _DEFAULT_FIRST
+        return most
