@@ -2,19 +2,29 @@
 
 import asyncio
 import contextlib
+import logging
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
+from api.databases import DatabaseServer, open_database
 from api.http import create_app
 from api.jobs.worker import Worker
+from api.services import Services
 from api.settings import Settings
-from api.wiring import DatabaseServer, make_learner, open_database, open_services, training_folder
+from api.wiring import make_learner, open_services, training_folder
 from api.worker_child import WorkerChild
 
+logger = logging.getLogger("dunwell")
+
+#: As many as `Champions` keeps.
+_WARMED = 8
 #: How long requests under way may take to end after a stop was asked for.
 _DRAIN_SECONDS = 5
 
@@ -43,6 +53,8 @@ def serve(
     """
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         asyncio.run(_check(server))
         with (
@@ -50,8 +62,15 @@ def serve(
             asyncio.Runner(loop_factory=_loop) as runner,
         ):
             runner.run(_serve(server, settings, listener, lambda: on_ready(f"http://{shown}:{port}")))
+    except KeyboardInterrupt:  # asked to: the end of a server is no failure
+        pass
     finally:
         listener.close()
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Both signals unwind the stack, so that everything that was started is stopped on the way."""
+    raise KeyboardInterrupt
 
 
 async def _check(server: DatabaseServer) -> None:
@@ -71,8 +90,21 @@ async def _serve(
             server_header=False,
         )
         # uvicorn raises the signal that stopped it once more when it is done; by then the stop is under way.
+        warming = asyncio.create_task(warm_up(services))
         with contextlib.suppress(KeyboardInterrupt):
             await _Api(config, on_ready).serve(sockets=[listener])
+        warming.cancel()
+
+
+async def warm_up(services: Services) -> None:
+    """Read the models of the first tenants ahead, so that nobody waits for it."""
+    try:
+        for tenant_id in (await services.database.tenant_ids())[:_WARMED]:
+            await services.recommendations.for_segments(
+                tenant_id, segments=None, within=None, channels=None, as_of=datetime.now(UTC)
+            )
+    except Exception:
+        logger.exception("a model could not be read ahead; requests will say why")
 
 
 class _Api(uvicorn.Server):

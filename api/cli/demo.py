@@ -1,17 +1,21 @@
 """The verb behind `make run`: a demo portfolio taken through the whole flow, then served."""
 
+from __future__ import annotations
+
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api.cli import edge
 from api.cli.facts import import_quietly, write_demo_portfolio
 from api.cli.serving import HostOption, PortOption
 from api.cli.training import train_and_wait
-from api.settings import Settings
-from api.wiring import DatabaseServer, open_database
-from domain.storage.models import champion
 from domain.vocabulary import Promotion, Role
+
+if TYPE_CHECKING:
+    from api.databases import DatabaseServer
+    from api.settings import Settings
 
 TENANT = "demo"
 _DEBTORS = 5_000
@@ -71,6 +75,8 @@ def _simulate(folder: Path) -> None:
 
 
 async def _has_tenant(server: DatabaseServer) -> bool:
+    from api.databases import open_database
+
     async with open_database(server) as database:
         return await database.tenant_id(TENANT) is not None
 
@@ -82,6 +88,8 @@ async def _make_tenant(server: DatabaseServer) -> None:
 
 
 async def _has_champion(server: DatabaseServer) -> bool:
+    from domain.storage.models import champion
+
     async with (
         edge.tenant(server, TENANT) as (database, tenant_id),
         database.transaction(tenant_id) as connection,

@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from api.settings import Settings
-from api.wiring import DatabaseServer, database_server, open_database
-from domain.storage.sessions import Database
+if TYPE_CHECKING:
+    from api.databases import DatabaseServer
+    from api.settings import Settings
+    from domain.storage.sessions import Database
 
 app = typer.Typer(
     name="dunwell",
@@ -93,13 +94,15 @@ def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
     return asyncio.run(work)
 
 
-def settings() -> Settings:
+def settings() -> "Settings":
     """The environment, or one clear sentence about what is wrong in it.
 
     Raises:
         CommandError: BAD_SETTING.
     """
     from pydantic import ValidationError
+
+    from api.settings import Settings
 
     try:
         return Settings()
@@ -110,19 +113,23 @@ def settings() -> Settings:
 
 
 @contextmanager
-def server() -> Iterator[DatabaseServer]:
+def server() -> "Iterator[DatabaseServer]":
     """The PostgreSQL to work on: one's own, or the embedded one, started when nobody has."""
+    from api.databases import database_server
+
     with database_server(settings()) as found:
         yield found
 
 
 @asynccontextmanager
-async def tenant(found: DatabaseServer, key: str) -> AsyncIterator[tuple[Database, int]]:
+async def tenant(found: "DatabaseServer", key: str) -> "AsyncIterator[tuple[Database, int]]":
     """The app's database and the id of the tenant with this key.
 
     Raises:
         CommandError: TENANT_UNKNOWN.
     """
+    from api.databases import open_database
+
     async with open_database(found) as database:
         tenant_id = await database.tenant_id(key)
         if tenant_id is None:

@@ -1,5 +1,7 @@
 """Verbs about data sets: import one, simulate one."""
 
+from __future__ import annotations
+
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli import edge
-from api.wiring import DatabaseServer
 
 if TYPE_CHECKING:
+    from api.databases import DatabaseServer
     from api.imports import ImportReport
 
 
@@ -63,7 +65,7 @@ def import_quietly(server: DatabaseServer, tenant: str, folder: Path, rejects: P
 
 async def _import(
     server: DatabaseServer, tenant: str, folder: Path, *, strict: bool, rejects: Path
-) -> "ImportReport":
+) -> ImportReport:
     from api.imports import import_folder
 
     async with edge.tenant(server, tenant) as (database, tenant_id):
@@ -79,7 +81,7 @@ async def _import(
             )
 
 
-def _show(report: "ImportReport") -> None:
+def _show(report: ImportReport) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

@@ -1,5 +1,7 @@
 """Verbs that ask the deciding model: recommend, forecast."""
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,10 +13,11 @@ import typer
 
 from api.answers import ForecastDimension, ForecastPolicy, Window
 from api.cli import edge
-from api.wiring import DatabaseServer
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from api.databases import DatabaseServer
 
 _CHUNK = 5_000
 
@@ -75,7 +78,7 @@ async def _recommend(
 
 
 @contextmanager
-def _parts(out: Path) -> "Iterator[Callable[[pl.DataFrame], None]]":
+def _parts(out: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
     """Takes frames one by one and leaves them as one file, which appears whole or not at all."""
     import polars as pl
 

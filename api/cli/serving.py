@@ -1,15 +1,19 @@
 """Verbs that run processes: serve, worker, export-schema."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli import edge
-from api.wiring import DatabaseServer
+
+if TYPE_CHECKING:
+    from api.databases import DatabaseServer
 
 HostOption = Annotated[str, typer.Option(help="The address to listen on.")]
 PortOption = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]

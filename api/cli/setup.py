@@ -32,7 +32,7 @@ def create_tenant(
     ] = "EUR",
 ) -> None:
     """Make a tenant."""
-    from api.wiring import open_database
+    from api.databases import open_database
     from domain.storage.tenants import create_tenant as create
 
     with edge.server() as server:

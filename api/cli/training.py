@@ -1,19 +1,23 @@
 """The verb that trains models and waits for them."""
 
+from __future__ import annotations
+
 import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli import edge
-from api.wiring import DatabaseServer
-from domain.storage.models import ModelVersion
-from domain.storage.sessions import Database
-from domain.storage.training_runs import StoredRun
 from domain.vocabulary import Promotion, RunStatus
+
+if TYPE_CHECKING:
+    from api.databases import DatabaseServer
+    from domain.storage.models import ModelVersion
+    from domain.storage.sessions import Database
+    from domain.storage.training_runs import StoredRun
 
 _POLL_SECONDS = 0.25
 _LOOK_FOR_WORKER_EVERY = 20  # polls

@@ -21,7 +21,8 @@ class Outcome:
 def environment(**variables: str | Path) -> dict[str, str]:
     """The environment without the product's own settings, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DUNWELL_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **{name: str(value) for name, value in variables.items()}}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**kept, "PYTHONPATH": path, **{name: str(value) for name, value in variables.items()}}
 
 
 def dunwell(*arguments: str | Path, cwd: Path, seconds: float = 120, **variables: str | Path) -> Outcome:

@@ -1,0 +1,72 @@
+"""The database to work on: found, started if it is the embedded one, and fit for use."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError, InterfaceError
+
+from api.embedded import EmbeddedPostgres
+from api.migrating import SchemaBehind, migrate, unreachable, verify_schema
+from api.settings import Settings
+from domain.storage.sessions import Database
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """Where the tables are.
+
+    owner_url: of the role that owns them, for migrations and new tenants; app_url: for everything else. With one URL
+    they are the same, and each transaction takes the app's role.
+    """
+
+    owner_url: str
+    app_url: str
+    embedded: bool
+
+
+@contextmanager
+def database_server(settings: Settings) -> Iterator[DatabaseServer]:
+    """The PostgreSQL of the settings; the embedded one is started by its first user and stopped by its last.
+
+    Raises:
+        EmbeddedPostgresError: it cannot be started; its code says why.
+    """
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        owner = settings.migrations_url
+        yield DatabaseServer(owner.get_secret_value() if owner else url, url, embedded=False)
+        return
+    with EmbeddedPostgres.attach(settings.home, port=settings.postgres_port) as embedded:
+        yield DatabaseServer(embedded.owner_url, embedded.app_url, embedded=True)
+
+
+@asynccontextmanager
+async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
+    """The app's pool on a database that is fit for use; the embedded one is migrated when it is behind.
+
+    Raises:
+        DatabaseUnreachable: nobody answers there.
+        SchemaBehind: it must be migrated first.
+        UnsafeRole: tenants would not be kept apart.
+    """
+    database = Database(server.app_url)
+    try:
+        await _make_fit(server, database)
+        yield database
+    finally:
+        await database.close()
+
+
+async def _make_fit(server: DatabaseServer, database: Database) -> None:
+    try:
+        await verify_schema(database)
+    except SchemaBehind:
+        if not server.embedded:
+            raise
+        await asyncio.to_thread(migrate, server.owner_url)
+        await verify_schema(database)
+    except (OSError, InterfaceError, DBAPIError) as error:
+        raise unreachable(server.app_url, error) from error
+    await database.verify_role()
