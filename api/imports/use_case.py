@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from api.imports.folder import TableFile, open_folder
+from api.imports.refusals import ImportRefused
 from domain.import_format import Chunk
 from domain.storage.ingest import Progress, Rejection, TableReport, merge
 from domain.storage.sessions import Database
@@ -47,7 +49,7 @@ async def import_folder(
         IngestContention: other writers would not let it finish; nothing was changed, safe to repeat.
     """
     data_set = open_folder(folder)
-    with rejects.open("w", encoding="utf-8", newline="") as listing:
+    with _listing(rejects) as listing:
         writer = csv.writer(listing)
         writer.writerow(_REJECTS_HEADER)
 
@@ -66,6 +68,15 @@ async def import_folder(
                 on_rejection=list_rejection,
             )
     return ImportReport(report.tables, rejects, report.applied)
+
+
+def _listing(rejects: Path) -> TextIO:
+    try:
+        return rejects.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise ImportRefused(
+            "UNWRITABLE_REJECTS", f"The list of bad lines can't be written to {rejects}: {error.strerror}."
+        ) from error
 
 
 def _with_progress(name: str, file: TableFile, progress: Progress | None) -> Iterator[Chunk]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from api.imports import ImportRefused, import_folder
+from domain.rejections import RejectCode
 from tests.conftest import ROOT
 from tests.facts import NOW, stored
 
@@ -150,6 +152,22 @@ async def test_a_communication_column_of_the_api_is_none_of_the_files(database, 
     with pytest.raises(ImportRefused) as refused:
         await load(database, tenant_id, tmp_path / "nowhere", tmp_path)
     assert refused.value.code == "NOT_A_FOLDER"
+
+
+async def test_a_list_that_can_not_be_written_stops_the_import(database, tenant_id, tmp_path):
+    with pytest.raises(ImportRefused) as refused:
+        await load(database, tenant_id, folder(tmp_path / "in"), tmp_path / "nowhere")
+    assert refused.value.code == "UNWRITABLE_REJECTS"
+    assert (await stored(database, tenant_id))["debtor"] == []
+
+
+def test_the_users_page_lists_every_code():
+    page = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+    rows, _, refusals = page.partition("## Folders that are refused")
+    assert re.findall(r"^\| `([A-Z_0-9]+)` \|", rows, re.MULTILINE) == [code.value for code in RejectCode]
+    source = "".join(path.read_text() for path in (ROOT / "api" / "imports").glob("*.py"))
+    raised = set(re.findall(r'ImportRefused\(\s*"([A-Z_0-9]+)"', source))
+    assert set(re.findall(r"`([A-Z_]+[A-Z_0-9]+)`", refusals)) - {"INGEST_CONTENTION"} == raised
 
 
 async def test_what_lies_beside_the_facts_is_left_alone(database, tenant_id, tmp_path):
