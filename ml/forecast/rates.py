@@ -92,7 +92,7 @@ def _shrunk(positive: Floats, exposed: Floats, channel: Ints) -> tuple[Floats, F
     channels = int(channel.max()) + 1
     positives = np.bincount(channel, weights=positive, minlength=channels)
     exposures = np.bincount(channel, weights=exposed, minlength=channels)
-    of_channel = (positives + 20 * overall) / (exposures + 20)
+    of_channel = (positives + 2 * overall) / (exposures + 2)  # little: some channels never show an opening
     parent = np.clip(of_channel[channel], 1e-6, 1 - 1e-6)
     own = positive / np.maximum(exposed, 1e-9)
     spread = (exposed * (own - parent) ** 2).sum() - (parent * (1 - parent) * (exposed > 0)).sum()

@@ -92,6 +92,13 @@ def test_bands_are_ordered_and_within_what_is_possible(whole: Forecast, by_chann
         assert series.difference is None
 
 
+def test_a_channel_that_shows_no_openings_is_forecast_none() -> None:
+    """Calls are never opened; nor does a rate of other channels leak into theirs when few calls are answered."""
+    few = simulate(150, seed=5, end=END)
+    answer = forecast(None, History.from_facts(few.facts, as_of=NOW), horizon_days=7, by=[Dimension.CHANNEL])
+    assert _mid(_series(answer, Kpi.OPEN_RATE, Key(channel="VOICE")).total) < 0.02
+
+
 def test_opens_are_where_channels_show_them(by_channel: Forecast) -> None:
     assert _mid(_series(by_channel, Kpi.OPEN_RATE, Key(channel="EMAIL")).total) > 0.03
     assert _mid(_series(by_channel, Kpi.OPEN_RATE, Key(channel="VOICE")).total) < 0.02
