@@ -26,6 +26,7 @@ from api.graphql.sizes import Size, sizes_of
 MAX_LENGTH = 100_000
 MAX_TOKENS = 4_000
 MAX_COMMENTS = 500
+MAX_NESTING = 50
 CACHED_DOCUMENTS = 500
 
 
@@ -59,6 +60,29 @@ class NoNulCharacter(ValidationRule):
         if "\x00" in node.value:
             message = "A text holds the character NUL (U+0000), which cannot be stored; leave it out."
             self.report_error(GraphQLError(message, node, extensions={"code": BAD_USER_INPUT}))
+
+
+def check_variables(variables: Mapping[str, Any] | None) -> None:
+    """Refuse what no argument can be: values nested beyond reading, and text that cannot be stored.
+
+    Raises:
+        GraphQLError: BAD_USER_INPUT.
+    """
+    pending: list[tuple[object, int]] = [(variables, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > MAX_NESTING:
+            raise _bad_variables(f"are nested more than {MAX_NESTING} levels deep")
+        if isinstance(value, dict):
+            pending += [(inner, depth + 1) for pair in value.items() for inner in pair]
+        elif isinstance(value, list):
+            pending += [(inner, depth + 1) for inner in value]
+        elif isinstance(value, str) and "\x00" in value:
+            raise _bad_variables("hold the character NUL (U+0000), which cannot be stored; leave it out")
+
+
+def _bad_variables(problem: str) -> GraphQLError:
+    return GraphQLError(f"The variables {problem}.", extensions={"code": BAD_USER_INPUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +156,7 @@ class PrepareDocument(SchemaExtension):
         prepared = self._documents.prepare(context.schema._schema, context.query or "")
         if prepared.document is None:
             raise prepared.errors[0]
+        check_variables(context.variables)
         if prepared.is_ambiguous and context._provided_operation_name is None:
             message = "The document has several operations; name the one to run in operationName."
             raise GraphQLError(message, extensions={"code": BAD_USER_INPUT})

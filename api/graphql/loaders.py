@@ -74,7 +74,7 @@ class Loaders:
         self.recommendation: DataLoader[Asked, Recommendation] = DataLoader(self._recommend)
         self.balances: DataLoader[int, list[tuple[str, Decimal]]] = self._total(debtors.balances)
         self.contact_points: DataLoader[int, list[contacts.ContactPointRow]] = self._total(
-            contacts.contact_points
+            partial(contacts.contact_points, now=now)
         )
 
         self.accounts_of = self._slices(partial(accounts.accounts_of_debtors, now=now))

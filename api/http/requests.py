@@ -13,7 +13,6 @@ from starlette.requests import Request
 JSON_TYPE = "application/json"
 RESPONSE_TYPE = "application/graphql-response+json"
 MAX_BODY = 1_000_000
-_MAX_NESTING = 50
 
 
 class Refused(Exception):
@@ -154,23 +153,7 @@ def _asked(parameters: Mapping[str, Any]) -> Asked:
         raise _bad("variables must be an object.")
     if not isinstance(extensions, dict | None):
         raise _bad("extensions must be an object.")
-    _check_values(variables)
     return Asked(query, variables, name or None)
-
-
-def _check_values(variables: object) -> None:
-    """Refuse what no argument can be: values nested beyond reading, and text that cannot be stored."""
-    pending = [(variables, 0)]
-    while pending:
-        value, depth = pending.pop()
-        if depth > _MAX_NESTING:
-            raise _bad(f"variables are nested more than {_MAX_NESTING} levels deep.")
-        if isinstance(value, dict):
-            pending += [(inner, depth + 1) for pair in value.items() for inner in pair]
-        elif isinstance(value, list):
-            pending += [(inner, depth + 1) for inner in value]
-        elif isinstance(value, str) and "\x00" in value:
-            raise _bad("variables hold the character NUL (U+0000), which cannot be stored; leave it out.")
 
 
 def _bad(message: str) -> Refused:

@@ -1,6 +1,7 @@
 // A key may be given as /graphql#key=dw_…: what follows # never leaves the browser.
 const key = new URLSearchParams(location.hash.slice(1)).get("key") || "YOUR-KEY";
-const headers = JSON.stringify({ Authorization: `Bearer ${key}` }, null, 2);
+const authorization = { Authorization: `Bearer ${key}` };
+const headers = JSON.stringify(authorization, null, 2);
 
 const FRONT_END = `# Front-end teams: page through debtors, then open a case.
 query Debtors($first: Int!, $after: String, $where: DebtorWhere, $orderBy: [DebtorOrder!]) {
@@ -68,8 +69,9 @@ const tabs = [
 const url = location.origin + location.pathname;
 const fetcher = GraphiQL.createFetcher({
   url,
+  headers: authorization, // those of the Headers tab win
   subscriptionUrl: url.replace(/^http/, "ws"),
-  wsConnectionParams: { Authorization: `Bearer ${key}` },
+  wsConnectionParams: authorization,
 });
 
 ReactDOM.createRoot(document.getElementById("graphiql")).render(
@@ -77,6 +79,8 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
     fetcher,
     defaultTabs: tabs,
     defaultHeaders: headers,
+    // GraphiQL fills the first tab's variables from here alone; later visits come back to what was left.
+    variables: localStorage.getItem("graphiql:tabState") ? undefined : tabs[0].variables,
     defaultEditorToolsVisibility: "variables",
     shouldPersistHeaders: false,
   }),

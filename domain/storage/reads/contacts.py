@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Integer, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,20 +25,20 @@ _POINTS = text(
         UNION
         SELECT debtor_id, channel, address FROM contact_point
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
-    ), heard AS (
-        SELECT debtor_id, channel,
-               max(sent_at) FILTER (
-                   WHERE coalesce(opened_at, replied_at, right_party_contacted_at) IS NULL
-                     AND bounced_hard_at IS NOT NULL
-               ) AS bounced_at,
-               max(sent_at) FILTER (
-                   WHERE coalesce(opened_at, replied_at, right_party_contacted_at) IS NOT NULL
-                      OR bounced_hard_at IS NULL AND (
-                          delivered_at IS NOT NULL OR channel = 'LETTER' AND bounced_soft_at IS NULL)
-               ) AS reached_at,
-               max(unsubscribed_at) AS unsubscribed_at
+    ), known AS (
+        SELECT debtor_id, channel, sent_at,
+               CASE WHEN unsubscribed_at <= :now THEN unsubscribed_at END AS unsubscribed_at,
+               coalesce(least(opened_at, replied_at, right_party_contacted_at) <= :now, false) AS engaged,
+               coalesce(bounced_hard_at <= :now, false) AS bounced,
+               coalesce(delivered_at <= :now, false)
+                   OR channel = 'LETTER' AND NOT coalesce(bounced_soft_at <= :now, false) AS arrived
         FROM communication
-        WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND direction = 'OUTBOUND'
+        WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND direction = 'OUTBOUND' AND sent_at <= :now
+    ), heard AS (
+        SELECT debtor_id, channel, max(unsubscribed_at) AS unsubscribed_at,
+               max(sent_at) FILTER (WHERE bounced AND NOT engaged) AS bounced_at,
+               max(sent_at) FILTER (WHERE engaged OR arrived AND NOT bounced) AS reached_at
+        FROM known
         GROUP BY debtor_id, channel
     )
     SELECT point.debtor_id, point.channel, point.address, stored.verified_at, stored.consented_at,
@@ -50,7 +50,11 @@ _POINTS = text(
     LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
     ORDER BY point.debtor_id, point.channel, point.address
     """
-).bindparams(bindparam("tenant_id", type_=Integer), bindparam("debtor_ids", type_=ARRAY(BigInteger)))
+).bindparams(
+    bindparam("tenant_id", type_=Integer),
+    bindparam("debtor_ids", type_=ARRAY(BigInteger)),
+    bindparam("now", type_=DateTime(timezone=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,13 @@ def status_of(
 
 
 async def contact_points(
-    connection: AsyncConnection, tenant_id: int, debtor_ids: Sequence[int]
+    connection: AsyncConnection, tenant_id: int, debtor_ids: Sequence[int], *, now: datetime
 ) -> Mapping[int, list[ContactPointRow]]:
-    """Each debtor's contact points, by channel and address."""
+    """Each debtor's contact points, by channel and address, with their status as known at `now`."""
     found: dict[int, list[ContactPointRow]] = {debtor_id: [] for debtor_id in debtor_ids}
-    rows = await connection.execute(_POINTS, {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids)})
+    rows = await connection.execute(
+        _POINTS, {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids), "now": now}
+    )
     for row in rows:
         opted_out_at = opted_out_since(
             opted_out_at=row.opted_out_at,

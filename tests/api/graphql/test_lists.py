@@ -236,3 +236,24 @@ async def test_a_cursor_is_good_for_its_own_list_and_order_only(api: Api) -> Non
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert error["extensions"]["argument"] == ["after"]
         assert "another list or order" in error["message"]
+
+
+POINTS = """query ($after: String) { debtors(first: 100, after: $after) { pageInfo { hasNextPage endCursor }
+    edges { node { id contactPoints { channel status } } } } }"""
+
+
+async def test_usable_contact_points_are_what_debtors_are_reachable_by(api: Api) -> None:
+    by_points: dict[str, set[str]] = {}
+    after, more = None, True
+    while more:
+        page = (await api.ask(POINTS, after=after))["debtors"]
+        for node in (edge["node"] for edge in page["edges"]):
+            for point in node["contactPoints"]:
+                if point["status"] in ("VERIFIED", "UNVERIFIED"):
+                    by_points.setdefault(point["channel"], set()).add(node["id"])
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    assert by_points.keys() >= {"EMAIL", "SMS", "LETTER"}
+    for channel, debtors in by_points.items():
+        reachable = await everything(api, where={"reachableBy": [channel]})
+        assert {node["id"] for node in reachable} == debtors, channel
+    assert len(by_points["EMAIL"]) < 800, "some e-mail bounced or was unsubscribed from"
