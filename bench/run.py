@@ -6,10 +6,17 @@ A benchmark is a module of this folder with `run(report)`. Each has a process of
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 from bench.measuring import Report
 
-BENCHMARKS = ("worlds", "end_to_end")
+BENCHMARKS = tuple(
+    sorted(
+        path.stem
+        for path in Path(__file__).parent.glob("*.py")
+        if "def run(report: Report)" in path.read_text()
+    )
+)
 
 
 def main(names: list[str]) -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from domain.storage.models import ModelVersion, deciding_version, load_artefact
 from domain.storage.sessions import Database
-from ml.artefact import load
+from ml.artefact import unpack
 from ml.model import TrainedModel
 
 Result = TypeVar("Result")
@@ -76,5 +76,5 @@ class Champions:
 
     async def _read(self, tenant_id: int, version_id: int) -> TrainedModel:
         async with self._database.transaction(tenant_id) as connection:
-            manifest, artefact = await load_artefact(connection, tenant_id, version_id)
-        return await self.run(lambda: load(manifest, artefact, self._key))
+            manifest, content = await load_artefact(connection, tenant_id, version_id)
+        return await self.run(lambda: unpack(content, manifest, self._key))

@@ -1,18 +1,25 @@
 """What a training does with a history: learn, judge, pack."""
 
+import logging
 import os
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from api.histories import export, exported, load
 from api.jobs.training import CannotLearn, Progress
 from domain.storage.models import TrainedVersion, champion, load_artefact
 from domain.storage.sessions import Database
-from ml import artefact
-from ml.gate import judge
+from ml.artefact import ArtefactError, pack, unpack
+from ml.evaluation import Metric
+from ml.gate import GateResult, judge
 from ml.model import TrainedModel
 from ml.recipe import NotEnoughHistory, train
+
+logger = logging.getLogger("dunwell.training")
 
 _SEED = 1
 
@@ -37,8 +44,15 @@ class ModelLearner:
             version = await champion(connection, tenant_id)
             if version is None:
                 return None
-            manifest, packed = await load_artefact(connection, tenant_id, version.id)
-        return artefact.load(manifest, packed, self._key)
+            manifest, content = await load_artefact(connection, tenant_id, version.id)
+        try:
+            return unpack(content, manifest, self._key)
+        except ArtefactError:
+            # No longer readable (other libraries, another key): a new model is what is needed then.
+            logger.exception(
+                "the champion of tenant %d cannot be opened; the new model is judged alone", tenant_id
+            )
+            return None
 
     def learn(
         self, folder: Path, *, as_of: datetime, champion: object | None, now: datetime, progress: Progress
@@ -53,8 +67,8 @@ class ModelLearner:
             model = train(history, as_of=as_of, seed=_SEED, progress=progress, threads=threads_to_use())
         except NotEnoughHistory as error:
             raise CannotLearn(error.code, error.message) from error
-        verdict = judge(model, history, champion if isinstance(champion, TrainedModel) else None)
-        manifest, packed = artefact.pack(model, self._key)
+        verdict = judge(model, champion if isinstance(champion, TrainedModel) else None, history, seed=_SEED)
+        packed = pack(model, self._key)
         return TrainedVersion(
             recipe=model.recipe,
             trained_at=now,
@@ -62,11 +76,17 @@ class ModelLearner:
             # What a model knows goes up to the instant it was trained as of, not to the last message before it.
             data_to=as_of,
             rows=model.rows,
-            metrics=[asdict(metric) for metric in model.metrics],
-            gate=asdict(verdict),
-            manifest=manifest,
-            artefact=packed,
+            metrics=[_plain(metric) for metric in model.metrics],
+            gate=_plain(verdict),
+            manifest=packed.manifest,
+            artefact=packed.content,
         )
+
+
+def _plain(figures: Metric | GateResult) -> dict[str, Any]:
+    """As JSON knows it: numpy's numbers as numbers, what is not a number as null."""
+    plain: dict[str, Any] = orjson.loads(orjson.dumps(asdict(figures), option=orjson.OPT_SERIALIZE_NUMPY))
+    return plain
 
 
 def threads_to_use() -> int:

@@ -113,7 +113,7 @@ def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, argum
     [
         (["train", "--tenant", "acme", "--as-of", "2026-01-01T00:00:00"], "+00:00 for UTC"),
         (["train", "--tenant", "acme", "--as-of", "yesterday"], "2026-03-01T09:30:00+01:00"),
-        (["key", "create", "--tenant", "acme", "--role", "KING"], "ADMIN"),
+        (["key", "create", "--tenant", "acme", "--role", "KING"], "admin"),
         (["forecast", "--tenant", "acme", "--days", "0", "--out", "f.parquet"], "--days"),
         (["simulate", "world", "--debtors", "0", "--seed", "1"], "--debtors"),
         (["import", "no-such-folder", "--tenant", "acme"], "no-such-folder"),
