@@ -14,6 +14,7 @@ from domain.kpis.agents import AgentKpiRow
 from domain.kpis.requests import AgentDimension, Period
 from domain.storage.kpis.account_states import ACCOUNT_STATES, state_parameters
 from domain.storage.kpis.promises import resettled_promises
+from domain.storage.kpis.scans import scanning
 from domain.vocabulary import Direction
 
 _AGENTS = text(
@@ -102,17 +103,18 @@ async def agent_kpis(
     last_day = parameters["last_moment"].astimezone(UTC).date()
     agents = (await connection.execute(_AGENTS, {"tenant_id": tenant_id, "last_day": last_day})).all()
     resettled = await resettled_promises(connection, tenant_id, period=period, as_of=as_of)
-    rows = await connection.execute(
-        _STATEMENT,
-        {
-            **parameters,
-            "period_start": period.start,
-            "period_end": period.end,
-            "as_of": as_of,
-            "resettled_ids": list(resettled),
-            "resettled_statuses": [str(status) for status in resettled.values()],
-        },
-    )
+    async with scanning(connection):
+        rows = await connection.execute(
+            _STATEMENT,
+            {
+                **parameters,
+                "period_start": period.start,
+                "period_end": period.end,
+                "as_of": as_of,
+                "resettled_ids": list(resettled),
+                "resettled_statuses": [str(status) for status in resettled.values()],
+            },
+        )
     figures = _figures(rows)
     for agent in agents:
         figures[agent.id].counts["active_agents"] += agent.active

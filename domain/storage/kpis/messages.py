@@ -22,7 +22,7 @@ from domain.kpis.requests import (
     check_cost,
     check_groups,
 )
-from domain.storage.kpis.attribution import ATTRIBUTION, attribution_windows
+from domain.storage.kpis.attribution import ATTRIBUTION, moved_payments
 from domain.storage.kpis.cohort import Cohort, cohort_of
 from domain.storage.kpis.reactions import (
     SPANS,
@@ -32,6 +32,7 @@ from domain.storage.kpis.reactions import (
     observed,
     opening,
 )
+from domain.storage.kpis.scans import scanning
 
 _COUNTS = (  # besides `converted`, which comes with the payments
     ("sent", "true"),
@@ -80,17 +81,14 @@ async def message_kpis(
     """
     check_cost(period, tuple(dict.fromkeys(by)))
     cohort = cohort_of(tenant_id, period=period, by=by, where=where or MessageKpiWhere(), as_of=as_of)
-    rows = (
-        await connection.execute(
-            _statement(cohort, reactions),
-            {
-                "tenant_id": tenant_id,
-                "as_of": as_of,
-                "group_limit": GROUP_LIMIT,
-                **await attribution_windows(connection, tenant_id),
-            },
-        )
-    ).all()
+    parameters = {
+        "tenant_id": tenant_id,
+        "as_of": as_of,
+        "group_limit": GROUP_LIMIT,
+        **await moved_payments(connection, tenant_id, as_of=as_of),
+    }
+    async with scanning(connection):
+        rows = (await connection.execute(_statement(cohort, reactions), parameters)).all()
     groups = [(cohort.key_of(stored), group) for stored, group in _groups(rows, len(cohort.keys)).items()]
     groups.sort(key=lambda pair: cohort.place_of(pair[0]))
     return [_row(key, group) for key, group in groups]

@@ -20,6 +20,7 @@ from domain.kpis.portfolio import (
 from domain.kpis.requests import Period, whole_months
 from domain.storage.kpis.account_states import ACCOUNT_STATES, state_parameters
 from domain.storage.kpis.aging import bucket_sql
+from domain.storage.kpis.scans import scanning
 from domain.storage.tables import finance
 from domain.vocabulary import AgingBucket
 
@@ -112,15 +113,16 @@ async def portfolio_kpis(
     """One row per currency in which an account was open by the end or paid in the period, by currency; as known at
     `as_of`.
     """
-    rows = await connection.execute(
-        _STATEMENT,
-        {
-            **state_parameters(tenant_id, period, as_of),
-            "period_start": period.start,
-            "period_end": period.end,
-            "as_of": as_of,
-        },
-    )
+    async with scanning(connection):
+        rows = await connection.execute(
+            _STATEMENT,
+            {
+                **state_parameters(tenant_id, period, as_of),
+                "period_start": period.start,
+                "period_end": period.end,
+                "as_of": as_of,
+            },
+        )
     found: defaultdict[str, _Found] = defaultdict(_Found)
     for part, currency, bucket, to_bucket, n, amount in rows:
         if part == "aging":

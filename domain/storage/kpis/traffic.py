@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.requests import Period
 from domain.kpis.traffic import CONVERSION_WINDOW, TrafficKpiRow
+from domain.storage.kpis.scans import scanning
 from domain.vocabulary import Source
 
 _SOURCES = tuple(Source)
@@ -54,16 +55,17 @@ async def traffic_kpis(
     connection: AsyncConnection, tenant_id: int, *, period: Period, as_of: datetime
 ) -> list[TrafficKpiRow]:
     """One row per source that had any traffic in the period, then the total; as known at `as_of`."""
-    found = await connection.execute(
-        _STATEMENT,
-        {
-            "tenant_id": tenant_id,
-            "period_start": period.start,
-            "period_end": period.end,
-            "as_of": as_of,
-            "window": CONVERSION_WINDOW,
-        },
-    )
+    async with scanning(connection):
+        found = await connection.execute(
+            _STATEMENT,
+            {
+                "tenant_id": tenant_id,
+                "period_start": period.start,
+                "period_end": period.end,
+                "as_of": as_of,
+                "window": CONVERSION_WINDOW,
+            },
+        )
     rows = [row._mapping for row in found]
     all_views = next(row["landing_views"] for row in rows if row["source"] is None)
     answer = [

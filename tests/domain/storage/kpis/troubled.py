@@ -46,6 +46,9 @@ def troubled_world(preset: str, *, debtors: int, seed: int) -> Facts:
         .then(pl.col("due_on") + pl.duration(days=90))
         .otherwise("due_on"),
     )
+    facts["accounts"] = facts["accounts"].with_columns(
+        closed_on=pl.when(pl.col("closed_on").is_not_null()).then(pl.max_horizontal("opened_on", "closed_on"))
+    )
     facts["agents"] = facts["agents"].with_columns(
         team=pl.when(some("agents", 0.15)).then(None).otherwise(pl.col("team")),
         active_to=pl.when(some("agents", 0.3)).then(date(2026, 3, 31)).otherwise(pl.col("active_to")),
