@@ -24,7 +24,7 @@ class Context:
     caller: Caller
     now: datetime
     loaders: Loaders = field(init=False)
-    _caught_up: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _catching_up: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _is_caught_up: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -36,17 +36,18 @@ class Context:
         """The caller's tenant."""
         return self.caller.tenant_id
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of its own (resolvers run concurrently), with derived columns caught up to `now`.
-
-        Catching up is done by the operation's first transaction, which the others wait for.
-        """
-        async with self._caught_up:
+    async def catch_up(self) -> None:
+        """Bring derived columns up to `now`: done by whoever needs it first, the others wait."""
+        async with self._catching_up:
             if not self._is_caught_up.is_set():
                 async with self.services.database.transaction(self.tenant_id) as connection:
                     await catch_up(connection, self.tenant_id, now=self.now)
                 self._is_caught_up.set()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of its own, as resolvers run concurrently, over derived columns that are caught up."""
+        await self.catch_up()
         async with self.services.database.transaction(self.tenant_id) as connection:
             yield connection
 

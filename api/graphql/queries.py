@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import strawberry
 
@@ -27,8 +27,6 @@ from api.graphql.windows import window_of
 from api.services import InvalidArgument
 from domain.kpis.requests import Period
 from domain.storage.reads import debtors, segments
-
-L = TypeVar("L", bound=Sequence[Any] | None)
 
 MOST_REFERENCES = 1000
 MOST_IDS = 100
@@ -140,6 +138,7 @@ class Query:
             raise InvalidArgument(
                 f"horizonDays is {horizon_days}; ask for 1 to {LONGEST_HORIZON} days.", path=("horizonDays",)
             )
+        await info.context.catch_up()
         found = await info.context.services.forecasts.forecast(
             info.context.tenant_id,
             horizon_days=horizon_days,
@@ -162,9 +161,11 @@ class Query:
         as_of: AsOf = None,
     ) -> list[SegmentRecommendation]:
         """What to do next with each segment."""
+        at_most(segments, MOST_REFERENCES, "segments")
+        await info.context.catch_up()
         found = await info.context.services.recommendations.for_segments(
             info.context.tenant_id,
-            segments=at_most(segments, MOST_REFERENCES, "segments"),
+            segments=segments,
             within=window_of(within),
             channels=None if channels is None else frozenset(channels),
             as_of=as_of or info.context.now,
@@ -235,14 +236,13 @@ def unknown_reference(index: int) -> UserError:
     )
 
 
-def at_most(items: L, most: int, argument: str) -> L:
-    """The items, if they are not too many.
+def at_most(items: Sequence[Any] | None, most: int, argument: str) -> None:
+    """Refuse too many items.
 
     Raises:
-        InvalidArgument: they are; says how many are possible.
+        InvalidArgument: says how many there are, and how many are possible.
     """
     if items is not None and len(items) > most:
         raise InvalidArgument(
             f"{argument} has {len(items)} items; at most {most:,} are possible.", path=(argument,)
         )
-    return items

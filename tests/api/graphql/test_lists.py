@@ -5,8 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.api.portfolio import Api
+from api.auth import create_key
+from domain.vocabulary import Role
+from tests.api.portfolio import NOW, Api
 
 DEBTORS = """
 query ($first: Int, $after: String, $where: DebtorWhere, $orderBy: [DebtorOrder!]) {
@@ -67,7 +70,7 @@ async def test_pages_in_any_order_join_up_to_the_sorted_whole(api: Api, order, k
 async def test_small_pages_give_the_same_as_large_ones(api: Api) -> None:
     order = [{"field": "DAYS_PAST_DUE", "direction": "DESC"}, {"field": "NAME"}]
     where = {"country": {"eq": "DK"}}
-    assert await everything(api, 7, orderBy=order, where=where) == await everything(
+    assert await everything(api, 31, orderBy=order, where=where) == await everything(
         api, orderBy=order, where=where
     )
 
@@ -81,6 +84,12 @@ async def test_a_page_of_none_still_knows_whether_there_is_more(api: Api) -> Non
         "startCursor": None,
         "endCursor": None,
     }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def everybody(database, client, sample_tenant: int) -> list[dict[str, Any]]:
+    """The whole list, read once."""
+    return await everything(Api(client, await create_key(database, sample_tenant, Role.READER, now=NOW)))
 
 
 FILTERS = [
@@ -114,8 +123,7 @@ FILTERS = [
 @pytest.mark.parametrize(
     ("where", "holds"), FILTERS, ids=lambda each: str(each)[:50] if isinstance(each, dict) else ""
 )
-async def test_a_filter_keeps_exactly_what_it_names(api: Api, where, holds) -> None:
-    everybody = await everything(api)
+async def test_a_filter_keeps_exactly_what_it_names(api: Api, everybody, where, holds) -> None:
     kept = await everything(api, where=where)
     assert [node["id"] for node in kept] == [node["id"] for node in everybody if holds(node)]
 
@@ -238,7 +246,7 @@ async def test_a_cursor_is_good_for_its_own_list_and_order_only(api: Api) -> Non
         assert "another list or order" in error["message"]
 
 
-POINTS = """query ($after: String) { debtors(first: 100, after: $after) { pageInfo { hasNextPage endCursor }
+POINTS = """query ($after: String) { debtors(first: 100, after: $after, where: {country: {eq: "US"}}) { pageInfo { hasNextPage endCursor }
     edges { node { id contactPoints { channel status } } } } }"""
 
 
@@ -254,6 +262,6 @@ async def test_usable_contact_points_are_what_debtors_are_reachable_by(api: Api)
         after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
     assert by_points.keys() >= {"EMAIL", "SMS", "LETTER"}
     for channel, debtors in by_points.items():
-        reachable = await everything(api, where={"reachableBy": [channel]})
+        reachable = await everything(api, where={"reachableBy": [channel], "country": {"eq": "US"}})
         assert {node["id"] for node in reachable} == debtors, channel
-    assert len(by_points["EMAIL"]) < 800, "some e-mail bounced or was unsubscribed from"
+    assert len(by_points["EMAIL"]) < len(by_points["LETTER"]), "some e-mail bounced or was unsubscribed from"
