@@ -27,7 +27,8 @@ MAX_LENGTH = 100_000
 MAX_TOKENS = 4_000
 MAX_COMMENTS = 500
 MAX_NESTING = 50
-CACHED_DOCUMENTS = 500
+#: How many characters of documents are remembered in all; a parsed one takes some hundred bytes for each.
+REMEMBERED = 300_000
 
 
 #: The largest operation served. The contract's own need 8, 76, 0, 0 and 1,100; tools introspect 15 levels deep.
@@ -109,6 +110,7 @@ class Documents:
         if production:
             self._rules = (*self._rules, NoSchemaIntrospectionCustomRule)
         self._known: OrderedDict[str, Prepared] = OrderedDict()
+        self._remembered = 0
 
     def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
         """The document of a text and what is wrong with it."""
@@ -118,8 +120,10 @@ class Documents:
             return found
         prepared = self._prepare(schema, text)
         self._known[text] = prepared
-        if len(self._known) > CACHED_DOCUMENTS:
-            self._known.popitem(last=False)
+        self._remembered += len(text)
+        while self._remembered > REMEMBERED:
+            forgotten, _ = self._known.popitem(last=False)
+            self._remembered -= len(forgotten)
         return prepared
 
     def _prepare(self, schema: GraphQLSchema, text: str) -> Prepared:

@@ -120,5 +120,10 @@ def _failure(
 def _response(
     status: int, content: dict[str, Any], media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    own = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
+    own = {
+        "Content-Type": f"{media_type}; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Vary": "Accept",
+        "X-Content-Type-Options": "nosniff",
+    }
     return Response(orjson.dumps(content), status_code=status, headers={**own, **(headers or {})})

@@ -246,7 +246,8 @@ async def test_a_cursor_is_good_for_its_own_list_and_order_only(api: Api) -> Non
         assert "another list or order" in error["message"]
 
 
-POINTS = """query ($after: String) { debtors(first: 100, after: $after, where: {country: {eq: "US"}}) { pageInfo { hasNextPage endCursor }
+POINTS = """query ($after: String) { debtors(first: 100, after: $after, where: {country: {eq: "US"}}) {
+    pageInfo { hasNextPage endCursor }
     edges { node { id contactPoints { channel status } } } } }"""
 
 

@@ -3,7 +3,8 @@
 import pytest
 from graphql import parse
 
-from api.graphql.limits import LIMITS, oversize
+from api.graphql.limits import LIMITS, REMEMBERED, Documents, oversize
+from api.graphql.schema import build_schema
 from tests.api.portfolio import Api, operation, operation_names
 
 
@@ -88,3 +89,13 @@ async def test_many_references_count_as_many(api: Api) -> None:
 async def test_fragments_that_turn_in_circles_are_refused_by_validation(api: Api) -> None:
     answer = await api.send("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }")
     assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+def test_documents_are_remembered_up_to_a_length() -> None:
+    documents, schema = Documents(production=False), build_schema()._schema
+    first = documents.prepare(schema, "{ __typename }")
+    assert documents.prepare(schema, "{ __typename }") is first
+    for n in range(REMEMBERED // 1000 + 1):
+        documents.prepare(schema, f"{{ a{n}: __typename }}".ljust(1000))
+    assert documents.prepare(schema, "{ __typename }") is not first
+    assert sum(map(len, documents._known)) <= REMEMBERED
