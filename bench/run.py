@@ -14,7 +14,7 @@ BENCHMARKS = tuple(
     sorted(
         path.stem
         for path in Path(__file__).parent.glob("*.py")
-        if "def run(report: Report)" in path.read_text()
+        if "\ndef run(report: Report)" in path.read_text()
     )
 )
 
