@@ -31,12 +31,11 @@ _COLUMNS = "reference, debtor_id, communication_id, kind, occurred_at, source, a
 async def record_events(connection: AsyncConnection, tenant_id: int) -> int:
     """Add the staged events that are not in the log, merge them into the funnel; answer how many were new.
 
-    Leaves `fresh_event`: the new ones, as far as others care.
+    The new ones, as far as others care, are in `fresh_event` then.
     """
     tenant = {"tenant_id": tenant_id}
     resolved = await connection.execute(text(_RESOLVE), tenant)
     candidates = resolved.rowcount - await reject_problems(connection, "events")
-    await connection.execute(text(_CREATE_FRESH))
     fresh: int = (await connection.execute(text(_INSERT), tenant)).rowcount
     if fresh < candidates:
         await connection.execute(text(_REJECT_CONFLICTS), tenant)
@@ -108,10 +107,6 @@ def _merge_into_funnel() -> str:
 
 
 _RESOLVE = _resolve()
-_CREATE_FRESH = """
-    CREATE TEMP TABLE fresh_event (debtor_id bigint, communication_id bigint, kind text, occurred_at timestamptz,
-        automated boolean) ON COMMIT DROP
-"""
 _INSERT = f"""
     WITH fresh AS (
         INSERT INTO event (tenant_id, {_COLUMNS}) SELECT :tenant_id, {_COLUMNS} FROM resolved_events

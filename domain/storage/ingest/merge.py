@@ -23,6 +23,13 @@ from domain.storage.ingest.upserts import Interleaved, upsert
 #: How often a merge looks again when other writers keep changing what it looked at.
 _ATTEMPTS = 8
 
+_TOLD_AT_ONCE = 20_000
+_TELL = f"""
+    SELECT table_name, line, column_name, code FROM rejected
+    WHERE (table_name, line) > (CAST(:table AS text), CAST(:line AS integer))
+    ORDER BY table_name, line LIMIT {_TOLD_AT_ONCE}
+"""
+
 
 class IngestContention(Exception):
     """Other writers kept inserting or moving the same rows; nothing was changed."""
@@ -126,11 +133,16 @@ async def _count(connection: AsyncConnection, staged: Staged, name: str, accepte
 
 
 async def _tell(connection: AsyncConnection, on_rejection: Callable[[Rejection], None]) -> None:
-    rows = await connection.stream(
-        text("SELECT table_name, line, column_name, code FROM rejected ORDER BY table_name, line")
-    )
-    async for table, line, column, word in rows:
-        code = RejectCode(word)
-        known = FORMAT[table].by_name.get(column)
-        expected = known.kind.expected if known else "a value"
-        on_rejection(Rejection(table, line, column, code, sentence(code, column=column, expected=expected)))
+    """Page by page: all bad lines need not fit into memory, and a cursor would keep `rejected` from being dropped."""
+    last, page = ("", -1), _TOLD_AT_ONCE
+    while page == _TOLD_AT_ONCE:
+        page = 0
+        for table, line, column, word in await connection.execute(
+            text(_TELL), {"table": last[0], "line": last[1]}
+        ):
+            code = RejectCode(word)
+            known = FORMAT[table].by_name.get(column)
+            expected = known.kind.expected if known else "a value"
+            reason = sentence(code, column=column, expected=expected)
+            on_rejection(Rejection(table, line, column, code, reason))
+            last, page = (table, line), page + 1

@@ -31,18 +31,19 @@ _SOME_ROWS = 1_000
 _MANY_ROWS = 50_000
 
 _PLAN_FOR_MANY = "SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true)"
-_CREATE_WORKING_TABLES = """
-    CREATE TEMP TABLE rejected (table_name text, line integer, column_name text, code text) ON COMMIT DROP;
-    CREATE TEMP TABLE locked_debtor (id bigint) ON COMMIT DROP;
-    CREATE TEMP TABLE touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP
-"""
+_WORKING_TABLES = {
+    "rejected": "table_name text, line integer, column_name text, code text",
+    "locked_debtor": "id bigint",
+    "touched_debtor": "debtor_id bigint PRIMARY KEY",
+    "fresh_event": "debtor_id bigint, communication_id bigint, kind text, occurred_at timestamptz, automated boolean",
+}
 _REJECTED_COLUMNS = ("table_name", "line", "column_name", "code")
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 @dataclass(frozen=True)
 class Staged:
-    """lines: table → how many lines came. repeated: tables in which some key came more than once. many: see above."""
+    """lines: table → how many lines came. repeated: tables in which some key came more than once. many: planned so."""
 
     lines: dict[str, int]
     repeated: frozenset[str]
@@ -55,14 +56,12 @@ class Staged:
 
 
 async def stage(connection: AsyncConnection, batches: Mapping[str, Iterable[Chunk]]) -> Staged:
-    """Fill the temporary tables; leaves those that later steps fill, empty.
+    """Fill the temporary tables; leaves those that later steps fill, empty. Those of a merge before are dropped.
 
     Chunks are read one at a time, so memory holds one of them whatever the size of a table.
     """
     driver = await _driver(connection)
-    await driver.execute(
-        ";".join([_CREATE_WORKING_TABLES, *(_create_staged(FORMAT[name]) for name in batches)])
-    )
+    await driver.execute(_create_tables(list(batches)))
     lines = {
         name: await _stage_table(connection, FORMAT[name], batches[name])
         for name in FORMAT
@@ -85,12 +84,21 @@ async def plan_as_usual(connection: AsyncConnection, staged: Staged) -> None:
         await connection.execute(text("SET LOCAL enable_nestloop TO DEFAULT"))
 
 
-def _create_staged(table: TableFormat) -> str:
+def _create_tables(names: list[str]) -> str:
+    """All at once: a round trip is what a small merge pays for most."""
+    created = _WORKING_TABLES | {f"staged_{name}": _staged_columns(FORMAT[name]) for name in names}
+    made_later = [f"{step}_{name}" for step in ("repeated", "resolved") for name in names]
+    former = ", ".join(f"pg_temp.{name}" for name in [*created, *made_later])
+    creations = [f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP" for name, columns in created.items()]
+    return ";".join([f"DROP TABLE IF EXISTS {former}", *creations])
+
+
+def _staged_columns(table: TableFormat) -> str:
     columns = ", ".join(f"{column.name} {_sql_type(table, column)}" for column in table.columns)
     extra = ', name_key text COLLATE "C"' if table.name == "debtors" else ""
     return (
-        f"CREATE TEMP TABLE staged_{table.name} (line integer, given bigint, fingerprint bigint, fate smallint, "
-        f"attributes jsonb, cleared text[], {columns}{extra}) ON COMMIT DROP"
+        "line integer, given bigint, fingerprint bigint, fate smallint, attributes jsonb, cleared text[], "
+        f"{columns}{extra}"
     )
 
 

@@ -83,6 +83,16 @@ async def test_nothing_comes_of_nothing(database, portfolio):
     assert await ingest(database, portfolio, "events") == IngestReport(0, 0, [])
 
 
+async def test_one_transaction_may_hold_several_merges(database, portfolio):
+    reports = []
+    async with database.transaction(portfolio) as connection:
+        for table in ("communications", "events", "communications", "events"):
+            items = [row(table), row(table, reference="BAD", debtor="D9")]
+            reports.append(await ingest_items(connection, portfolio, table, items, now=NOW))
+    assert [(report.accepted, report.duplicates) for report in reports] == [(1, 0), (1, 0), (0, 1), (0, 1)]
+    assert [bad.code for report in reports for bad in report.rejected] == ["UNKNOWN_REFERENCE"] * 4
+
+
 async def test_a_field_the_table_does_not_have_is_an_error_of_the_caller(database, portfolio):
     with pytest.raises(ValueError, match="mood"):
         await ingest(database, portfolio, "events", row("events", mood="good"))

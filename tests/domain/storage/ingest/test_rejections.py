@@ -235,3 +235,12 @@ async def test_times_of_the_other_hemisphere_are_the_debtors_own(database, portf
         datetime(2026, 2, 2, 23, 30, tzinfo=UTC)
         == (await stored(database, portfolio))["promise"][0]["promised_at"]
     )
+
+
+async def test_more_bad_lines_than_one_page_are_all_told_in_order(database, portfolio):
+    _, rejections = await merge_facts(
+        database,
+        portfolio,
+        {"events": [row("events", kind=f"K{at}", reference=f"E{at}") for at in range(20_001)]},
+    )
+    assert [bad.line for bad in rejections] == list(range(2, 20_003))
