@@ -11,7 +11,7 @@ from ml.feature_space import FeatureSpace, Matrix, codes
 from ml.features import DAY, SETTLED_AFTER, Casebook, contacts_made
 from ml.outcomes import Outcomes
 from ml.rhythm import RhythmBook, Rhythms, base_rates, fit_rhythms
-from ml.slot_effects import Cells, Shape
+from ml.slot_effects import FADING_BUCKETS, Cells, Shape, parts_of
 
 RHYTHMS = 4
 LEFT_OUT = ("age", "segment", "template")
@@ -105,9 +105,16 @@ def cells_of(knowledge: Knowledge, rhythms: Rhythms) -> Cells:
     """Where each contact falls."""
     outcomes = knowledge.outcomes
     rhythm = rhythm_codes(rhythms, outcomes, outcomes.debtor, outcomes.sent_at)
-    return Cells(knowledge.segment, rhythm, outcomes.channel, outcomes.local.hour_of_week)
+    return Cells(knowledge.segment, rhythm, outcomes.channel, outcomes.local.hour_of_week, past_of(outcomes))
+
+
+def past_of(outcomes: Outcomes) -> Ints:
+    """How far back each contact lies, 0 (now) to FADING_BUCKETS (long ago): halving the distance to the past every quarter span."""
+    age = outcomes.seen_until - outcomes.sent_at
+    span = max(int(age.max(initial=1)), 1)
+    return np.rint(FADING_BUCKETS * (1.0 - 0.5 ** (4.0 * age / span))).astype(np.int64)
 
 
 def shape_of(casework: Casework, rhythms: Rhythms) -> Shape:
     """Sizes of the slot table."""
-    return Shape(len(casework.segments) + 1, rhythms.unknown + 1)
+    return Shape(len(casework.segments) + 1, rhythms.unknown + 1, parts_of(casework.segments))

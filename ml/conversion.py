@@ -19,7 +19,7 @@ from ml.feature_space import Matrix
 from ml.funnel import STAGE_A, Lesson, StagedClassifier, channel_priors, fit_staged
 from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes
 from ml.rhythm import Rhythms
-from ml.slot_effects import Cells, Shape, fit_slot_effects
+from ml.slot_effects import Cells, Shape, fit_slot_effects, parts_of
 
 STEPS = ("engaged", "attributed", "moved", "moved_silent")
 """engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave no sign."""
@@ -129,7 +129,9 @@ def step_lessons(
     """One lesson per step, with censoring weights; and each step's (channels,) horizons in seconds."""
     outcomes, causes = knowledge.outcomes, knowledge.causes
     categorical = casework.space.categorical
-    shape = _shape(casework, cells)
+    shape = Shape(
+        len(casework.segments) + 1, int(cells.rhythm.max(initial=0)) + 1, parts_of(casework.segments)
+    )
     sent = outcomes.sent_at
     has_engaged = outcomes.engaged_at <= outcomes.seen_until
     everyone, engaged, silent = (
@@ -186,10 +188,6 @@ def no_templates() -> pl.DataFrame:
     return pl.DataFrame(
         schema={"channel": pl.Int64, "template": pl.String, "factor": pl.Float64, "spread": pl.Float64}
     )
-
-
-def _shape(casework: Casework, cells: Cells) -> Shape:
-    return Shape(len(casework.segments) + 1, int(cells.rhythm.max(initial=0)) + 1)
 
 
 def _spans(start: Ints, event: Ints, seen_until: int) -> tuple[Floats, Floats]:

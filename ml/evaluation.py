@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from ml.arrays import Floats, Ints, sums_by
 from ml.calibration import calibration_noise, expected_calibration_error
@@ -24,8 +25,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class StepHoldOut:
-    """One step's later contacts: calibrated probability, outcome (0–1), base rate known before (per channel), debtor, channel."""
+    """One step's later contacts (keys: communications): calibrated probability, outcome (0–1), base rate known before (per channel), debtor, channel."""
 
+    keys: pl.Series
     chance: Floats
     label: Floats
     base: Floats

@@ -86,7 +86,7 @@ def fit_staged(
     effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
     replicates = tuple(
         fit_slot_effects(
-            cells, start, label, weight * bootstrap_weights(lesson.debtor, seed + draw), lesson.shape
+            cells, start, label, weight * bootstrap_weights(lesson.debtor, seed + draw), lesson.shape, effects
         )
         for draw in range(1, draws + 1)
     )

@@ -278,6 +278,7 @@ def _step_holdout(
     settled = (happened > 0) | (before.outcomes.followed_seconds > HORIZON_SECONDS / 3)
     base = base_rates_by_channel(happened, settled.astype(np.float64), before.outcomes.channel)
     return StepHoldOut(
+        outcomes.keys[rows],
         chance,
         label,
         base[outcomes.channel[rows]],

@@ -21,7 +21,7 @@ from ml.slot_effects import HOURS, SlotEffects
 from ml.standing import Panel, Standing
 
 DECIDING = ("engaged", "moved", "moved_silent")
-PANEL_SIZE = 400
+PANEL_SIZE = 1_000
 LEAST_OWED = 0.005
 CONTACTS_LOST = 10.0
 """Contacts' worth of value that an opt-out or complaint forfeits."""

@@ -1,0 +1,189 @@
+"""Whether a new model may decide: a list of checks, each with its reason, and the verdict.
+
+Three cases. First champion: better than the base rate out of time, and calibrated. Retrain of the same recipe: not worse than the champion on
+contacts neither had seen. New recipe: better than it. Never over a champion trained on newer data. Every comparison is a bootstrap over
+debtors. What cannot be known from the data is said so (passed None) and does not stop a first champion. Source: docs/decisions.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.arrays import Floats, Ints
+from ml.calibration import calibration_noise, expected_calibration_error
+from ml.evaluation import HoldOut, StepHoldOut, bootstrap_mean, log_loss
+from ml.frames import History
+from ml.local_time import MICROSECONDS
+from ml.model import TrainedModel
+from ml.outcomes import outcomes_of
+from ml.rescoring import score_again
+
+LEAST_POSITIVES = 20
+LEAST_CONTACTS = 200
+NOISE_FLOORS = 2.0
+"""Calibration error allowed, in multiples of what perfectly calibrated probabilities would show on as many outcomes."""
+
+TOLERATED_LOSS = 0.01
+"""Log-loss by which a retrained model may trail its champion, as a share of the champion's."""
+
+_ROUNDS = 400
+_NAMES = {"engaged": "opening or answering", "converted": "paying"}
+
+
+@dataclass(frozen=True)
+class GateCheck:
+    """passed None: it cannot be known from this data, and the message says why."""
+
+    name: str
+    passed: bool | None
+    value: float | None
+    threshold: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """passed: every check that could be made held, and those that had to be made could."""
+
+    passed: bool
+    checks: tuple[GateCheck, ...]
+
+
+def judge(
+    challenger: TrainedModel, champion: TrainedModel | None, history: History, *, seed: int = 0
+) -> GateResult:
+    """The verdict on a freshly trained model (with its `holdout`), against the champion where there is one.
+
+    history: what the challenger was trained on; the champion is asked to predict its later contacts.
+    """
+    holdout = challenger.holdout or HoldOut(0, {})
+    checks = [check for name in ("engaged", "converted") for check in _against_base(name, holdout, seed)]
+    needed = ["engaged_log_loss"]
+    if champion is None:
+        checks.append(_off_policy(history))
+    else:
+        checks.append(_newer(challenger, champion))
+        needed.append("not_older_than_champion")
+        checks += _against_champion(challenger, champion, holdout, history, seed)
+        checks.append(_off_policy(history))
+        if champion.recipe != challenger.recipe:
+            needed.append("converted_gain_over_champion")
+    known = {check.name: check.passed for check in checks}
+    passed = all(check.passed is not False for check in checks) and all(
+        known.get(name) is True for name in needed
+    )
+    return GateResult(passed, tuple(checks))
+
+
+def _against_base(name: str, holdout: HoldOut, seed: int) -> list[GateCheck]:
+    step = holdout.steps.get(name)
+    what = _NAMES[name]
+    if (
+        step is None
+        or len(step) < LEAST_CONTACTS
+        or min(step.label.sum(), (1 - step.label).sum()) < LEAST_POSITIVES
+    ):
+        have = 0 if step is None else int(step.label.sum())
+        message = f"Only {have} later contacts show {what}; at least {LEAST_POSITIVES} (of {LEAST_CONTACTS}) are needed to judge it."
+        return [
+            GateCheck(f"{name}_log_loss", None, None, None, message),
+            _unknown(f"{name}_calibration", message),
+        ]
+    gain = log_loss(step.base, step.label) - log_loss(step.chance, step.label)
+    low = float(np.quantile(bootstrap_mean(gain, step.debtor, seed=seed, rounds=_ROUNDS), 0.05))
+    return [
+        GateCheck(
+            f"{name}_log_loss",
+            low > 0,
+            low,
+            0.0,
+            f"On {len(step):,} later contacts the log-loss of {what} is {gain.mean():+.5f} better than the base rate's "
+            f"(95 % sure of at least {low:+.5f}).",
+        ),
+        _calibration(name, step, seed),
+    ]
+
+
+def _calibration(name: str, step: StepHoldOut, seed: int) -> GateCheck:
+    ones = np.ones(len(step))
+    error = expected_calibration_error(step.chance, step.label, ones)
+    floor = NOISE_FLOORS * calibration_noise(step.chance, ones, seed=seed)
+    return GateCheck(
+        f"{name}_calibration",
+        error <= floor,
+        error,
+        floor,
+        f"Predicted and observed shares of {_NAMES[name]} differ by {100 * error:.2f} points on average; "
+        f"twice what chance alone would show is {100 * floor:.2f}.",
+    )
+
+
+def _newer(challenger: TrainedModel, champion: TrainedModel) -> GateCheck:
+    seconds = (challenger.data_to - champion.data_to).total_seconds()
+    return GateCheck(
+        "not_older_than_champion",
+        seconds >= 0,
+        seconds / 86_400,
+        0.0,
+        f"It has learned from contacts up to {challenger.data_to:%Y-%m-%d}, the champion from those up to "
+        f"{champion.data_to:%Y-%m-%d}.",
+    )
+
+
+def _against_champion(
+    challenger: TrainedModel, champion: TrainedModel, holdout: HoldOut, history: History, seed: int
+) -> list[GateCheck]:
+    """Paired log-loss on contacts sent after both had stopped learning."""
+    same = champion.recipe == challenger.recipe
+    kind = "not_worse_than_champion" if same else "gain_over_champion"
+    after = int(champion.data_to.timestamp() * MICROSECONDS)
+    checks = []
+    for name, step in holdout.steps.items():
+        rows = np.flatnonzero(step.sent_at > max(after, holdout.cut))
+        if len(rows) < LEAST_CONTACTS or step.label[rows].sum() < LEAST_POSITIVES:
+            message = (
+                f"Only {len(rows)} contacts are newer than what the champion learned from; "
+                f"{LEAST_CONTACTS} with {LEAST_POSITIVES} showing {_NAMES[name]} are needed to compare."
+            )
+            checks.append(_unknown(f"{name}_{kind}", message))
+            continue
+        theirs = log_loss(score_again(champion, history, step.keys[rows], name), step.label[rows])
+        mine = log_loss(step.chance[rows], step.label[rows])
+        checks.append(_paired(name, kind, mine, theirs, step, rows, seed))
+    return checks
+
+
+def _paired(
+    name: str, kind: str, mine: Floats, theirs: Floats, step: StepHoldOut, rows: Ints, seed: int
+) -> GateCheck:
+    low = float(
+        np.quantile(bootstrap_mean(theirs - mine, step.debtor[rows], seed=seed, rounds=_ROUNDS), 0.05)
+    )
+    threshold = -TOLERATED_LOSS * float(theirs.mean()) if kind == "not_worse_than_champion" else 0.0
+    return GateCheck(
+        f"{name}_{kind}",
+        low > threshold,
+        low,
+        threshold,
+        f"On {len(rows):,} contacts new to both, the log-loss of {_NAMES[name]} is {(theirs - mine).mean():+.5f} better than the "
+        f"champion's (95 % sure of at least {low:+.5f}).",
+    )
+
+
+def _off_policy(history: History) -> GateCheck:
+    """Whether the value of the recommended policy could be estimated from logged propensities."""
+    outcomes = outcomes_of(history)
+    known = int(np.isfinite(outcomes.propensity).sum())
+    if not known:
+        return _unknown(
+            "off_policy_value",
+            "No communication carries a propensity, so what another policy would have collected cannot be estimated from this history.",
+        )
+    return _unknown(
+        "off_policy_value",
+        f"{known:,} communications carry a propensity; the value of the recommended policy is estimated once decisions are logged.",
+    )
+
+
+def _unknown(name: str, message: str) -> GateCheck:
+    return GateCheck(name, None, None, None, message)
