@@ -47,7 +47,7 @@ CONVERTED = """
     GROUP BY p.attributed_to"""
 
 #: The communication that payment `p` is attributed to by what is known at :as_of, null once it is reversed. Where the
-#: one it is attributed to by all facts (the alias `cause`) was sent only later, its events carrying an earlier clock, it
+#: one it is attributed to by all facts (alias `cause`) was sent only later, its events carrying an earlier clock, it
 #: goes to whom it would have gone without it. Binds tenant_id, as_of, click_window, open_window.
 ATTRIBUTED_AT = """
     CASE WHEN p.reversed_at <= :as_of THEN NULL

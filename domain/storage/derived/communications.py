@@ -15,45 +15,55 @@ from domain.storage.derived.attribution import CONVERTED
 from domain.storage.derived.balances import OPEN_ON
 from domain.storage.derived.segment_rules import SegmentProgram
 
-# Facts "before" an instant are those up to the microsecond before it, the resolution of every stored instant.
+# Facts "before" an instant are those up to the microsecond before it, the resolution of every stored instant. OFFSET 0
+# keeps a subquery whole: the local date of a communication is worked out once, not wherever it is used.
 _COMMUNICATIONS = f"""
-    only_account AS MATERIALIZED (
+    converted AS MATERIALIZED ({CONVERTED}), sole AS MATERIALIZED (
         SELECT a.debtor_id, min(a.product) AS product, min(a.currency) AS currency
         FROM touched_debtor t JOIN account a ON a.tenant_id = :tenant_id AND a.debtor_id = t.debtor_id
         GROUP BY a.debtor_id HAVING count(*) = 1
-    ), converted AS MATERIALIZED ({CONVERTED}), stood AS (
-        SELECT c.id, d.segment AS own_key,
-               GREATEST(COALESCE(k.today - s.due_on, 0), 0) AS days_past_due,
-               CASE WHEN c.account_id IS NULL THEN o.product ELSE own.product END AS product,
-               CASE WHEN c.account_id IS NULL THEN o.currency ELSE own.currency END AS kpi_currency
+    ), stood AS (
+        SELECT d.communication_id, d.segment AS own_key,
+               d.stored_key, d.stored_days, d.stored_product, d.stored_currency, d.stored_converted_at,
+               GREATEST(COALESCE(k.today - s.due_on, 0), 0) AS fresh_days,
+               CASE WHEN d.account_id IS NULL THEN d.sole_product ELSE own.product END AS fresh_product,
+               CASE WHEN d.account_id IS NULL THEN d.sole_currency ELSE own.currency END AS fresh_currency
                {{filter_columns}}
-        FROM touched_debtor t
-        JOIN debtor d ON d.tenant_id = :tenant_id AND d.id = t.debtor_id
-        JOIN communication c ON c.tenant_id = :tenant_id AND c.debtor_id = d.id
-        CROSS JOIN LATERAL (
-            SELECT c.sent_at AS at, c.sent_at - interval '1 microsecond' AS known,
+        FROM (
+            SELECT d.*, sole.product AS sole_product, sole.currency AS sole_currency,
+                   c.id AS communication_id, c.account_id, c.segment_key AS stored_key,
+                   c.days_past_due AS stored_days, c.product AS stored_product, c.kpi_currency AS stored_currency,
+                   c.converted_at AS stored_converted_at, c.sent_at AS at,
+                   c.sent_at - interval '1 microsecond' AS known,
                    (c.sent_at AT TIME ZONE d.time_zone)::date AS today
-        ) k
+            FROM touched_debtor t
+            JOIN debtor d ON d.tenant_id = :tenant_id AND d.id = t.debtor_id
+            JOIN communication c ON c.tenant_id = :tenant_id AND c.debtor_id = d.id
+            LEFT JOIN sole ON sole.debtor_id = d.id
+            OFFSET 0
+        ) d
+        CROSS JOIN LATERAL (SELECT d.at, d.known, d.today) k
         CROSS JOIN LATERAL (
             SELECT min(a.due_on) FILTER (WHERE a.balance > 0 AND a.owed_until > k.at) AS due_on {{account_columns}}
             FROM account_span a
             WHERE a.debtor_id = d.id AND a.owed_from <= k.at AND a.owed_until > k.known
               AND {OPEN_ON.format(today="k.today")}
         ) s
-        LEFT JOIN account own ON own.tenant_id = :tenant_id AND own.id = c.account_id
-        LEFT JOIN only_account o ON o.debtor_id = d.id
+        LEFT JOIN account own ON own.tenant_id = :tenant_id AND own.id = d.account_id
         OFFSET 0
     ), fresh AS MATERIALIZED (
-        SELECT stood.id, {{segment_key}} AS segment_key, days_past_due, product, kpi_currency, converted_at
-        FROM stood LEFT JOIN converted ON converted.id = stood.id
+        SELECT * FROM (
+            SELECT stood.*, {{segment_key}} AS fresh_key, converted.converted_at AS fresh_converted_at
+            FROM stood LEFT JOIN converted ON converted.id = stood.communication_id
+            OFFSET 0
+        ) derived
+        WHERE (stored_key, stored_days, stored_product, stored_currency, stored_converted_at) IS DISTINCT FROM
+              (fresh_key, fresh_days, fresh_product, fresh_currency, fresh_converted_at)
     )
     UPDATE communication c
-    SET segment_key = fresh.segment_key, days_past_due = fresh.days_past_due, product = fresh.product,
-        kpi_currency = fresh.kpi_currency, converted_at = fresh.converted_at
-    FROM fresh
-    WHERE c.tenant_id = :tenant_id AND c.id = fresh.id
-      AND (c.segment_key, c.days_past_due, c.product, c.kpi_currency, c.converted_at) IS DISTINCT FROM
-          (fresh.segment_key, fresh.days_past_due, fresh.product, fresh.kpi_currency, fresh.converted_at)
+    SET segment_key = fresh_key, days_past_due = fresh_days, product = fresh_product, kpi_currency = fresh_currency,
+        converted_at = fresh_converted_at
+    FROM fresh WHERE c.tenant_id = :tenant_id AND c.id = fresh.communication_id
 """
 
 
