@@ -1,15 +1,20 @@
 """The sample's KPIs: those that came with it, computed by others, and every other against the oracle."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from math import isclose
+from typing import Any
 
 import pytest
 
-from domain.kpis.requests import AgentDimension, MessageDimension, Period
+from domain.filters import IntFilter, StringFilter
+from domain.kpis.requests import AgentDimension, MessageDimension, MessageKpiWhere, Period
+from domain.list_where import ChannelFilter
 from domain.storage.kpis.messages import message_kpis
 from domain.storage.kpis.traffic import traffic_kpis
 from domain.storage.sessions import Database
+from domain.vocabulary import Channel
 from tests.domain.storage.kpis.agreement import (
     compare_agents,
     compare_messages,
@@ -137,6 +142,43 @@ async def test_message_kpis_agree_with_the_oracle(
     dimensions = [MessageDimension(word) for word in by.split()]
     async with database.transaction(sample.tenant_id) as connection:
         await compare_messages(connection, sample, period, dimensions, as_of=as_of)
+
+
+FILTERS = [
+    (
+        MessageKpiWhere(segment=StringFilter(starts_with="EARLY-YOUNG")),
+        lambda row: row["segment"][:11] == "EARLY-YOUNG",
+    ),
+    (
+        MessageKpiWhere(channel=ChannelFilter(in_=(Channel.SMS, Channel.VOICE))),
+        lambda row: row["channel"] in ("SMS", "VOICE"),
+    ),
+    (MessageKpiWhere(channel=ChannelFilter(eq=Channel.LETTER)), lambda row: row["channel"] == "LETTER"),
+    (
+        MessageKpiWhere(template=StringFilter(in_=("T1", "T2", "?"))),
+        lambda row: row["template"] in ("T1", "T2"),
+    ),
+    (MessageKpiWhere(campaign=StringFilter(is_null=True)), lambda row: row["campaign"] is None),
+    (MessageKpiWhere(agent=StringFilter(is_null=False)), lambda row: row["agent"] is not None),
+    (MessageKpiWhere(agent=StringFilter(eq="G0000003")), lambda row: row["agent"] == "G0000003"),
+    (MessageKpiWhere(product=StringFilter(eq="LOAN")), lambda row: row["product"] == "LOAN"),
+    (MessageKpiWhere(country=StringFilter(eq="ES")), lambda row: row["country"] == "ES"),
+    (MessageKpiWhere(days_past_due=IntFilter(gte=31, lt=61)), lambda row: 31 <= row["days_past_due"] < 61),
+    (MessageKpiWhere(days_past_due=IntFilter(gt=10, lte=20)), lambda row: 10 < row["days_past_due"] <= 20),
+    (
+        MessageKpiWhere(country=StringFilter(in_=("DK", "US")), days_past_due=IntFilter(gte=91)),
+        lambda row: row["country"] in ("DK", "US") and row["days_past_due"] >= 91,
+    ),
+]
+
+
+@pytest.mark.parametrize(("where", "keep"), FILTERS)
+async def test_filters_keep_what_the_oracle_keeps(
+    database: Database, sample: Imported, where: MessageKpiWhere, keep: Callable[[dict[str, Any]], bool]
+) -> None:
+    by = [MessageDimension.COUNTRY, MessageDimension.CHANNEL]
+    async with database.transaction(sample.tenant_id) as connection:
+        assert await compare_messages(connection, sample, PERIOD, by, as_of=AS_OF, where=where, keep=keep) > 0
 
 
 @pytest.mark.parametrize("days", VIEWS)
