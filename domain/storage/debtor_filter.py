@@ -153,7 +153,7 @@ def _named(subject: Subject, given: StringFilter) -> Condition:
     if given.starts_with is not None:
         parts.append(_prefixed(key, name_key(given.starts_with)))
     if given.is_null is not None:
-        parts.append(literal(not given.is_null))
+        parts.append(false() if given.is_null else true())
     return and_(true(), *parts)
 
 

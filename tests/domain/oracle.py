@@ -1,7 +1,7 @@
 """How a random debtor stands at an instant, and which filters it meets: plain Python over its facts, for comparison."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -94,6 +94,11 @@ def attributed(debtor: DebtorWorld) -> dict[str, str | None]:
         payment.reference: attribute(payment.paid_at, debtor.causes.get(payment.reference), engagements)
         for _, payment in debtor.payments
     }
+
+
+def without_segment(debtor: DebtorWorld) -> DebtorWorld:
+    """The debtor without a key of its own, so that rules decide."""
+    return replace(debtor, segment=None)
 
 
 def usable_channels(debtor: DebtorWorld, known: datetime) -> frozenset[Channel]:

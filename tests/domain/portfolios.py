@@ -5,7 +5,7 @@ Instants are drawn from a coarse grid, so that equal instants, ties and days tha
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -97,13 +97,6 @@ class DebtorWorld:
     def payments(self) -> list[tuple[str, Payment]]:
         """(account reference, payment)."""
         return [(name, payment) for name, account in self.accounts.items() for payment in account.payments]
-
-    def instants(self) -> list[datetime]:
-        """All that has a moment, for asking about interesting ones."""
-        found = [c.sent_at for c in self.communications] + [p.promised_at for p in self.promises]
-        for _, payment in self.payments:
-            found += [payment.paid_at] + ([payment.reversed_at] if payment.reversed_at else [])
-        return found
 
 
 def _instant(rng: random.Random, spread: int = DAYS) -> datetime:
@@ -207,10 +200,6 @@ def _near_payments(rng: random.Random, debtor: DebtorWorld) -> None:
                         sent.reference,
                     )
                 )
-
-
-def without(debtor: DebtorWorld, **changes: Any) -> DebtorWorld:
-    return replace(debtor, **changes)
 
 
 # ---------- into the tables ----------
