@@ -98,7 +98,13 @@ def fit_conversion(
     lessons, horizons = step_lessons(casework, knowledge, cells, prior)
     steps = {
         name: Step(
-            fit_staged(lesson, draws=draws, seed=seed + place, threads=threads, settings=settings),
+            fit_staged(
+                lesson,
+                draws=draws if name != "attributed" else 0,
+                seed=seed + place,
+                threads=threads,
+                settings=settings,
+            ),
             Platt.identity(),
         )
         for place, (name, lesson) in enumerate(lessons.items())

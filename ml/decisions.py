@@ -19,11 +19,19 @@ from ml.frames import History
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.quotes import Quotes, quote
+from ml.quotes import Quotes, net_draws, quote
 from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
-from ml.values import panel_of, slot_tables, standing_of, supported_slots, without_channels, worth
-from ml.wording import Sheet, recommend, segment_evidence
+from ml.values import (
+    PLANNED_AHEAD,
+    panel_of,
+    slot_tables,
+    standing_of,
+    supported_slots,
+    without_channels,
+    worth,
+)
+from ml.wording import Sheet, best_templates, recommend, segment_evidence
 
 LEAST_SUPPORT = 20.0
 SEGMENT_CAUTION = 0.5
@@ -32,6 +40,7 @@ DEBTOR_LEAST_GAIN = 0.1
 """How many standard errors, and for a debtor what share of the segment action's value, a gain must exceed to be believed."""
 
 _CHUNK = 2_000
+_SAFEST_AMONG, _SAFEST_SAMPLE = 15, 1_500
 _FORBIDDEN = -np.inf
 
 
@@ -64,7 +73,7 @@ def segment_recommendations(
     plan, _ = plan_segments(
         model, panel, allowed, {_code(model, name): mask for name, mask in lawful.items()}
     )
-    return [_segment_answer(model, panel, plan, name, lawful[name]) for name in asked]
+    return _segment_answers(model, panel, plan, asked, lawful)
 
 
 def debtor_recommendations(
@@ -90,7 +99,7 @@ def debtor_recommendations(
     answers: list[DebtorRecommendation] = []
     for start in range(0, len(position), _CHUNK):
         rows = position[start : start + _CHUNK]
-        standing = standing_of(model, book, rows, _microseconds(now))
+        standing = standing_of(model, book, rows, _microseconds(now) + PLANNED_AHEAD)
         hours = _debtor_masks(
             model, allowed, None if masks is None else masks[start : start + _CHUNK], len(rows)
         )
@@ -115,11 +124,12 @@ def plan_segments(
     value = _segment_values(model, standing, panel.weight, count)
     closed = np.where(mask, value, _FORBIDDEN)
     size = sums_by(standing.segment, panel.weight, count)
-    common = np.where(usual, np.tensordot(size, value, axes=(0, 0)), _FORBIDDEN)
+    common = np.where(usual, np.tensordot(size, value, axes=(0, 0)), _FORBIDDEN).ravel()
     per_channel = np.where(mask.any(axis=2), closed.argmax(axis=2), -1)
     best = np.where(mask.any(axis=(1, 2)), closed.reshape(count, -1).argmax(axis=1), -1)
     if np.isfinite(common).any():
-        best = _prefer_common(model, standing, panel.weight, best, int(common.argmax()), closed)
+        safest = _safest(model, standing, panel.weight, common)
+        best = _prefer_common(model, standing, panel.weight, best, safest, closed)
     return SegmentPlan(best, per_channel), closed
 
 
@@ -137,6 +147,21 @@ def _segment_values(model: TrainedModel, standing: Standing, weight: Floats, cou
     return total
 
 
+def _safest(model: TrainedModel, standing: Standing, weight: Floats, common: Floats) -> int:
+    """Of the actions best for everybody the one with the highest lower bound (one standard error)."""
+    few = np.random.default_rng(0).permutation(len(standing))[:_SAFEST_SAMPLE]
+    some, share = standing.take(few), weight[few] / max(float(weight[few].sum()), 1e-9)
+    best, highest = int(common.argmax()), -np.inf
+    for action in np.argsort(-common, kind="stable")[:_SAFEST_AMONG]:
+        if not np.isfinite(common[action]):
+            break
+        net, draws = net_draws(model, some, np.full(len(some), int(action)))
+        bound = float(share @ net) - (float(np.std(share @ draws)) if draws.shape[1] else 0.0)
+        if bound > highest:
+            best, highest = int(action), bound
+    return best
+
+
 def _prefer_common(
     model: TrainedModel, standing: Standing, weight: Floats, best: Ints, common: int, closed: Floats
 ) -> Ints:
@@ -152,48 +177,48 @@ def _advantage(
     model: TrainedModel, standing: Standing, weight: Floats, action: Ints, common: int, count: int
 ) -> tuple[Floats, Floats]:
     """(segments,) mean gain of each segment's action over the common one, and its standard error over the bootstrap draws."""
-    mine = _action_quotes(model, standing, action[standing.segment])
-    theirs = _action_quotes(model, standing, np.full(len(standing), common))
+    mine, my_draws = net_draws(model, standing, action[standing.segment])
+    theirs, their_draws = net_draws(model, standing, np.full(len(standing), common))
     size = np.maximum(sums_by(standing.segment, weight, count), 1e-9)
-    gain = sums_by(standing.segment, weight * (mine[0] - theirs[0]), count) / size
-    draws = [
-        sums_by(standing.segment, weight * (one - other), count) / size
-        for one, other in zip(mine[1], theirs[1], strict=True)
-    ]
+    gain = sums_by(standing.segment, weight * (mine - theirs), count) / size
+    ahead = (my_draws - their_draws) * weight[:, None]
+    draws = [sums_by(standing.segment, ahead[:, draw], count) / size for draw in range(ahead.shape[1])]
     error = np.std(draws, axis=0) if draws else np.zeros(count)
     return gain, np.asarray(error)
 
 
-def _action_quotes(model: TrainedModel, standing: Standing, action: Ints) -> tuple[Floats, Floats]:
-    """(n,) net and (k, n) net draws of each debtor's own action (channel · 168 + hour of week)."""
-    channel, slot = action // HOURS, action % HOURS
-    quotes = quote(model, standing, np.repeat(slot[:, None], len(CHANNELS), axis=1))
-    rows = np.arange(len(standing))
-    return quotes.net[rows, channel], quotes.draws[:, rows, channel]
-
-
-def _segment_answer(
-    model: TrainedModel, panel: Panel, plan: SegmentPlan, name: str, mask: Bools
-) -> SegmentRecommendation:
-    code = _code(model, name)
-    rows = (
-        np.flatnonzero(panel.standing.segment == code)
-        if name in model.segments
-        else np.zeros(0, dtype=np.int64)
-    )
-    evidence = segment_evidence(model, code if name in model.segments else -1)
-    size = round(float(panel.weight[rows].sum()))
-    standing = panel.standing.take(rows)
-    slots = np.where(plan.per_channel[code] >= 0, plan.per_channel[code], 0)
-    best = int(plan.best[code])
-    if best >= 0:
-        slots[best // HOURS] = best % HOURS
-    quotes = quote(model, standing, np.repeat(slots[None, :], len(rows), axis=0))
-    sheet = Sheet(
-        model, standing, quotes, panel.weight[rows], slots, mask.any(axis=1), evidence, subject="this segment"
-    )
-    chosen = best // HOURS if best >= 0 else None
-    return SegmentRecommendation(name, size, recommend(sheet, chosen))
+def _segment_answers(
+    model: TrainedModel, panel: Panel, plan: SegmentPlan, names: Sequence[str], masks: Mapping[str, Bools]
+) -> list[SegmentRecommendation]:
+    best = plan.best
+    hours = np.maximum(plan.per_channel, 0)
+    decided = np.flatnonzero(best >= 0)
+    hours[decided, best[decided] // HOURS] = best[decided] % HOURS
+    asked = np.isin(panel.standing.segment, [_code(model, name) for name in names])
+    rows = np.flatnonzero(asked)
+    standing, weight = panel.standing.take(rows), panel.weight[rows]
+    quotes = quote(model, standing, hours[standing.segment])
+    templates = best_templates(model)
+    answers = []
+    for name in names:
+        known = name in model.segments
+        code = _code(model, name)
+        mine = np.flatnonzero((standing.segment == code) & known)
+        sheet = Sheet(
+            model,
+            standing.take(mine),
+            quotes.take(mine),
+            weight[mine],
+            hours[code],
+            masks[name].any(axis=1),
+            segment_evidence(model, code if known else -1),
+            templates,
+        )
+        chosen = int(best[code]) // HOURS if best[code] >= 0 else None
+        answers.append(
+            SegmentRecommendation(name, round(float(weight[mine].sum())), recommend(sheet, chosen))
+        )
+    return answers
 
 
 # ---- debtors --------------------------------------------------------------------------------------------------------
@@ -207,7 +232,9 @@ def _debtor_answers(
     quotes = quote(model, standing, slots)
     names = book.debtors["segment"][rows].fill_null("NONE").to_list()
     keys = book.debtors["debtor"][rows].to_list()
-    open_channels: Bools = mask.any(axis=2) & standing.reachable
+    open_channels = np.asarray(mask.any(axis=2) & standing.reachable)
+    evidence = {int(code): segment_evidence(model, int(code)) for code in (*np.unique(standing.segment), -1)}
+    templates = best_templates(model)
     answers = []
     for row, (key, name) in enumerate(zip(keys, names, strict=True)):
         one = np.array([row])
@@ -215,12 +242,12 @@ def _debtor_answers(
         sheet = Sheet(
             model,
             standing.take(one),
-            _row_of(quotes, one),
+            quotes.take(one),
             np.ones(1),
             slots[row],
-            np.asarray(open_channels[row], dtype=np.bool_),
-            segment_evidence(model, known),
-            subject="this debtor",
+            open_channels[one][0],
+            evidence[known],
+            templates,
         )
         best = int(chosen[row])
         answers.append(DebtorRecommendation(key, name, recommend(sheet, best if best >= 0 else None)))
@@ -253,13 +280,13 @@ def _choose(
     start, mine = quote(model, standing, first), quote(model, standing, own)
     slots = np.where(_credible(mine, start), own, first)
     best_net = np.where(_credible(mine, start), mine.net, start.net)
-    best_draws = np.where(_credible(mine, start)[None], mine.draws, start.draws)
+    best_draws = np.where(_credible(mine, start)[:, :, None], mine.draws, start.draws)
     ranked = np.where(usable, best_net, _FORBIDDEN)
     top = ranked.argmax(axis=1)
     line = np.arange(count)
     incumbent = np.where(first_ok, named, top)
     gain = best_net[line, top] - best_net[line, incumbent]
-    error = _spread(best_draws[:, line, top] - best_draws[:, line, incumbent])
+    error = _spread(best_draws[line, top] - best_draws[line, incumbent])
     leave = gain > np.maximum(DEBTOR_CAUTION * error, DEBTOR_LEAST_GAIN * np.abs(best_net[line, incumbent]))
     chosen = np.where(leave, top, incumbent)
     return slots, np.where(usable.any(axis=1), chosen, -1)
@@ -273,12 +300,7 @@ def _credible(mine: Quotes, theirs: Quotes) -> Bools:
 
 
 def _spread(draws: Floats) -> Floats:
-    return np.std(draws, axis=0) if len(draws) else np.zeros(draws.shape[1:])
-
-
-def _row_of(quotes: Quotes, row: Ints) -> Quotes:
-    parts = {name: table[row] for name, table in vars(quotes).items() if name != "draws"}
-    return Quotes(**parts, draws=quotes.draws[:, row])
+    return np.asarray(np.std(draws, axis=-1)) if draws.shape[-1] else np.zeros(draws.shape[:-1])
 
 
 # ---- what is allowed ------------------------------------------------------------------------------------------------
@@ -303,7 +325,7 @@ def _debtor_masks(model: TrainedModel, allowed: Bools, asked: Bools | None, coun
 
 def _panel(model: TrainedModel, history: History | None, now: datetime) -> Panel:
     if history is not None:
-        return panel_of(model, Casebook(history), _microseconds(now))
+        return panel_of(model, Casebook(history), _microseconds(now) + PLANNED_AHEAD)
     if model.panel is None:
         raise ValueError("this model carries no panel of debtors: pass the history to recommend for")
     return model.panel

@@ -21,8 +21,8 @@ LEAST_POSITIVES = 40.0
 
 STAGE_A = Settings(
     objective="cross_entropy",
-    rounds=140,
-    learning_rate=0.07,
+    rounds=90,
+    learning_rate=0.1,
     leaves=15,
     least_in_leaf=100,
     extra={"feature_fraction": 0.8},

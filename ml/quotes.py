@@ -1,22 +1,24 @@
 """What is expected of one named hour per channel, for many debtors at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ml.arrays import Bools, Floats, Ints
 from ml.boosting import sigmoid
+from ml.hazard import ReactionTime, seconds_at
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.slot_effects import Cells
+from ml.slot_effects import HOURS, Cells, SlotEffects, shifts
 from ml.standing import Standing
 from ml.values import CONTACTS_LOST, DECIDING, LEAST_OWED, contact_cost, draw_count
 
 
 @dataclass(frozen=True)
 class Quotes:
-    """(n, channels) per contact at the asked hour: delivered, engaged, opened, clicked, converted: probabilities; gain, cost, net: tenant's
-    currency; draws: (k, n, channels) net under the bootstrap replicates of stage B. Where no contact can happen money is 0."""
+    """(n, channels) per contact at the asked hour: probabilities delivered … moved; gain, cost, net: tenant's currency, 0 where no contact
+    can happen; open_p50 … pay_p90: seconds; draws: (n, channels, k) net under the bootstrap replicates of stage B."""
 
     delivered: Floats
     engaged: Floats
@@ -27,65 +29,101 @@ class Quotes:
     gain: Floats
     cost: Floats
     net: Floats
+    open_p50: Floats
+    open_p90: Floats
+    pay_p50: Floats
+    pay_p90: Floats
     draws: Floats
+
+    def take(self, rows: Ints) -> "Quotes":
+        """The chosen debtors."""
+        return Quotes(**{name: table[rows] for name, table in vars(self).items()})
 
 
 def quote(model: TrainedModel, standing: Standing, slots: Ints) -> Quotes:
     """slots: (n, channels) hour of week per debtor and channel."""
     columns = [_quote_channel(model, standing, code, slots[:, code]) for code in range(len(CHANNELS))]
-    stacked = {name: np.stack([column[name] for column in columns], axis=-1) for name in columns[0]}
-    return Quotes(**stacked)
+    return Quotes(**{name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]})
+
+
+def net_draws(model: TrainedModel, standing: Standing, action: Ints) -> tuple[Floats, Floats]:
+    """(n,) net and (n, k) net under the replicates, of each debtor's own action (channel · 168 + hour of week)."""
+    net, draws = np.zeros(len(standing)), np.zeros((len(standing), draw_count(model.conversion)))
+    for code in np.unique(action // HOURS):
+        rows = np.flatnonzero(action // HOURS == code)
+        some = standing.take(rows)
+        nets = _nets(model, some, _cells(some, int(code), action[rows] % HOURS))
+        net[rows], draws[rows] = nets[0], nets[1:].T
+    return net, draws
+
+
+def _cells(standing: Standing, code: int, slot: Ints) -> Cells:
+    return Cells(standing.segment, standing.rhythm, np.full(len(standing), code), slot)
 
 
 def _quote_channel(model: TrainedModel, standing: Standing, code: int, slot: Ints) -> dict[str, Floats]:
-    conversion = model.conversion
-    cells = Cells(standing.segment, standing.rhythm, np.full(len(standing), code), slot)
-    chance = {name: _chance(model, standing, cells, name, None) for name in (*DECIDING, "attributed")}
+    conversion, cells = model.conversion, _cells(standing, code, slot)
+    chance = {name: _chances(model, standing, cells, name, False)[0] for name in (*DECIDING, "attributed")}
     engaged = chance["engaged"]
     opened = engaged * conversion.opened_share[code]
     nothing = np.zeros((len(standing), 0), dtype=np.float32)
     delivered = np.maximum(sigmoid(conversion.delivered.margins(nothing, cells, 1)), engaged)
-    happens = standing.reachable[:, code] & (standing.owed > LEAST_OWED)
-    cost = np.where(happens, contact_cost(model)[code], 0.0)
-    gain, net = _money(model, standing, code, chance, happens, cost)
-    replicates = []
-    for draw in range(draw_count(conversion)):
-        drawn = {name: _chance(model, standing, cells, name, draw) for name in DECIDING}
-        replicates.append(_money(model, standing, code, drawn, happens, cost)[1])
+    moved = engaged * chance["moved"] + (1 - engaged) * chance["moved_silent"]
+    nets = _nets(model, standing, cells)
+    open_p50, open_p90 = _spans(model.open_time, cells)
+    pay_p50, pay_p90 = _spans(model.pay_time, cells)
+    happens = _happens(standing, code)
     return {
         "delivered": delivered,
         "engaged": engaged,
         "opened": opened,
         "clicked": opened * sigmoid(conversion.clicked.margins(nothing, cells, 1)),
         "converted": engaged * chance["attributed"] + (1 - engaged) * conversion.silent_attributed[code],
-        "moved": engaged * chance["moved"] + (1 - engaged) * chance["moved_silent"],
-        "gain": gain,
-        "cost": cost,
-        "net": net,
-        "draws": np.stack(replicates) if replicates else np.zeros((0, len(standing))),
+        "moved": moved,
+        "gain": np.where(happens, moved * standing.amount[:, code] * (1 - standing.alone), 0.0),
+        "cost": np.where(happens, contact_cost(model)[code], 0.0),
+        "net": nets[0],
+        "open_p50": open_p50,
+        "open_p90": open_p90,
+        "pay_p50": pay_p50,
+        "pay_p90": pay_p90,
+        "draws": nets[1:].T,
     }
 
 
-def _chance(model: TrainedModel, standing: Standing, cells: Cells, name: str, draw: int | None) -> Floats:
+def _happens(standing: Standing, code: int) -> Bools:
+    return np.asarray(standing.reachable[:, code] & (standing.owed > LEAST_OWED))
+
+
+def _chances(model: TrainedModel, standing: Standing, cells: Cells, name: str, with_draws: bool) -> Floats:
+    """(1 + k, n) calibrated probabilities: the estimate, then each bootstrap replicate of stage B."""
     step = model.conversion.steps[name]
-    effects = step.staged.effects
-    if draw is not None and step.staged.draws:
-        effects = step.staged.draws[draw % len(step.staged.draws)]
+    fits: Sequence[SlotEffects] = (step.staged.effects,)
+    if with_draws:
+        count = draw_count(model.conversion)
+        draws = step.staged.draws or (step.staged.effects,)
+        fits = (step.staged.effects, *(draws[draw % len(draws)] for draw in range(count)))
     code = int(cells.channel[0]) if len(cells.channel) else 0
-    margins = standing.margins[name][:, code] + effects.shift(cells)
-    return sigmoid(step.platt.apply(margins, cells.channel))
+    margins = standing.margins[name][:, code][None, :] + shifts(fits, cells)
+    return sigmoid(step.platt.slope[code] * margins + step.platt.offset[code])
 
 
-def _money(
-    model: TrainedModel,
-    standing: Standing,
-    code: int,
-    chance: dict[str, Floats],
-    happens: Bools,
-    cost: Floats,
-) -> tuple[Floats, Floats]:
-    """(gain, net) of the contacts that can happen."""
+def _nets(model: TrainedModel, standing: Standing, cells: Cells) -> Floats:
+    """(1 + k, n) incremental money after cost and opt-outs: the estimate, then the replicates."""
+    chance = {name: _chances(model, standing, cells, name, True) for name in DECIDING}
     moved = chance["engaged"] * chance["moved"] + (1 - chance["engaged"]) * chance["moved_silent"]
-    gain = np.where(happens, moved * standing.amount[:, code] * (1 - standing.alone), 0.0)
+    code = int(cells.channel[0]) if len(cells.channel) else 0
     kept = 1.0 - min(CONTACTS_LOST * float(model.channels.opt_out[code]), 0.5)
-    return gain, gain * kept - cost
+    net = (
+        moved * (standing.amount[:, code] * (1 - standing.alone) * kept)[None, :] - contact_cost(model)[code]
+    )
+    return np.where(_happens(standing, code)[None, :], net, 0.0)
+
+
+def _spans(timing: ReactionTime, cells: Cells) -> tuple[Floats, Floats]:
+    """(n,) median and nine-tenths reaction times, seconds."""
+    found, place = np.unique(cells.segment * HOURS + cells.slot, return_inverse=True)
+    one = np.zeros(len(found), dtype=np.int64)
+    channel = one + (int(cells.channel[0]) if len(cells.channel) else 0)
+    curve = timing.curve(Cells(found // HOURS, one, channel, found % HOURS), 1)
+    return seconds_at(curve, 0.5)[place], seconds_at(curve, 0.9)[place]

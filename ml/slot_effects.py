@@ -25,7 +25,7 @@ PRIOR_WEIGHT = 8.0
 """How many effects the prior variance of a factor weighs as much as."""
 
 _REWEIGHTINGS, _SWEEPS = 8, 6
-_REPLICATE_REWEIGHTINGS, _REPLICATE_SWEEPS = 2, 6
+_REPLICATE_REWEIGHTINGS, _REPLICATE_SWEEPS = 2, 4
 _NOTHING = 1e-9
 
 
@@ -97,17 +97,24 @@ class SlotEffects:
 
     def shift(self, cells: Cells) -> Floats:
         """(n,) log-odds to add to stage A's margin, as things stand now."""
-        total = np.full(len(cells.slot), self.intercept)
-        for term, effect in zip(terms_of(self.shape), self.effects, strict=True):
-            if not term.factor.past:
-                total += effect[_codes(term, cells, self.shape)]
-        return total
+        return np.asarray(shifts((self,), cells)[0])
 
     def table(self, segments: Ints, channels: Ints) -> Floats:
         """(len(segments), rhythms, len(channels), 168) shifts."""
         axes = np.meshgrid(segments, np.arange(self.shape.rhythms), channels, np.arange(HOURS), indexing="ij")
         cells = Cells(*(axis.ravel() for axis in axes))
         return self.shift(cells).reshape(axes[0].shape)
+
+
+def shifts(fits: "Sequence[SlotEffects]", cells: Cells) -> Floats:
+    """(fits, n) log-odds of several fits of one shape."""
+    total = np.tile(np.array([fit.intercept for fit in fits])[:, None], (1, len(cells.slot)))
+    for place, term in enumerate(terms_of(fits[0].shape) if fits else []):
+        if not term.factor.past:
+            code = _codes(term, cells, fits[0].shape)
+            for row, fit in enumerate(fits):
+                total[row] += fit.effects[place][code]
+    return total
 
 
 def terms_of(shape: Shape) -> list[Term]:

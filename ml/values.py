@@ -15,6 +15,7 @@ from ml.casework import rhythm_codes, segment_codes
 from ml.conversion import Conversion
 from ml.features import Casebook
 from ml.funnel import StagedClassifier
+from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.slot_effects import HOURS, SlotEffects
@@ -23,6 +24,9 @@ from ml.standing import Panel, Standing
 DECIDING = ("engaged", "moved", "moved_silent")
 PANEL_SIZE = 1_000
 LEAST_OWED = 0.005
+PLANNED_AHEAD = 84 * 3_600 * MICROSECONDS
+"""Decisions are for the coming week: debtors are looked at as they will stand in the middle of it."""
+
 CONTACTS_LOST = 10.0
 """Contacts' worth of value that an opt-out or complaint forfeits."""
 

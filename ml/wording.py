@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from ml.actions import (
     WEEKDAYS,
@@ -17,11 +18,9 @@ from ml.actions import (
     rounded,
 )
 from ml.arrays import Bools, Floats, Ints
-from ml.hazard import ReactionTime, seconds_at
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import Quotes
-from ml.slot_effects import Cells
 from ml.standing import Standing
 from ml.values import contact_cost
 
@@ -54,7 +53,7 @@ class Sheet:
     slots: Ints
     usable: Bools
     evidence: tuple[Evidence, ...]
-    subject: str
+    templates: tuple[str | None, ...]
 
     def mean(self, table: Floats, channel: int) -> float:
         """Weighted mean over the debtors of a (n, channels) table's column."""
@@ -120,7 +119,7 @@ def _action(sheet: Sheet, code: int) -> Action:
         channel=CHANNELS[code],
         weekday=slot // 24,
         hour=slot % 24,
-        template=best_template(sheet.model, code),
+        template=sheet.templates[code],
         expected=_expected(sheet, code),
         reasons=_reasons(sheet, code),
     )
@@ -143,8 +142,8 @@ def _expected(sheet: Sheet, code: int) -> Expected:
         collected=collected,
         cost=cost,
         net=net,
-        seconds_to_open=_span(sheet, sheet.model.open_time, code) if opens else None,
-        seconds_to_pay=_span(sheet, sheet.model.pay_time, code),
+        seconds_to_open=_span(sheet, quotes.open_p50, quotes.open_p90, code) if opens else None,
+        seconds_to_pay=_span(sheet, quotes.pay_p50, quotes.pay_p90, code),
     )
 
 
@@ -162,11 +161,7 @@ def _amounts(
         gain = float(np.average(sheet.quotes.gain[rows, code], weights=weight)) / rate
         spent = float(contact_cost(sheet.model)[code]) / rate
         middle = float(np.average(sheet.quotes.net[rows, code], weights=weight)) / rate
-        draws = (
-            np.average(sheet.quotes.draws[:, rows, code], axis=1, weights=weight) / rate
-            if len(sheet.quotes.draws)
-            else np.zeros(1)
-        )
+        draws = np.average(sheet.quotes.draws[rows, code], axis=0, weights=weight) / rate
         error = _NINETY * float(np.hypot(np.std(draws), _MODEL_ERROR * gain))
         collected.append(money(gain, currency))
         cost.append(money(spent, currency))
@@ -174,23 +169,22 @@ def _amounts(
     return tuple(collected), tuple(cost), tuple(net)
 
 
-def _span(sheet: Sheet, timing: ReactionTime, code: int) -> Span:
-    rhythm = np.bincount(sheet.standing.rhythm).argmax()
-    cells = Cells(
-        *(np.array([value]) for value in (sheet.standing.segment[0], rhythm, code, sheet.slots[code]))
+def _span(sheet: Sheet, p50: Floats, p90: Floats, code: int) -> Span:
+    return Span(sheet.mean(p50, code), sheet.mean(p90, code))
+
+
+def best_templates(model: TrainedModel) -> tuple[str | None, ...]:
+    """Per channel the template that moves most, if it stands out by more than its own error."""
+    return tuple(_best_template(model, code) for code in range(len(CHANNELS)))
+
+
+def _best_template(model: TrainedModel, code: int) -> str | None:
+    mine = model.conversion.templates.filter(pl.col("channel") == code).sort(
+        "factor", "template", descending=[True, False]
     )
-    curve = timing.curve(cells, 1)
-    return Span(float(seconds_at(curve, 0.5)[0]), float(seconds_at(curve, 0.9)[0]))
-
-
-def best_template(model: TrainedModel, code: int) -> str | None:
-    """The channel's template that moves most, if it stands out by more than its own error."""
-    factors = model.conversion.templates
-    mine = [row for row in factors.iter_rows(named=True) if row["channel"] == code]
-    if len(mine) < 2:
+    if len(mine) < 2 or mine["factor"][0] - 1.0 <= mine["spread"][0]:
         return None
-    top = max(mine, key=lambda row: (row["factor"], row["template"]))
-    return str(top["template"]) if top["factor"] - 1.0 > top["spread"] else None
+    return str(mine["template"][0])
 
 
 def _reasons(sheet: Sheet, code: int) -> tuple[str, ...]:
