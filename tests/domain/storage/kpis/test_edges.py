@@ -163,17 +163,23 @@ async def test_a_payment_before_the_sending_converts_but_took_no_time(ask: Calla
 
 
 async def test_before_a_late_clock_sends_its_payment_belongs_to_another(ask: Callable) -> None:
-    """The second mail's clock is late: its click lies before its sending."""
-    second = {**MAIL, "reference": "C2", "sent_at": "2026-03-14T10:00:00Z"}
-    clicks = [
+    """The clock of C2 is late: its click lies before its sending. Without it the click on C1 goes before C3's open."""
+    mails = [
+        MAIL,
+        {**MAIL, "reference": "C2", "sent_at": "2026-03-14T10:00:00Z"},
+        {**MAIL, "reference": "C3", "sent_at": "2026-03-11T20:00:00Z"},
+    ]
+    events = [
         event("E1", "CLICKED", "2026-03-11T10:00:00Z"),
         event("E2", "CLICKED", "2026-03-12T09:00:00Z", "C2"),
+        event("E3", "OPENED", "2026-03-12T09:30:00Z", "C3"),
     ]
-    asked = await ask(communications=[MAIL, second], events=clicks, payments=[PAYMENT])
-    known = {row.key.day.day: row for row in await asked.messages(MessageDimension.DAY)}
-    assert (known[10].converted, known[14].converted) == (0, 1)
-    (then,) = await asked.messages(MessageDimension.DAY, as_of=at("2026-03-13T00:00Z"))
-    assert (then.key.day.day, then.converted, then.collected) == (10, 1, {"EUR": Decimal(40)})
+    asked = await ask(communications=mails, events=events, payments=[PAYMENT])
+    known = {row.key.day.day: row.converted for row in await asked.messages(MessageDimension.DAY)}
+    assert known == {10: 0, 11: 0, 14: 1}
+    then = await asked.messages(MessageDimension.DAY, as_of=at("2026-03-13T00:00Z"))
+    assert {row.key.day.day: row.converted for row in then} == {10: 1, 11: 0}
+    assert then[0].collected == {"EUR": Decimal(40)}
 
 
 async def test_a_reversed_payment_counted_until_its_reversal(ask: Callable) -> None:
