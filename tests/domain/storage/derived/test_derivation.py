@@ -1,6 +1,5 @@
 """Every derived column against plain Python over the same facts: `tests.domain.oracle`, the pure rules of `domain`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,7 +83,8 @@ async def _check_debtors(
     }
     balances = await _all(
         connection,
-        "SELECT d.reference, b.currency, b.balance, b.balance_e4 FROM debtor_balance b JOIN debtor d ON d.id = b.debtor_id",
+        "SELECT d.reference, b.currency, b.balance, b.balance_e4"
+        " FROM debtor_balance b JOIN debtor d ON d.id = b.debtor_id",
     )
     assert {tuple(row.values()) for row in balances} == {
         (debtor.reference, currency, balance, int(balance * 10_000))
@@ -134,7 +134,8 @@ async def _check_communications(
 async def _rules(connection: AsyncConnection) -> tuple[SegmentRule, ...]:
     stored = await connection.scalar(
         text(
-            "SELECT jsonb_agg(jsonb_build_object('key', key, 'name', name, 'where', rule) ORDER BY position) FROM segment"
+            "SELECT jsonb_agg(jsonb_build_object('key', key, 'name', name, 'where', rule) ORDER BY position)"
+            " FROM segment"
         )
     )
     return read_segment_rules(stored or [])
@@ -166,4 +167,3 @@ async def test_own_rules_of_every_kind_segment_by_the_facts_of_the_time(
         await _check(connection, world, rules, NOW)
         used = await connection.scalars(text("SELECT DISTINCT segment_key FROM communication"))
         assert set(used) >= ({rule.key for rule in rules} if debtors > 100 else set())
-    assert json.dumps(RULES)
