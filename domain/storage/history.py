@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.collection_settings import CollectionSettings
 from domain.storage.derived.attribution import ATTRIBUTED_AT
-from domain.storage.derived.plans import FEW, planned
+from domain.storage.derived.plans import Scale, planned
 from domain.storage.derived.segment_rules import SegmentProgram, segment_program
 from domain.storage.derived.segment_sets import latest_rates, stored_segments
 from domain.storage.derived.settings import collection_settings
@@ -183,7 +183,7 @@ class _Reader:
     as_of: datetime
     rules: SegmentProgram
     settings: CollectionSettings
-    many: bool
+    scale: Scale
 
     async def frame(self, name: str) -> _Read:
         """The statement of a frame, with a column for every custom attribute that occurs."""
@@ -198,7 +198,7 @@ class _Reader:
         statement, binds = f"SELECT {listed} FROM {frame.source}", self._binds()
         binds |= {f"attribute_{n}": attribute for n, attribute in enumerate(attributes)}
         if name == "debtors":
-            statement, rule_binds = with_states(statement, rules=self.rules, many=self.many)
+            statement, rule_binds = with_states(statement, rules=self.rules, scale=self.scale)
             binds |= rule_binds
         return _Read(tuple(columns), statement, binds)
 
@@ -242,12 +242,12 @@ async def _reading(
     count = await touch_for_reading(connection, tenant_id, debtor_ids)
     rules = segment_program((await stored_segments(connection, tenant_id)).rules)
     settings = await collection_settings(connection, tenant_id)
-    many = count > FEW
+    scale = Scale(count)
     async with (
-        planned(connection, many=many),
-        offer_spans(connection, tenant_id, rules=rules, settings=settings, many=many),
+        planned(connection, scale),
+        offer_spans(connection, tenant_id, rules=rules, settings=settings, scale=scale),
     ):
-        yield _Reader(connection, tenant_id, as_of, rules, settings, many)
+        yield _Reader(connection, tenant_id, as_of, rules, settings, scale)
 
 
 async def export_history(

@@ -3,6 +3,8 @@
 Source: kpis.md, State of accounts and promises; `domain.accounts` is the same rule in Python.
 """
 
+from domain.storage.derived.plans import Scale
+
 #: SELECT of one row per account and span: `balance` holds from `owed_from` until before `owed_until`. The first span
 #: begins at -infinity, the last ends at infinity; whether the account is open is for the reader to ask of its dates.
 #: A payment reversed at or before its own instant never counted. Binds tenant_id.
@@ -22,11 +24,11 @@ ACCOUNT_SPANS = """
     WINDOW in_time AS (PARTITION BY a.id ORDER BY change.at)"""
 
 
-def with_account_spans(statement: str, *, many: bool) -> str:
-    """`statement`, which begins with a list of CTEs and reads `account_span`: its own CTE for few debtors.
+def with_account_spans(statement: str, scale: Scale) -> str:
+    """`statement`, which begins with a list of CTEs and reads `account_span`: its own CTE for a handful of debtors.
 
-    For many, `account_span` is a temporary table that several statements share (`offer_spans`).
+    For more, `account_span` is a temporary table that several statements share (`offer_spans`).
     """
-    if many:
+    if not scale.is_a_handful:
         return f"WITH {statement}"
     return f"WITH account_span AS MATERIALIZED ({ACCOUNT_SPANS}), {statement}"

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.derived.account_spans import with_account_spans
+from domain.storage.derived.plans import Scale
 
 #: The account is open on a local date; of any alias `a` that has its dates.
 OPEN_ON = "a.opened_on <= {today} AND (a.closed_on IS NULL OR a.closed_on > {today})"
@@ -49,9 +50,11 @@ _DEBTORS = f"""
 """
 
 
-async def derive_balances(connection: AsyncConnection, tenant_id: int, *, now: datetime, many: bool) -> None:
+async def derive_balances(
+    connection: AsyncConnection, tenant_id: int, *, now: datetime, scale: Scale
+) -> None:
     """Write `account.balance` and `debtor_balance` of the touched debtors as of `now`."""
     for statement in (_ACCOUNTS, _DEBTORS):
         await connection.execute(
-            text(with_account_spans(statement, many=many)), {"tenant_id": tenant_id, "now": now}
+            text(with_account_spans(statement, scale)), {"tenant_id": tenant_id, "now": now}
         )

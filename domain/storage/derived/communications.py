@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.storage.derived.account_spans import with_account_spans
 from domain.storage.derived.attribution import CONVERTED
 from domain.storage.derived.balances import OPEN_ON
+from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import SegmentProgram
 
 # Facts "before" an instant are those up to the microsecond before it, the resolution of every stored instant. OFFSET 0
@@ -68,7 +69,7 @@ _COMMUNICATIONS = f"""
 
 
 async def derive_communications(
-    connection: AsyncConnection, tenant_id: int, *, rules: SegmentProgram, now: datetime, many: bool
+    connection: AsyncConnection, tenant_id: int, *, rules: SegmentProgram, now: datetime, scale: Scale
 ) -> None:
     """Write every derived column of the touched debtors' communications."""
     statement = _COMMUNICATIONS.format(
@@ -77,5 +78,5 @@ async def derive_communications(
         segment_key=rules.segment_key,
     )
     await connection.execute(
-        text(with_account_spans(statement, many=many)), {"tenant_id": tenant_id, "now": now, **rules.binds}
+        text(with_account_spans(statement, scale)), {"tenant_id": tenant_id, "now": now, **rules.binds}
     )

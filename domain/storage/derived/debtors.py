@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.derived.account_spans import with_account_spans
 from domain.storage.derived.balances import OPEN_ON, TODAY
+from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import SegmentProgram
 
 _MIDNIGHT = "({day}::timestamp AT TIME ZONE d.time_zone)"
@@ -92,7 +93,7 @@ async def derive_debtors(
     rules: SegmentProgram,
     now: datetime,
     due_at: datetime | None,
-    many: bool,
+    scale: Scale,
 ) -> None:
     """Write the derived columns of the touched debtors as of `now`; `state_until` not later than `due_at`."""
     changes = _DAYS_CHANGE if rules.day_borders else ""
@@ -107,4 +108,4 @@ async def derive_debtors(
     binds = {"tenant_id": tenant_id, "now": now, "due_at": due_at, **rules.binds}
     if rules.day_borders:
         binds["day_borders"] = list(rules.day_borders)
-    await connection.execute(text(with_account_spans(statement, many=many)), binds)
+    await connection.execute(text(with_account_spans(statement, scale)), binds)

@@ -13,7 +13,7 @@ from domain.storage.derived.attribution import attribute_payments, convert_commu
 from domain.storage.derived.balances import derive_balances
 from domain.storage.derived.communications import derive_communications
 from domain.storage.derived.debtors import derive_debtors
-from domain.storage.derived.plans import FEW, planned, refresh_statistics
+from domain.storage.derived.plans import Scale, planned, refresh_statistics
 from domain.storage.derived.segment_rules import SegmentProgram, segment_program
 from domain.storage.derived.segment_sets import (
     SegmentSet,
@@ -85,10 +85,11 @@ async def derive(
     currencies or rates ask for other default segments, the touched debtors follow them at once, all others with the
     next `catch_up`.
     """
-    count = await touched_count(connection)
-    if not count and not merged & {"accounts", "exchange_rates"}:
+    scale = Scale(await touched_count(connection))
+    if not scale.debtors and not merged & {"accounts", "exchange_rates"}:
         return
-    async with planned(connection, many=count > FEW):
+    await refresh_statistics(connection, scale)
+    async with planned(connection, scale):
         segments, is_current = await stored_segments(connection, tenant_id), True
         if segments.is_default and merged & {"accounts", "exchange_rates"}:
             segments, is_current = await _follow_new_kinds(connection, tenant_id, segments, now=now)
@@ -100,7 +101,7 @@ async def derive(
             rules=segment_program(segments.rules),
             now=now,
             due_at=None if is_shared and is_current else now,
-            many=count > FEW,
+            scale=scale,
         )
 
 
@@ -127,11 +128,9 @@ async def _derive_touched(
     rules: SegmentProgram,
     now: datetime,
     due_at: datetime | None,
-    many: bool,
+    scale: Scale,
 ) -> None:
     demand = _Demand.by(merged, rules)
-    if many:
-        await refresh_statistics(connection)
     settings = await collection_settings(connection, tenant_id)
     if demand.attribution:
         await attribute_payments(connection, tenant_id, settings=settings)
@@ -141,11 +140,11 @@ async def _derive_touched(
         if demand.attribution:
             await convert_communications(connection, tenant_id, now=now)
         return
-    async with offer_spans(connection, tenant_id, rules=rules, settings=settings, many=many):
+    async with offer_spans(connection, tenant_id, rules=rules, settings=settings, scale=scale):
         if demand.balances:
-            await derive_balances(connection, tenant_id, now=now, many=many)
-        await derive_debtors(connection, tenant_id, rules=rules, now=now, due_at=due_at, many=many)
-        await derive_communications(connection, tenant_id, rules=rules, now=now, many=many)
+            await derive_balances(connection, tenant_id, now=now, scale=scale)
+        await derive_debtors(connection, tenant_id, rules=rules, now=now, due_at=due_at, scale=scale)
+        await derive_communications(connection, tenant_id, rules=rules, now=now, scale=scale)
 
 
 async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:

@@ -6,28 +6,47 @@ wrong family of joins is switched off: index look-ups per debtor for a few, one 
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-FEW = 500
-"""Up to so many debtors are looked up one by one."""
+_FEW = 2_000
+_A_HANDFUL = 50
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How many debtors a statement is about."""
+
+    debtors: int
+
+    @property
+    def is_few(self) -> bool:
+        """Look-ups one by one cost less than a pass over everything; what one call of the API can touch is few."""
+        return self.debtors <= _FEW
+
+    @property
+    def is_a_handful(self) -> bool:
+        """What several statements need is worked out in each, rather than kept in a temporary table."""
+        return self.debtors <= _A_HANDFUL
+
 
 # With limits of 1 joins run as written: from touched_debtor outwards.
-_FEW = {
+_LOOK_UPS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
     "join_collapse_limit": "1",
     "from_collapse_limit": "1",
 }
-_MANY = {"enable_nestloop": "off", "work_mem": "256MB", "hash_mem_multiplier": "4"}
+_ONE_PASS = {"enable_nestloop": "off", "work_mem": "256MB", "hash_mem_multiplier": "4"}
 
 
 @asynccontextmanager
-async def planned(connection: AsyncConnection, *, many: bool) -> AsyncIterator[None]:
-    """Inside, statements are planned for many touched debtors or for few; the settings before come back."""
-    wanted = _MANY if many else _FEW
+async def planned(connection: AsyncConnection, scale: Scale) -> AsyncIterator[None]:
+    """Inside, statements are planned for so many touched debtors; the settings before come back."""
+    wanted = _LOOK_UPS if scale.is_few else _ONE_PASS
     former = await connection.execute(
         text("SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in wanted))
     )
@@ -43,16 +62,27 @@ _MAY_ANALYZE = text(
            THEN has_table_privilege('communication', 'MAINTAIN') ELSE false END
     """
 )
-_FACTS = "debtor, account, communication, event, payment, promise"
+# Those that have grown by a fifth since they were analysed; all, when the rows are many.
+_STALE = text(
+    """
+    SELECT relname FROM pg_class
+    WHERE oid = ANY(ARRAY['debtor', 'account', 'communication', 'event', 'payment', 'promise']::regclass[])
+      AND (:all OR pg_relation_size(oid) > 8192 * (1.2 * relpages + 4))
+    ORDER BY relname
+    """
+)
 
 
-async def refresh_statistics(connection: AsyncConnection) -> None:
-    """After many facts: tell the planner of them, for the statements to come; what another is analysing is left out.
+async def refresh_statistics(connection: AsyncConnection, scale: Scale) -> None:
+    """Tell the planner of facts written just now, for the statements to come; what another is analysing is left out.
 
     Needs the privilege MAINTAIN, which PostgreSQL has from 17 on; without it autovacuum does the same a little later.
     """
-    if await connection.scalar(_MAY_ANALYZE):
-        await connection.execute(text(f"ANALYZE (SKIP_LOCKED) {_FACTS}"))
+    if scale.is_a_handful or not await connection.scalar(_MAY_ANALYZE):
+        return
+    stale = list(await connection.scalars(_STALE, {"all": not scale.is_few}))
+    if stale:
+        await connection.execute(text(f"ANALYZE (SKIP_LOCKED) {', '.join(stale)}"))
 
 
 async def _set(connection: AsyncConnection, settings: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.collection_settings import CollectionSettings
 from domain.storage.derived.account_spans import ACCOUNT_SPANS
+from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import SegmentProgram
 from domain.storage.derived.settlement import create_promise_spans
 
@@ -25,17 +26,17 @@ async def offer_spans(
     *,
     rules: SegmentProgram,
     settings: CollectionSettings,
-    many: bool,
+    scale: Scale,
 ) -> AsyncIterator[None]:
-    """Inside, for the touched debtors: `account_span` if they are many, `promise_span` if a rule asks for promises."""
+    """Inside, for the touched debtors: `account_span` unless they are a handful, `promise_span` if a rule needs it."""
     promises = "promise_status" in rules.needs
-    if many:
+    if not scale.is_a_handful:
         for statement in _CREATE_ACCOUNT_SPANS:
             await connection.execute(text(statement), {"tenant_id": tenant_id})
     if promises:
         await create_promise_spans(connection, tenant_id, settings=settings)
     yield
-    if many:
+    if not scale.is_a_handful:
         await connection.execute(text("DROP TABLE account_span"))
     if promises:
         await connection.execute(text("DROP TABLE promise_span"))

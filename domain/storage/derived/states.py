@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.derived.account_spans import with_account_spans
 from domain.storage.derived.balances import OPEN_ON
-from domain.storage.derived.plans import FEW, planned
+from domain.storage.derived.plans import Scale, planned
 from domain.storage.derived.segment_rules import SegmentProgram, segment_program
 from domain.storage.derived.segment_sets import stored_segments
 from domain.storage.derived.settings import collection_settings
@@ -62,14 +62,14 @@ class DebtorState:
     balances: Mapping[str, Decimal]
 
 
-def with_states(statement: str, *, rules: SegmentProgram, many: bool) -> tuple[str, dict[str, Any]]:
+def with_states(statement: str, *, rules: SegmentProgram, scale: Scale) -> tuple[str, dict[str, Any]]:
     """`statement` with the CTE `state` before it, and the rules' bound values; it binds tenant_id and as_of as well."""
     states = _STATES.format(
         filter_columns="".join(f", {column}" for column in rules.filter_columns),
         account_columns="".join(f", {column}" for column in rules.account_columns),
         segment_key=rules.segment_key,
     )
-    return with_account_spans(f"{states} {statement}", many=many), rules.binds
+    return with_account_spans(f"{states} {statement}", scale), rules.binds
 
 
 async def debtor_states(
@@ -77,13 +77,13 @@ async def debtor_states(
 ) -> dict[int, DebtorState]:
     """How debtors stood at `at`, by the facts up to then and the segment rules of today; unknown ids are left out."""
     count = await touch_for_reading(connection, tenant_id, debtor_ids)
-    many = count > FEW
+    scale = Scale(count)
     rules = segment_program((await stored_segments(connection, tenant_id)).rules)
     settings = await collection_settings(connection, tenant_id)
-    statement, binds = with_states("SELECT * FROM state", rules=rules, many=many)
+    statement, binds = with_states("SELECT * FROM state", rules=rules, scale=scale)
     async with (
-        planned(connection, many=many),
-        offer_spans(connection, tenant_id, rules=rules, settings=settings, many=many),
+        planned(connection, scale),
+        offer_spans(connection, tenant_id, rules=rules, settings=settings, scale=scale),
     ):
         rows = await connection.execute(text(statement), {"tenant_id": tenant_id, "as_of": at, **binds})
         return {

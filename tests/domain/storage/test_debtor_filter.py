@@ -13,6 +13,7 @@ from domain.debtor_where import read_debtor_where
 from domain.filters import IntFilter
 from domain.storage.debtor_filter import balance_e4, days_range, debtor_condition
 from domain.storage.derived import collection_settings, derive
+from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import segment_program
 from domain.storage.derived.settlement import create_promise_spans
 from domain.storage.derived.states import with_states
@@ -66,7 +67,7 @@ async def test_rules_hold_for_whom_they_would_have_held(
             statement, binds = with_states(
                 "SELECT d.reference FROM state JOIN debtor d ON d.id = state.debtor_id WHERE state.segment_key = 'MET'",
                 rules=program,
-                many=False,
+                scale=Scale(1),
             )
             found = await connection.scalars(text(statement), {"tenant_id": tenant_id, "as_of": at, **binds})
             read = read_debtor_where(where)
