@@ -261,7 +261,7 @@ communication = _tenant_table(
         "decision_id",
         postgresql_where=text("decision_id IS NOT NULL"),
     ),
-    fillfactor=50,
+    fillfactor=45,
 )
 
 # No foreign key to tenant, debtor or communication: the merge resolves them in the same transaction and none is ever

@@ -607,7 +607,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("communication_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("communication_pkey")),
         sa.UniqueConstraint("tenant_id", "reference", name=op.f("communication_reference_key")),
-        postgresql_with={"fillfactor": 50},
+        postgresql_with={"fillfactor": 45},
     )
     op.create_index(
         "communication_debtor_id_idx",
