@@ -132,7 +132,7 @@ async def portfolio_kpis(
             found[currency].rolls[AgingBucket(bucket), reached] = (n, amount)
         else:
             found[currency].figures[part] = (n, amount)
-    months = whole_months(period.start.astimezone(UTC), period.known_end(as_of).astimezone(UTC))
+    months = whole_months(period.known_start(as_of).astimezone(UTC), period.known_end(as_of).astimezone(UTC))
     books = await _books(connection, tenant_id, months)
     return [_kpis(currency, found[currency], months, books.get(currency, {})) for currency in sorted(found)]
 

@@ -153,13 +153,13 @@ async def test_an_open_before_the_sending_counts_and_took_negative_time(ask: Cal
     assert (row.reaction.sent_to_open.count, row.reaction.sent_to_open.p50) == (1, -3600.0)
 
 
-async def test_a_payment_before_the_sending_converts_but_took_no_time(ask: Callable) -> None:
+async def test_a_payment_before_the_sending_or_the_open_converts_but_took_no_time(ask: Callable) -> None:
     early = {**PAYMENT, "paid_at": "2026-03-09T10:00:00Z", "communication": "C1"}
-    asked = await ask(
-        communications=[MAIL], payments=[early], events=[event("E1", "DELIVERED", MAIL["sent_at"])]
-    )
-    row = await asked.message()
-    assert (row.converted, row.collected, row.reaction.sent_to_pay.count) == (1, {"EUR": Decimal(40)}, 0)
+    opened = event("E1", "OPENED", "2026-03-10T11:00:00Z")
+    row = await (await ask(communications=[MAIL], payments=[early], events=[opened])).message()
+    assert (row.converted, row.collected) == (1, {"EUR": Decimal(40)})
+    assert (row.reaction.sent_to_pay.count, row.reaction.open_to_pay.count) == (0, 0)
+    assert row.reaction.open_to_pay.median_censored is None
 
 
 async def test_before_a_late_clock_sends_its_payment_belongs_to_another(ask: Callable) -> None:

@@ -36,6 +36,13 @@ def troubled_world(preset: str, *, debtors: int, seed: int) -> Facts:
         agent=pl.when(some("communications", 0.2)).then(None).otherwise(pl.col("agent")),
         campaign=pl.when(some("communications", 0.5)).then(pl.lit("Spring")).otherwise(None),
     )
+    told = pl.col("reference").hash(seed)  # the same for an event that comes twice
+    facts["events"] = facts["events"].with_columns(
+        # Told by a provider whose clock is ahead: a payment may come before the open that led to it.
+        occurred_at=pl.when(told % 20 == 0)
+        .then(pl.col("occurred_at") + (told % 345_600_000).cast(pl.Duration("ms")))
+        .otherwise(pl.col("occurred_at"))
+    )
     facts["accounts"] = facts["accounts"].with_columns(
         agent=pl.when(some("accounts", 0.15)).then(None).otherwise(pl.col("agent")),
         closed_on=pl.when(some("accounts", 0.05)).then(date(2026, 4, 10)).otherwise(pl.col("closed_on")),
