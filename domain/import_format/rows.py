@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from domain.import_format.kinds import ReadColumn
+from domain.import_format.kinds import Kind, ReadColumn
 from domain.import_format.tables import ATTRIBUTE_PREFIX, TableFormat
 from domain.rejections import RejectCode
 
@@ -70,7 +70,7 @@ def read_rows(table: TableFormat, chunk: Chunk) -> Rows:
         cells = chunk.columns[column.name]
         read = column.kind.read(cells)
         columns[column.name] = read.values
-        canonical.append(_canonical(read, cells))
+        canonical.append(_canonical(column.kind, read, cells))
         for row, code in read.problems.items():
             problems.setdefault(row, (column.name, code))
         if column.required and None in read.values:
@@ -101,11 +101,14 @@ def fingerprint(record: Unreadable) -> int:
     return hash((record.code, record.text))
 
 
-def _canonical(read: ReadColumn, cells: Sequence[Any]) -> Sequence[Any]:
+def _canonical(kind: Kind, read: ReadColumn, cells: Sequence[Any]) -> Sequence[Any]:
     """What tells rows apart: the values, and the raw cells of bad ones."""
+    values = read.values
+    if kind.python_type is Decimal and -1 in values:  # Python hashes -1 as -2
+        values = ["minus one" if value == -1 else value for value in values]
     if not read.problems:
-        return read.values
-    values = list(read.values)
+        return values
+    values = list(values)
     for row in read.problems:
         values[row] = ("bad", str(cells[row]))
     return values

@@ -104,12 +104,6 @@ def _in_order(start: str, end: str) -> Callable[[Mapping[str, Sequence[Any]]], C
     return check
 
 
-def _cost_in_a_currency(columns: Mapping[str, Sequence[Any]]) -> Contradictions:
-    for row, (cost, currency) in enumerate(zip(columns["cost"], columns["currency"], strict=True)):
-        if cost is not None and currency is None:
-            yield row, "currency", RejectCode.MISSING
-
-
 def _request_is_complete(columns: Mapping[str, Sequence[Any]]) -> Contradictions:
     names = ("kind", "from_hour", "to_hour", "until")
     for row, (kind, from_hour, to_hour, until) in enumerate(
@@ -192,7 +186,6 @@ _COMMUNICATIONS = TableFormat(
         Column("propensity", Probability()),
         Column("decision_id", Whole(1, 2**63 - 1), parent="decisions", in_files=False),
     ),
-    rules=(_cost_in_a_currency,),
 )
 
 _EVENTS = TableFormat(

@@ -63,7 +63,7 @@ class _Demand:
         """By the tables that were merged."""
         for_rules = (tables for field, tables in _RULE_TABLES.items() if field in rules.needs)
         return cls(
-            attribution=bool(merged & {"events", "payments", "communications"}),
+            attribution=bool(merged & {"accounts", "events", "payments", "communications"}),
             promises=bool(merged & {"debtors", "accounts", "payments", "promises"}),
             balances=bool(merged & {"debtors", "accounts", "payments"}),
             states=bool(merged & _HISTORY.union(*for_rules)),

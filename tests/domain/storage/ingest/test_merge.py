@@ -130,6 +130,24 @@ async def test_the_same_reference_with_different_values_refuses_all_its_rows(dat
     assert (counts.rows, counts.accepted, counts.duplicates, counts.rejected) == (7, 1, 1, 4)
 
 
+@pytest.mark.parametrize(("one", "other"), [("-1", "-2"), ("-2.0", "-1.00"), ("0", "-1")])
+async def test_amounts_that_hash_alike_are_different_values(database, tenant_id, one, other):
+    rows = [row("finance", revenue=one), row("finance", revenue=other)]
+    _, rejections = await merge_facts(database, tenant_id, {"finance": rows})
+    assert [(bad.line, bad.code) for bad in rejections] == [(2, "CONFLICT"), (3, "CONFLICT")]
+
+
+async def test_a_cost_without_its_currency_column_keeps_the_stored_currency(database, tenant_id):
+    facts = {"debtors": [row("debtors")], "communications": [row("communications", cost="1", currency="EUR")]}
+    await merge_facts(database, tenant_id, facts)
+    _, rejections = await merge_facts(
+        database, tenant_id, {"communications": [row("communications", cost="2")]}
+    )
+    assert rejections == []
+    found = await only(database, tenant_id, "communication")
+    assert (found["cost"], found["currency"]) == (2, "EUR")
+
+
 async def test_a_bad_row_repeated_counts_once_and_is_listed_each_time(database, portfolio):
     rows = [row("payments", account="A9"), row("payments", account="A9"), row("payments", amount="x")]
     rows += [row("payments", reference="P2", account="A9"), row("payments", reference="P3", amount="x")] * 2
@@ -306,6 +324,32 @@ async def test_an_account_takes_its_payments_and_promises_to_its_new_debtor(data
     assert {one["debtor_id"] for table in ("account", "payment", "promise") for one in found[table]} == {"D2"}
     owed = {one["debtor_id"]: one["balance"] for one in found["debtor_balance"]}
     assert owed == {"D2": Decimal("190.00")}
+
+
+async def test_a_payment_of_a_moved_account_is_attributed_among_its_new_debtors_messages(database, tenant_id):
+    facts = {
+        "debtors": [row("debtors"), row("debtors", reference="D2")],
+        "accounts": [row("accounts")],
+        "communications": [
+            row("communications"),
+            row("communications", reference="C2", debtor="D2"),
+        ],
+        "events": [
+            row("events", kind="CLICKED", communication="C1"),
+            row("events", kind="CLICKED", reference="E2", debtor="D2", communication="C2"),
+        ],
+        "payments": [row("payments")],
+    }
+    await merge_facts(database, tenant_id, facts)
+    assert (await only(database, tenant_id, "payment"))["attributed_to"] == "C1"
+    await merge_facts(database, tenant_id, {"accounts": [row("accounts", debtor="D2")]})
+    assert (await only(database, tenant_id, "payment"))["attributed_to"] == "C2"
+    converted = {
+        one["reference"]
+        for one in (await stored(database, tenant_id))["communication"]
+        if one["converted_at"]
+    }
+    assert converted == {"C2"}
 
 
 async def test_a_payment_moved_to_another_account_leaves_no_trace_on_the_first(database, portfolio):
