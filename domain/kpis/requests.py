@@ -5,7 +5,7 @@ Source: kpis.md (periods); `schema.graphql` (PeriodInput, MessageDimension, Agen
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -17,6 +17,9 @@ GROUP_LIMIT = 10_000
 #: A period longer than this may be split by `LONG_PERIOD_DIMENSIONS` dimensions at most.
 LONG_PERIOD = timedelta(days=400)
 LONG_PERIOD_DIMENSIONS = 4
+
+# Well outside of the years in which the import format takes facts.
+_BEFORE_FACTS, _AFTER_FACTS = datetime(1800, 1, 1, tzinfo=UTC), datetime(2800, 1, 1, tzinfo=UTC)
 
 
 class MessageDimension(StrEnum):
@@ -87,11 +90,16 @@ class Period:
 
     def known_end(self, as_of: datetime) -> datetime:
         """The instant of the end state: nothing after `as_of` is known."""
-        return min(self.end, as_of)
+        return _among_facts(min(self.end, as_of))
 
     def known_start(self, as_of: datetime) -> datetime:
         """The instant of the start state; that of a period not yet begun at `as_of` is the state at `as_of`."""
-        return min(self.start, as_of)
+        return _among_facts(min(self.start, as_of))
+
+
+def _among_facts(instant: datetime) -> datetime:
+    """The nearest instant with facts before and after it: beyond them nothing changes, and calendars end."""
+    return min(max(instant, _BEFORE_FACTS), _AFTER_FACTS)
 
 
 def _a(kind: type[Any]) -> Reader:

@@ -96,6 +96,28 @@ async def test_what_does_not_fit_the_schema_has_a_code(api: Api, query: str) -> 
     assert answer["errors"][0]["extensions"]["code"] in ("BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED")
 
 
+@pytest.mark.parametrize(
+    "as_of", ["0001-01-01T00:00:00Z", "2026-05-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
+)
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:01Z"),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("9999-12-31T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+async def test_periods_at_the_ends_of_the_calendar_are_answered(
+    api: Api, start: str, end: str, as_of: str
+) -> None:
+    query = """query ($period: PeriodInput!, $asOf: DateTime) { kpis(period: $period, asOf: $asOf) {
+        messages(by: [CHANNEL]) { sent reaction { sentToPay { medianCensored } } } traffic { visitors }
+        agents(by: ALL) { accounts activeAgents } portfolio { currency dso aging { accounts } } } }"""
+    found = await api.ask(query, period={"from": start, "to": end}, asOf=as_of)
+    assert len(found["kpis"]["traffic"]) >= 1
+    assert len(found["kpis"]["agents"]) == 1
+
+
 async def test_filters_nested_without_end_are_refused_by_number(api: Api) -> None:
     where: dict = {"country": {"eq": "ES"}}
     for _ in range(13):

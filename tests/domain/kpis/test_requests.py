@@ -12,6 +12,7 @@ from domain.kpis.requests import (
     Period,
     check_cost,
     check_groups,
+    whole_months,
 )
 from domain.list_where import ChannelFilter
 from domain.vocabulary import Channel
@@ -61,6 +62,15 @@ def test_states_are_never_later_than_what_is_known() -> None:
     assert (period.known_start(known), period.known_end(known)) == (START, known)
     before = START - timedelta(days=1)
     assert (period.known_start(before), period.known_end(before)) == (before, before)
+
+
+def test_the_ends_of_the_calendar_are_states_like_any_other() -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    period = Period(first, last)
+    for known in (first, START, last):
+        assert period.known_start(known) <= period.known_end(known)
+        whole_months(period.known_start(known), period.known_end(known))
+    assert period.known_end(START) == START
 
 
 def test_a_filter_is_read_from_json() -> None:
