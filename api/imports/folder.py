@@ -86,12 +86,10 @@ def open_folder(folder: Path) -> DataSet:
 def _paths(folder: Path) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name == REJECTS_NAME or path.is_dir():
-            continue
         table = path.name.partition(".")[0]
-        if path.suffix not in _READERS and table not in FORMAT:
+        if path.name.startswith(".") or path.name == REJECTS_NAME or not _looks_like_a_table(path):
             continue  # a note beside the facts
-        if path.suffix not in _READERS or path.stem not in FORMAT:
+        if path.suffix not in _READERS or path.stem not in FORMAT or path.is_dir():
             raise ImportRefused(
                 "UNKNOWN_TABLE",
                 f"{path.name} is no table of the import format{_suggestion(path.stem, FORMAT)}. "
@@ -103,6 +101,13 @@ def _paths(folder: Path) -> dict[str, Path]:
             )
         paths[table] = path
     return paths
+
+
+def _looks_like_a_table(path: Path) -> bool:
+    """Whether it may be meant as one: by its ending, in capitals too, or by a table's name before its first dot."""
+    if path.suffix.lower() in _READERS:
+        return True
+    return not path.is_dir() and path.name.partition(".")[0].lower() in FORMAT
 
 
 def _check_columns(table: TableFormat, file: str, columns: Sequence[str]) -> None:

@@ -125,6 +125,9 @@ async def test_no_bad_row_leaves_a_list_with_a_header_alone(database, tenant_id,
         ({"event_csv": "a\n"}, "UNKNOWN_TABLE", "did you mean events"),
         ({"events_xlsx": "a\n"}, "UNKNOWN_TABLE", "events.xlsx"),
         ({"truth_parquet": "a\n"}, "UNKNOWN_TABLE", "truth.parquet"),
+        ({"events_CSV": "a\n"}, "UNKNOWN_TABLE", "events.CSV"),
+        ({"EVENTS_csv": "a\n"}, "UNKNOWN_TABLE", "did you mean events"),
+        ({"EVENTS_CSV": "a\n"}, "UNKNOWN_TABLE", "did you mean events"),
         ({"debtors_parquet": "a\n"}, "TABLE_TWICE", "debtors"),
         ({"debtors_csv": DEBTORS.replace("name", "Name")}, "UNKNOWN_COLUMN", "did you mean name"),
         ({"debtors_csv": DEBTORS.replace("country", "country,x_")}, "UNKNOWN_COLUMN", "x_"),
@@ -143,6 +146,13 @@ async def test_a_folder_that_is_no_data_set_is_refused_before_anything_begins(
         await load(database, tenant_id, folder(tmp_path / "in", **files), tmp_path)
     assert refused.value.code == code
     assert (tmp_path / "listed.csv").read_text() == "from an earlier import"
+
+
+async def test_a_table_in_parts_is_refused_and_not_passed_over(database, tenant_id, tmp_path):
+    (folder(tmp_path / "in") / "events.parquet").mkdir()
+    with pytest.raises(ImportRefused, match=r"events\.parquet") as refused:
+        await load(database, tenant_id, tmp_path / "in", tmp_path)
+    assert refused.value.code == "UNKNOWN_TABLE"
 
 
 async def test_a_communication_column_of_the_api_is_none_of_the_files(database, tenant_id, tmp_path):
