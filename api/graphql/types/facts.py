@@ -76,9 +76,9 @@ class Account(Node):
     @classmethod
     def of(cls, row: AccountRow) -> "Account":
         """The account of a row."""
-        is_open = row.closed_on is None or row.today < row.closed_on
-        owes = is_open and row.balance > 0
-        days = max(days_between(row.due_on, row.today), 0) if owes else 0
+        owes = row.balance > 0 and (row.closed_on is None or row.today < row.closed_on)
+        has_begun = row.opened_on <= row.today
+        days = max(days_between(row.due_on, row.today), 0) if owes and has_begun else 0
         return cls(
             id=node_id("Account", row.id),
             reference=row.reference,
