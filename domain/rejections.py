@@ -54,7 +54,8 @@ _SENTENCES: dict[RejectCode, str] = {
     RejectCode.INVALID_TEXT: "{column} holds characters that are no text (NUL or half a surrogate pair); remove them.",
     RejectCode.INVALID_REFERENCE: "{column} holds control characters such as a tab or a line break; remove them.",
     RejectCode.INVALID_ATTRIBUTE: (
-        "{column} is no custom attribute; name it x_ and more, and give text, a number, true, false or null."
+        "{column} is no custom attribute; name it x_ and more, and give text, a number within 64 bits, "
+        "true, false or null."
     ),
     RejectCode.UNKNOWN_WORD: "{column} is none of the words it may be; give {expected}.",
     RejectCode.UNKNOWN_COUNTRY: "{column} is no ISO 3166-1 alpha-2 code in capitals, such as ES.",

@@ -14,6 +14,9 @@ from domain.rejections import RejectCode
 #: Longest text of a custom attribute, and the longest name of one.
 _ATTRIBUTE_LIMIT, _ATTRIBUTE_NAME_LIMIT = 2000, 63
 
+#: Numbers of custom attributes lie within 64 bits: JSON readers fail on larger integers, which large floats become.
+_NUMBER_LIMIT = 2**63
+
 
 @dataclass(frozen=True)
 class Unreadable:
@@ -175,11 +178,11 @@ def _is_attribute(name: str, cell: Any) -> bool:
             and "\0" not in cell
             and cell.encode(errors="ignore").decode() == cell
         )
-    if isinstance(cell, float):
-        return cell - cell == 0  # finite: JSON has no other numbers
-    if isinstance(cell, Decimal):
-        return cell.is_finite() and abs(cell.adjusted()) < 100
-    return cell is None or isinstance(cell, bool | int | date | datetime)
+    if isinstance(cell, Decimal) and cell.is_nan():
+        return False
+    if isinstance(cell, int | float | Decimal):  # not NaN either: it compares as false
+        return abs(cell) < _NUMBER_LIMIT
+    return cell is None or isinstance(cell, date | datetime)
 
 
 def _json_value(cell: Any) -> Any:
