@@ -29,6 +29,7 @@ from domain.storage.kpis.reactions import (
     Span,
     censored_median,
     group_by,
+    listed,
     observed,
     opening,
 )
@@ -114,8 +115,8 @@ def _counted(keys: Sequence[str]) -> dict[str, str]:
     """Counts and cost in one pass, by group and currency of cost; and how many groups that makes."""
     counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in _COUNTS)
     return {
-        "counted": f"""SELECT {_listed(keys)}currency, {counts}, sum(cost) AS cost
-            FROM cohort GROUP BY {_listed(keys)}currency""",
+        "counted": f"""SELECT {listed(keys)}currency, {counts}, sum(cost) AS cost
+            FROM cohort GROUP BY {listed(keys)}currency""",
         "size": f"SELECT count(*) AS groups FROM (SELECT DISTINCT {', '.join(keys) or '1'} FROM counted) groups",
     }
 
@@ -123,7 +124,7 @@ def _counted(keys: Sequence[str]) -> dict[str, str]:
 def _paying(keys: Sequence[str]) -> str:
     """The communications that were paid for, with the seconds that took; no seconds when paid before the start."""
     return f"""
-        SELECT {_listed(keys)}id, delivered, sent_at, opened_at,
+        SELECT {listed(keys)}id, delivered, sent_at, opened_at,
             CASE WHEN first_paid_at >= sent_at THEN date_part('epoch', first_paid_at - sent_at) END AS sent_to_pay,
             CASE WHEN first_paid_at >= opened_at THEN date_part('epoch', first_paid_at - opened_at) END AS open_to_pay
         FROM paid JOIN cohort ON cohort.id = paid.communication_id"""
@@ -135,33 +136,29 @@ def _size_and_count_parts(keys: Sequence[str]) -> tuple[str, str]:
     return (
         f"""SELECT 'groups' AS part, NULL AS name, {no_keys}ARRAY[groups] AS counts, NULL::numeric AS amount,
         NULL::float8[] AS seconds FROM size""",
-        f"SELECT 'counts', currency, {_listed(keys)}ARRAY[{counts}], cost, NULL FROM counted WHERE {_FITS}",
+        f"SELECT 'counts', currency, {listed(keys)}ARRAY[{counts}], cost, NULL FROM counted WHERE {_FITS}",
     )
 
 
 def _collected_part(keys: Sequence[str]) -> str:
-    return f"""SELECT 'collected', a.currency, {_listed(keys)}NULL, sum(a.amount), NULL
+    return f"""SELECT 'collected', a.currency, {listed(keys)}NULL, sum(a.amount), NULL
         FROM attributed a JOIN paying ON paying.id = a.communication_id WHERE {_FITS}
-        GROUP BY {_listed(keys)}a.currency"""
+        GROUP BY {listed(keys)}a.currency"""
 
 
 def _converted_part(keys: Sequence[str]) -> str:
-    return f"""SELECT 'converted', NULL, {_listed(keys)}ARRAY[count(*)], NULL, NULL
+    return f"""SELECT 'converted', NULL, {listed(keys)}ARRAY[count(*)], NULL, NULL
         FROM paying WHERE {_FITS} {group_by(keys)}"""
 
 
 def _observed_part(span: Span, keys: Sequence[str]) -> str:
-    return f"""SELECT 'observed', '{span.name}', {_listed(keys)}ARRAY[n], NULL, ARRAY[mean] || percentiles
+    return f"""SELECT 'observed', '{span.name}', {listed(keys)}ARRAY[n], NULL, ARRAY[mean] || percentiles
         FROM ({observed(span, keys)}) o WHERE {_FITS} AND n > 0"""
 
 
 def _median_part(span: Span, keys: Sequence[str]) -> str:
-    return f"""SELECT 'median', '{span.name}', {_listed(keys)}NULL, NULL, ARRAY[median]
+    return f"""SELECT 'median', '{span.name}', {listed(keys)}NULL, NULL, ARRAY[median]
         FROM ({censored_median(span, keys)}) m WHERE {_FITS} AND median IS NOT NULL"""
-
-
-def _listed(keys: Sequence[str]) -> str:
-    return "".join(f"{key}, " for key in keys)
 
 
 def _groups(rows: Sequence[Row[Any]], keys: int) -> dict[tuple[Any, ...], _Group]:
@@ -200,7 +197,7 @@ def _row(key: MessageKpiKey, group: _Group) -> MessageKpiRow:
         key=key,
         **dict(zip(_COUNT_NAMES, group.counts, strict=True)),
         converted=group.converted,
-        collected=group.collected,
-        cost=group.cost,
+        collected=dict(sorted(group.collected.items())),
+        cost=dict(sorted(group.cost.items())),
         reaction=ReactionTimes(**times),
     )

@@ -34,7 +34,7 @@ SPANS = (
 def opening(keys: Sequence[str]) -> str:
     """The CTE `opening`: the communications that were opened, with seconds."""
     return f"""
-        SELECT {"".join(f"{key}, " for key in keys)}sent_at, opened_at,
+        SELECT {listed(keys)}sent_at, opened_at,
             date_part('epoch', opened_at - sent_at) AS sent_to_open
         FROM cohort WHERE opened_at IS NOT NULL"""
 
@@ -42,7 +42,7 @@ def opening(keys: Sequence[str]) -> str:
 def observed(span: Span, keys: Sequence[str]) -> str:
     """Rows of keys, n, mean and percentiles (p50, p90), in seconds, over the communications that have the reaction."""
     return f"""
-        SELECT {"".join(f"{key}, " for key in keys)}count(*) AS n, avg({span.name}) AS mean,
+        SELECT {listed(keys)}count(*) AS n, avg({span.name}) AS mean,
             percentile_disc(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY {span.name}) AS percentiles
         FROM {span.reached} WHERE {span.name} IS NOT NULL {group_by(keys)}"""
 
@@ -55,33 +55,38 @@ def censored_median(span: Span, keys: Sequence[str]) -> str:
     those who reached the end would have left unobserved, and 0 for the row that brings the population's size. The
     tolerance covers the rounding of sums of logarithms: a survival of exactly one half is reached.
     """
-    listed = "".join(f"{key}, " for key in keys)
+    listing = listed(keys)
     partition = f"PARTITION BY {', '.join(keys)}" if keys else ""
     events = f"FROM {span.reached} WHERE {span.name} IS NOT NULL AND {span.entered}"
     left_at = f"date_part('epoch', CAST(:as_of AS timestamptz) - {span.started_at})"
     early = f"""{span.started_at} >
         CAST(:as_of AS timestamptz) - make_interval(secs => (SELECT max({span.name}) {events}))"""
     return f"""
-        SELECT {listed}min(seconds) AS median
+        SELECT {listing}min(seconds) AS median
         FROM (
-            SELECT {listed}seconds, sum(CASE WHEN at_risk > 1 THEN ln(1 - 1.0::float8 / at_risk) ELSE '-Infinity' END)
+            SELECT {listing}seconds, sum(CASE WHEN at_risk > 1 THEN ln(1 - 1.0::float8 / at_risk) ELSE '-Infinity' END)
                 OVER ({partition} ORDER BY seconds ROWS UNBOUNDED PRECEDING) AS log_survival
             FROM (
-                SELECT {listed}seconds, happened, max(size) OVER ({partition}) - sum(leaving) OVER (
+                SELECT {listing}seconds, happened, max(size) OVER ({partition}) - sum(leaving) OVER (
                     {partition} ORDER BY seconds, happened DESC ROWS UNBOUNDED PRECEDING) + 1 AS at_risk
                 FROM (
-                    SELECT {listed}{span.name} AS seconds, true AS happened, 1 AS leaving, 0 AS size {events}
+                    SELECT {listing}{span.name} AS seconds, true AS happened, 1 AS leaving, 0 AS size {events}
                     UNION ALL
-                    SELECT {listed}{left_at}, false, 1, 0 FROM {span.population} AND {early}
+                    SELECT {listing}{left_at}, false, 1, 0 FROM {span.population} AND {early}
                     UNION ALL
-                    SELECT {listed}{left_at}, false, -1, 0 {events} AND {early}
+                    SELECT {listing}{left_at}, false, -1, 0 {events} AND {early}
                     UNION ALL
-                    SELECT {listed}'Infinity', false, 0, sum({span.size})::bigint FROM counted {group_by(keys)}
+                    SELECT {listing}'Infinity', false, 0, sum({span.size})::bigint FROM counted {group_by(keys)}
                 ) timeline
             ) ranked
             WHERE happened
         ) survival
         WHERE log_survival <= ln(0.5::float8) + 1e-9 {group_by(keys)}"""
+
+
+def listed(keys: Sequence[str]) -> str:
+    """The keys before other columns of a SELECT or GROUP BY."""
+    return "".join(f"{key}, " for key in keys)
 
 
 def group_by(keys: Sequence[str]) -> str:
