@@ -1,11 +1,13 @@
 """The project as a clone finds it: links that lead somewhere, commands that exist, locks that lock."""
 
+import json
 import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+from graphql import FieldNode, OperationDefinitionNode, build_schema, parse, validate
 
 from tests.conftest import ROOT
 
@@ -45,6 +47,22 @@ def test_commands_of_the_pages_exist() -> None:
             )
         )
         assert asked <= targets, page
+
+
+def test_the_queries_of_the_readme_are_answered_by_the_schema() -> None:
+    page = (ROOT / "README.md").read_text()
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    asked = re.findall(r"```graphql\n(.*?)```\n\n```json\n(.*?)```", page, re.DOTALL)
+    assert len(asked) == 3
+    for query, answer in asked:
+        document = parse(query)
+        assert validate(schema, document) == []
+        operation = document.definitions[0]
+        assert isinstance(operation, OperationDefinitionNode)
+        fields = [
+            field.name.value for field in operation.selection_set.selections if isinstance(field, FieldNode)
+        ]
+        assert list(json.loads(answer)) == fields
 
 
 def test_every_requirement_is_locked_with_hashes_and_without_addresses() -> None:

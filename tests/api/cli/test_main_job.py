@@ -1,5 +1,6 @@
 """The main job by its commands, on a small simulated portfolio: train through a kill -9, recommend, forecast."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -10,8 +11,12 @@ from pathlib import Path
 import polars as pl
 import psycopg
 import pytest
+from sqlalchemy import select
 
 from api.recommendations.bulk import SCHEMA
+from domain.storage import models
+from domain.storage.sessions import Database
+from domain.storage.tables import model_version
 from tests.api.cli.command import Outcome, dunwell, environment
 
 AS_OF = "2026-05-01T00:00:00Z"
@@ -74,8 +79,27 @@ def trained(portfolio: Portfolio) -> Portfolio:
     assert portfolio.runs()[0][1] == "RUNNING"
     done = portfolio.dunwell("train", "--tenant", "main", "--as-of", AS_OF)
     assert done.status == 0, done.err
-    assert "Version 1" in done.out
+    # Too few contacts to convince the gate: the model stays a challenger, and the command says why.
+    assert "Version 1: CHALLENGER" in done.out
+    assert "NOT passed" in done.out
+    none = portfolio.dunwell("recommend", "--tenant", "main", "--out", "none.parquet", "--as-of", AS_OF)
+    assert none.status == 0, none.err
+    asyncio.run(promote(portfolio))
     return portfolio
+
+
+async def promote(portfolio: Portfolio) -> None:
+    """As an operator does with `promoteModel`, against the gate's advice."""
+    database = Database(portfolio.owner_url)
+    try:
+        tenant_id = await database.tenant_id("main")
+        assert tenant_id is not None
+        async with database.transaction(tenant_id) as connection:
+            version_id = await connection.scalar(select(model_version.c.id))
+            assert version_id is not None
+            await models.promote(connection, tenant_id, version_id, now=datetime.now(UTC))
+    finally:
+        await database.close()
 
 
 def test_a_training_killed_in_the_middle_is_the_one_that_finishes(trained: Portfolio) -> None:
@@ -90,6 +114,13 @@ def test_a_training_killed_in_the_middle_is_the_one_that_finishes(trained: Portf
             " JOIN tenant t ON t.id = v.tenant_id WHERE t.key = 'main'"
         ).fetchall()
     assert len(versions) == 1
+
+
+def test_without_a_champion_everybody_is_left_alone(trained: Portfolio) -> None:
+    nothing = pl.read_parquet(trained.place / "none.parquet")
+    assert nothing.height == DEBTORS
+    assert set(nothing["evidence"]) == {"INSUFFICIENT"}
+    assert nothing["channel"].is_null().all()
 
 
 def test_every_debtor_gets_a_lawful_recommendation_or_none_with_a_reason(trained: Portfolio) -> None:
