@@ -178,10 +178,10 @@ def _is_attribute(name: str, cell: Any) -> bool:
             and "\0" not in cell
             and cell.encode(errors="ignore").decode() == cell
         )
-    if isinstance(cell, Decimal) and cell.is_nan():
-        return False
-    if isinstance(cell, int | float | Decimal):  # not NaN either: it compares as false
-        return abs(cell) < _NUMBER_LIMIT
+    if isinstance(cell, Decimal):
+        return not cell.is_nan() and abs(cell) < _NUMBER_LIMIT
+    if isinstance(cell, int | float):
+        return abs(cell) < _NUMBER_LIMIT  # NaN is not either
     return cell is None or isinstance(cell, date | datetime)
 
 
