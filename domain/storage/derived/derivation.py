@@ -153,10 +153,10 @@ async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime
     To be called before reads that must be current, in a transaction of its own; with nothing due it is two look-ups.
     Answers how many debtors were derived again.
     """
-    segments = await stored_segments(connection, tenant_id)
-    if not segments.is_applied:
+    if not (await stored_segments(connection, tenant_id)).is_applied:
         await own_segments(connection, tenant_id)
-        return await _apply_segments(connection, tenant_id, now=now)
+        if not (await stored_segments(connection, tenant_id)).is_applied:  # whoever had them may have applied them
+            return await _apply_segments(connection, tenant_id, now=now)
     if not await connection.scalar(_ANY_DUE, {"tenant_id": tenant_id, "now": now}):
         return 0
     await lock_due(connection, tenant_id, now=now)
