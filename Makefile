@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A command line of several tests at once, say: make test TESTS="tests/api -k cli"
 TESTS ?= tests
+PORT ?= 8000
 UV ?= uv
 
 .PHONY: help run test conformance bench picture lint lock clean
@@ -16,7 +17,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/.ready ## set up, then the main job: a demo portfolio imported, learned from and served
-	@exec $(BIN)/dunwell demo
+	@exec $(BIN)/dunwell demo --port $(PORT)
 
 test: lint ## set up, then every check and test; what CI runs
 	$(BIN)/python -m pytest $(TESTS)

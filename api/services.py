@@ -23,7 +23,7 @@ from domain.storage.sessions import Database
 from domain.vocabulary import Channel, Promotion
 
 
-class InvalidArgument(ValueError):  # noqa: N818 - named for what it says to the caller
+class InvalidArgument(ValueError):
     """An argument that cannot be served: names the argument, the value's problem, and what to do.
 
     `path` is where it stands in the input, e.g. ("input", "0", "where", "balance").

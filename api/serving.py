@@ -38,21 +38,17 @@ class AddressInUse(Exception):
 def serve(
     server: DatabaseServer,
     settings: Settings,
-    host: str,
-    port: int,
+    listener: socket.socket,
     *,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM; on the embedded database with a worker beside it.
+    """Serve on `listener` until SIGINT or SIGTERM, and close it; on the embedded database with a worker beside it.
 
     on_ready: called with the base address once requests are answered.
 
     Raises:
-        AddressInUse: somebody else listens there.
         DatabaseUnreachable, SchemaBehind, UnsafeRole: the database is not fit for use.
     """
-    listener = _listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
@@ -61,7 +57,7 @@ def serve(
             WorkerChild() if server.embedded else nullcontext(),
             asyncio.Runner(loop_factory=_loop) as runner,
         ):
-            runner.run(_serve(server, settings, listener, lambda: on_ready(f"http://{shown}:{port}")))
+            runner.run(_serve(server, settings, listener, lambda: on_ready(_address(listener))))
     except KeyboardInterrupt:  # asked to: the end of a server is no failure
         pass
     finally:
@@ -120,13 +116,24 @@ class _Api(uvicorn.Server):
             self._on_ready()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address to serve on: early, so that nothing is done in vain when it cannot be had.
+
+    Nobody is let in yet: until `serve` is ready, connections are refused.
+
+    Raises:
+        AddressInUse: somebody else listens there, or the address is none of this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(2048)
     except OSError as error:
         listener.close()
         raise AddressInUse(

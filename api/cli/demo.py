@@ -25,12 +25,12 @@ _SEED = 1
 @edge.app.command()
 def demo(host: HostOption = "127.0.0.1", port: PortOption = 8000) -> None:
     """Simulate a portfolio of 5,000 debtors, import it, train on it, and serve it. The second time: serve it."""
-    from api.serving import serve
+    from api.serving import listen, serve
 
     settings = edge.settings()
-    with edge.server() as server:
+    with listen(host, port) as listener, edge.server() as server:
         key = prepare(server, settings)
-        serve(server, settings, host, port, on_ready=lambda address: announce(address, key))
+        serve(server, settings, listener, on_ready=lambda address: announce(address, key))
 
 
 def prepare(server: DatabaseServer, settings: Settings) -> str:

@@ -22,10 +22,12 @@ PortOption = Annotated[int, typer.Option(help="The port to listen on.", min=1, m
 @edge.app.command()
 def serve(host: HostOption = "127.0.0.1", port: PortOption = 8000) -> None:
     """Serve the API. On the embedded default this also migrates the database and runs a worker."""
+    from api.serving import listen
     from api.serving import serve as serve_api
 
-    with edge.server() as server:
-        serve_api(server, edge.settings(), host, port, on_ready=_announce)
+    settings = edge.settings()
+    with listen(host, port) as listener, edge.server() as server:
+        serve_api(server, settings, listener, on_ready=_announce)
 
 
 def _announce(address: str) -> None:
