@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from api.services import InvalidArgument
 from domain.storage.reads.paging import Position
 
 _MICROSECOND = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _not_a_cursor(argument: str) -> InvalidArgument:
 
 def _pack(value: Any) -> Any:
     if isinstance(value, datetime):  # as an exact number: a float would lose microseconds
-        since = value - datetime(1970, 1, 1, tzinfo=UTC)
+        since = value - _EPOCH
         return (since.days * 86_400 + since.seconds) * _MICROSECOND + since.microseconds
     return value.isoformat() if isinstance(value, date) else value
 
@@ -81,8 +82,7 @@ def _typed(kind: type, value: Any) -> Any:
     if kind is datetime:
         if not isinstance(value, int):
             raise TypeError
-        seconds, microseconds = divmod(value, _MICROSECOND)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
+        return _EPOCH + timedelta(microseconds=value)
     if kind is date:
         return date.fromisoformat(value)
     if type(value) is not kind:

@@ -1,5 +1,6 @@
 """Ids and cursors: what goes out comes back the same, and nothing else is taken for one."""
 
+import base64
 import string
 from datetime import UTC, date, datetime
 
@@ -46,6 +47,18 @@ def test_a_cursor_with_other_values_than_its_order_has_is_refused(values: list) 
     forged = encode(ListOrder("things", ()), tuple(values))
     with pytest.raises(InvalidArgument, match="not a cursor"):
         decode(ListOrder("things", (int,)), forged)
+
+
+@pytest.mark.parametrize("power", range(15, 40, 2))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_instant_beyond_the_calendar_is_refused(power: int, sign: int) -> None:
+    order = ListOrder("things", (datetime,))
+    forged = base64.urlsafe_b64encode(f'["things",null,{sign * 10**power}]'.encode()).rstrip(b"=")
+    try:
+        ((instant,), _) = decode(order, forged.decode())
+    except InvalidArgument:
+        return
+    assert 1 <= instant.year <= 9999
 
 
 @given(st.sampled_from(["Debtor", "ModelVersion"]), st.integers(1, 2**63 - 1))
