@@ -6,6 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from domain.currencies import CURRENCIES
 from domain.storage.sessions import async_url
 from domain.storage.tables import tenant
 
@@ -32,7 +33,7 @@ async def create_tenant(owner_url: str, *, key: str, name: str, currency: str) -
             f"{key!r} cannot be a tenant's key: use 1 to 63 lower-case letters, digits, '-' and '_', "
             "beginning with a letter or digit.",
         )
-    if not re.fullmatch(r"[A-Z]{3}", currency):
+    if currency not in CURRENCIES:
         raise TenantError("BAD_CURRENCY", f"{currency!r} is no ISO 4217 currency; write it like EUR.")
     engine = create_async_engine(async_url(owner_url))
     try:

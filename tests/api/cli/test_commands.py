@@ -95,6 +95,7 @@ def test_a_key_is_printed_once_and_stored_as_a_hash(run, tenant: str, owner_url:
         (["tenant", "create", "acme", "--name", "Again"], "TENANT_EXISTS"),
         (["tenant", "create", "Not A Key", "--name", "X"], "BAD_TENANT_KEY"),
         (["tenant", "create", "b", "--name", "B", "--currency", "EURO"], "BAD_CURRENCY"),
+        (["tenant", "create", "b", "--name", "B", "--currency", "XXX"], "BAD_CURRENCY"),
         (["key", "create", "--tenant", "nobody", "--role", "ADMIN"], "TENANT_UNKNOWN"),
         (["import", SAMPLE, "--tenant", "nobody"], "TENANT_UNKNOWN"),
         (["train", "--tenant", "acme", "--as-of", "2999-01-01T00:00:00Z"], "BAD_USER_INPUT"),
