@@ -11,6 +11,9 @@ def naive(instant: datetime) -> datetime:
 
 def look_back(reading: Reading, as_of: datetime) -> None:
     """Views `k_…` of what existed at `as_of`; `k_payments` are the unreversed ones, `k_causes` their attribution."""
+    if reading.known_at == as_of:
+        return
+    reading.known_at = as_of
     at = f"TIMESTAMP '{naive(as_of).isoformat(sep=' ')}'"
     reading.db.execute(
         f"""

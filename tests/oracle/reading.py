@@ -5,6 +5,7 @@ written from docs/contract alone and kept plain rather than fast. Source: import
 """
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
@@ -100,6 +101,7 @@ class Reading:
         self.db.execute("CREATE MACRO local_time(t, zone) AS (t AT TIME ZONE 'UTC') AT TIME ZONE zone")
         self.db.execute("CREATE MACRO local_day(t, zone) AS local_time(t, zone)::DATE")
         self.rejected: dict[str, int] = {}
+        self.known_at: datetime | None = None
         self.last_cohort: tuple[Any, list[dict[str, Any]]] | None = None
         for table, described in COLUMNS.items():
             columns = [_column(word) for word in described.split()]

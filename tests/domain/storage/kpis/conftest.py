@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import psycopg
@@ -18,13 +19,17 @@ SAMPLE = Path(__file__).parents[3] / "data" / "sample"
 NOW = datetime(2026, 6, 20, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Imported:
-    """A tenant with a data set in it; `rejected`: rows the import refused, per table."""
+    """A tenant with the data set of a folder in it; `rejected`: rows the import refused, per table."""
 
     tenant_id: int
     rejected: dict[str, int]
-    oracle: Reading
+    folder: Path
+
+    @cached_property
+    def oracle(self) -> Reading:
+        return Reading(self.folder)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +47,7 @@ def import_data_set(
         rejects = tmp_path_factory.mktemp("rejects") / "rejects.csv"
         report = await import_folder(database, row[0], folder, rejects=rejects, now=NOW)
         rejected = {table: counts.rejected for table, counts in report.tables.items() if counts.rejected}
-        return Imported(row[0], rejected, Reading(folder))
+        return Imported(row[0], rejected, folder)
 
     return run
 

@@ -412,6 +412,17 @@ async def test_a_visit_converts_until_a_day_after_the_last_landing_even_past_the
     assert [row.conversions for row in before] == [0, 0, 0]
 
 
+async def test_a_machine_visits_nothing_but_what_is_paid_is_paid(database: Database, ask: Callable) -> None:
+    visits = [
+        event("E1", "LANDED", "2026-03-10T10:00:00Z", "", automated="true"),
+        event("E2", "PAYMENT_STARTED", "2026-03-10T10:01:00Z", "", automated="true"),
+    ]
+    asked = await ask(events=visits)
+    async with database.transaction(asked.imported.tenant_id) as connection:
+        *_, total = await traffic_kpis(connection, asked.imported.tenant_id, period=MARCH, as_of=NOW)
+    assert (total.landing_views, total.visitors, total.payments_started) == (0, 0, 1)
+
+
 async def test_no_traffic_is_a_total_of_nothing(database: Database, ask: Callable) -> None:
     asked = await ask(communications=[MAIL])
     async with database.transaction(asked.imported.tenant_id) as connection:

@@ -41,7 +41,8 @@ def troubled_world(preset: str, *, debtors: int, seed: int) -> Facts:
         # Told by a provider whose clock is ahead: a payment may come before the open that led to it.
         occurred_at=pl.when(told % 20 == 0)
         .then(pl.col("occurred_at") + (told % 345_600_000).cast(pl.Duration("ms")))
-        .otherwise(pl.col("occurred_at"))
+        .otherwise(pl.col("occurred_at")),
+        automated=pl.col("automated") | (told % 16 == 3),
     )
     facts["accounts"] = facts["accounts"].with_columns(
         agent=pl.when(some("accounts", 0.15)).then(None).otherwise(pl.col("agent")),
