@@ -21,7 +21,7 @@ class Amount(Kind):
     above_zero: bool = False
     from_zero: bool = False
     integer_digits: int = 15
-    decimals: int = 12
+    decimals: int = 30
     python_type: ClassVar[type] = Decimal
 
     @property
@@ -35,7 +35,7 @@ class Amount(Kind):
     def read_cell(self, cell: Any) -> Decimal:
         """Exactly the number written; exponents, NaN, infinities and thousands marks are none."""
         number = self._number(cell)
-        whole, _, part = format(abs(number), "f").partition(".")
+        whole, _, part = format(number.copy_abs(), "f").partition(".")
         if len(whole.lstrip("0")) > self.integer_digits or len(part.rstrip("0")) > self.decimals:
             raise BadCell(RejectCode.OUT_OF_RANGE)
         if self.above_zero and number <= 0:

@@ -30,6 +30,16 @@ def _open(amount: int) -> Settlement:
     return Settlement(Decimal(amount), None)
 
 
+def test_the_longest_amounts_fill_to_the_last_digit() -> None:
+    least, most = Decimal("1E-30"), Decimal("999999999999999." + "9" * 30)
+    promise = Promise("Q1", most, START, EVER)
+    short = [Payment("P1", most - least, START, None)]
+    assert settle([promise], short, as_of=EVER) == [Settlement(most - least, None)]
+    last = Payment("P2", least, START + DAY, None)
+    assert settle([promise], [*short, last], as_of=EVER) == [Settlement(most, START + DAY)]
+    assert sum([most] * 1000) == int("9" * 45) * 1000 * Decimal("1E-30")
+
+
 def test_the_deadline_is_the_start_of_the_local_day_after_the_grace() -> None:
     assert deadline(date(2026, 3, 26), "Europe/Madrid", 2) == datetime(2026, 3, 28, 23, tzinfo=UTC)
     assert deadline(date(2026, 3, 27), "Europe/Madrid", 2) == datetime(

@@ -74,6 +74,7 @@ def test_every_cell_becomes_a_value_of_the_kind_a_null_or_a_problem(kind, cells)
         (Month(), "2026-02", date(2026, 2, 1)),
         (Amount(), "-0012.3400", Decimal("-12.34")),
         (Amount(), 0.1, Decimal("0.1")),
+        (Amount(), 1 / 1.1 / 10_000, Decimal("0.0000909090909090909")),
         (Amount(), 1e-7, Decimal("0.0000001")),
         (Amount(), 7, Decimal(7)),
         (Probability(), "8.1e-3", 0.0081),

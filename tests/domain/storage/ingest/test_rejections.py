@@ -84,7 +84,7 @@ BAD_ROWS = [
     ("communications", {"propensity": "1.5"}, "propensity", "OUT_OF_RANGE"),
     ("communications", {"propensity": -0.1}, "propensity", "OUT_OF_RANGE"),
     ("payments", {"amount": "1" * 16}, "amount", "OUT_OF_RANGE"),
-    ("payments", {"amount": "0." + "1" * 13}, "amount", "OUT_OF_RANGE"),
+    ("payments", {"amount": "0." + "1" * 31}, "amount", "OUT_OF_RANGE"),
     ("payments", {"amount": Decimal("1E+1000000")}, "amount", "OUT_OF_RANGE"),
     ("contact_requests", {"from_hour": "25"}, "from_hour", "OUT_OF_RANGE"),
     ("payments", {"amount": "0"}, "amount", "NOT_POSITIVE"),
