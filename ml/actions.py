@@ -9,13 +9,15 @@ import numpy as np
 from ml.arrays import Bools
 
 FIRST_HOUR, LAST_HOUR = 8, 20
-"""Contacts start between 08:00 and 20:59 on the debtor's clock, whatever else is asked. Source: docs/contract (08–21 local)."""
+"""Contacts start between 08:00 and 20:59 on the debtor's clock, whatever else is asked. Source:
+docs/contract (08–21 local)."""
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Evidence(StrEnum):
-    """STRONG: the segment's own history tells; POOLED: borrowed from larger groups; INSUFFICIENT: nothing tells."""
+    """STRONG: the segment's own history tells; POOLED: borrowed from larger groups; INSUFFICIENT:
+    nothing tells."""
 
     STRONG = "STRONG"
     POOLED = "POOLED"
@@ -50,8 +52,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Expected:
-    """Rates as in kpis.md (opened, clicked, converted ÷ delivered); None where the channel shows no such thing. Money is per contact:
-    collected against leaving alone, cost, and net with its 90 % interval; one entry per currency."""
+    """Rates as in kpis.md (opened, clicked, converted ÷ delivered); None where the channel shows no such
+    thing. Money is per contact: collected against leaving alone, cost, and net with its 90 % interval;
+    one entry per currency."""
 
     delivery_rate: float
     open_rate: float | None
@@ -66,7 +69,8 @@ class Expected:
 
 @dataclass(frozen=True)
 class Action:
-    """Contact on `channel` at the debtor-local weekday (Monday = 0) and hour (0–23). template: None when there is no telling."""
+    """Contact on `channel` at the debtor-local weekday (Monday = 0) and hour (0–23). template: None when
+    there is no telling."""
 
     channel: str
     weekday: int
@@ -83,7 +87,8 @@ class Action:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """best: None means leave alone, for the reasons given; alternatives: the best hour of every other channel, best first."""
+    """best: None means leave alone, for the reasons given; alternatives: the best hour of every other
+    channel, best first."""
 
     evidence: Evidence
     best: Action | None

@@ -16,7 +16,8 @@ _GROWTH = Settings(objective="regression", rounds=60, learning_rate=0.06, leaves
 
 @dataclass(frozen=True)
 class PaidShare:
-    """mean: money-weighted share of the balance paid, shrunken; trees: shift of it by debtor, where grown."""
+    """mean: money-weighted share of the balance paid, shrunken; trees: shift of it by debtor, where
+    grown."""
 
     mean: float
     trees: lightgbm.Booster | None
@@ -38,7 +39,8 @@ def fit_paid_share(
     seed: int,
     threads: int,
 ) -> PaidShare:
-    """matrix: (n, …) features before each payment; paid, owed: (n,) money in one currency, of which owed > 0 count."""
+    """matrix: (n, …) features before each payment; paid, owed: (n,) money in one currency, of which owed
+    > 0 count."""
     rows = np.flatnonzero((owed > 0) & (paid > 0) & (weight > 0))
     share = np.clip(paid[rows] / owed[rows], 0.0, 1.0)
     money = weight[rows]

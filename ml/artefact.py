@@ -1,6 +1,8 @@
-"""A model as bytes and a manifest, signed: nothing is unpickled before it is known to be whole, ours, and readable here.
+"""A model as bytes and a manifest, signed: nothing is unpickled before it is known to be whole, ours,
+and readable here.
 
-Raises, on loading, `ArtefactTruncated`, `ArtefactTampered` or `ArtefactIncompatible`, all `ArtefactError`, each with what to do about it.
+Raises, on loading, `ArtefactTruncated`, `ArtefactTampered` or `ArtefactIncompatible`, all
+`ArtefactError`, each with what to do about it.
 """
 
 import hashlib
@@ -85,8 +87,8 @@ def unpack(content: bytes, manifest: Mapping[str, Any], key: bytes) -> TrainedMo
         )
     if len(content) != manifest["size"]:
         raise ArtefactTruncated(
-            f"the model has {len(content):,} bytes where its manifest says {manifest['size']:,}; restore it from a backup, "
-            "or train again"
+            f"the model has {len(content):,} bytes where its manifest says {manifest['size']:,}; "
+            "restore it from a backup, or train again"
         )
     if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
         raise ArtefactTampered(

@@ -1,17 +1,13 @@
-"""Gradient-boosted trees with settings that give the same trees for the same data and seed, on any number of threads."""
+"""Gradient-boosted trees with settings that give the same trees for the same data and seed, on any
+number of threads."""
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
-# Threads that spin while they wait make training ten times slower as soon as something else runs beside it; OpenMP reads this
-# once, when LightGBM loads it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+import lightgbm
+import numpy as np
 
-import lightgbm  # noqa: E402
-import numpy as np  # noqa: E402
-
-from ml.arrays import Floats  # noqa: E402
+from ml.arrays import Floats
 
 FIXED: dict[str, Any] = {
     "verbosity": -1,
@@ -78,7 +74,8 @@ def grow(
 
 
 def margin(booster: lightgbm.Booster, matrix: np.ndarray[Any, Any], threads: int) -> Floats:
-    """Raw scores (n,), without any init_score. Early stopping of prediction is never used: it moves probabilities."""
+    """Raw scores (n,), without any init_score. Early stopping of prediction is never used: it moves
+    probabilities."""
     if not len(matrix):
         return np.zeros(0)
     return np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float64)

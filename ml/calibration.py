@@ -31,7 +31,8 @@ class Platt:
 
 
 def fit_platt(margins: Floats, label: Floats, weight: Floats, channel: Ints) -> Platt:
-    """One slope and offset per channel, drawn towards all channels' and those towards the identity; label in [0, 1]."""
+    """One slope and offset per channel, drawn towards all channels' and those towards the identity;
+    label in [0, 1]."""
     slope, offset = _newton(margins, label, weight, 1.0, 0.0)
     slopes, offsets = np.full(len(CHANNELS), slope), np.full(len(CHANNELS), offset)
     for code in range(len(CHANNELS)):
@@ -61,7 +62,8 @@ def _newton(
 
 
 def expected_calibration_error(chance: Floats, label: Floats, weight: Floats, bins: int = 10) -> float:
-    """Weighted mean |observed − predicted| over equally filled bins of the prediction. Source: Naeini et al. 2015."""
+    """Weighted mean |observed − predicted| over equally filled bins of the prediction. Source: Naeini et
+    al. 2015."""
     if not len(chance) or weight.sum() <= 0:
         return 0.0
     order = np.argsort(chance, kind="stable")
@@ -75,7 +77,8 @@ def expected_calibration_error(chance: Floats, label: Floats, weight: Floats, bi
 def calibration_noise(
     chance: Floats, weight: Floats, *, seed: int, rounds: int = 200, bins: int = 10
 ) -> float:
-    """The calibration error that perfectly calibrated probabilities would show on so many outcomes: mean over simulated ones."""
+    """The calibration error that perfectly calibrated probabilities would show on so many outcomes: mean
+    over simulated ones."""
     generator = np.random.default_rng(seed)
     drawn = [
         expected_calibration_error(

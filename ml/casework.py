@@ -1,4 +1,5 @@
-"""The training material: every outbound contact with its as-of features, and what was known of it at any instant."""
+"""The training material: every outbound contact with its as-of features, and what was known of it at any
+instant."""
 
 from dataclasses import dataclass
 
@@ -15,12 +16,14 @@ from ml.slot_effects import FADING_BUCKETS, Cells, Shape, parts_of
 
 RHYTHMS = 4
 LEFT_OUT = ("age", "segment", "template")
-"""Not shown to stage A: age only where a tenant permits it, segment belongs to stage B, the template has its own shrunken effect."""
+"""Not shown to stage A: age only where a tenant permits it, segment belongs to stage B, the template has
+its own shrunken effect."""
 
 
 @dataclass(frozen=True)
 class Casework:
-    """n contacts in order of sent_at. segments: known segment keys by code; one code more stands for any other."""
+    """n contacts in order of sent_at. segments: known segment keys by code; one code more stands for any
+    other."""
 
     book: Casebook
     outcomes: Outcomes
@@ -79,8 +82,6 @@ def gather(book: Casebook, *, use_age: bool) -> Casework:
 
 def segment_codes(names: pl.Series, segments: tuple[str, ...]) -> Ints:
     """Positions in `segments`; any other name is the last code."""
-    import polars as pl
-
     return codes(names.cast(pl.String), segments, unknown=float(len(segments))).astype(np.int64)
 
 
@@ -109,7 +110,8 @@ def cells_of(knowledge: Knowledge, rhythms: Rhythms) -> Cells:
 
 
 def past_of(outcomes: Outcomes) -> Ints:
-    """How far back each contact lies, 0 (now) to FADING_BUCKETS (long ago): halving the distance to the past every quarter span."""
+    """How far back each contact lies, 0 (now) to FADING_BUCKETS (long ago): halving the distance to the
+    past every quarter span."""
     age = outcomes.seen_until - outcomes.sent_at
     span = max(int(age.max(initial=1)), 1)
     return np.rint(FADING_BUCKETS * (1.0 - 0.5 ** (4.0 * age / span))).astype(np.int64)

@@ -1,9 +1,10 @@
 """Which contact, if any, moved a payment: soft labels for the effect of a contact against leaving alone.
 
-Payments are superposed Poisson processes: an organic rate of the debtor's segment, plus what each earlier contact contributes, piecewise
-constant since the contact was last seen to act (sent, engaged, clicked). Rates are fitted by expectation–maximisation; a contact's label is
-the expected number of the debtor's payments it moved. Unlike attribution (kpis.md) this credits channels whose openings nobody sees, and
-does not credit a message with money that would have come anyway.
+Payments are superposed Poisson processes: an organic rate of the debtor's segment, plus what each
+earlier contact contributes, piecewise constant since the contact was last seen to act (sent, engaged,
+clicked). Rates are fitted by expectation–maximisation; a contact's label is the expected number of the
+debtor's payments it moved. Unlike attribution (kpis.md) this credits channels whose openings nobody
+sees, and does not credit a message with money that would have come anyway.
 """
 
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ _PRIOR_EVENTS = 3.0
 
 @dataclass(frozen=True)
 class Causes:
-    """moved: (contacts,) expected payments each contact moved, at most 1; collected: the same in money (tenant's currency);
+    """moved: (contacts,) expected payments each contact moved, at most 1; collected: the same in money
+    (tenant's currency);
     moved_at: when it most likely did, `NEVER` where no payment followed;
-    organic: (payments,) probability that each payment would have come anyway; rates: (channels, STATES, bins) per second."""
+    organic: (payments,) probability that each payment would have come anyway; rates: (channels, STATES,
+    bins) per second."""
 
     moved: Floats
     collected: Floats
@@ -43,7 +46,8 @@ class Causes:
 
 @dataclass(frozen=True)
 class Receipts:
-    """Unreversed payments, in any order: debtor (position), paid_at (microseconds), value (tenant's currency)."""
+    """Unreversed payments, in any order: debtor (position), paid_at (microseconds), value (tenant's
+    currency)."""
 
     debtor: Ints
     paid_at: Ints
@@ -142,7 +146,8 @@ def _organic_exposure(outcomes: Outcomes, book: Casebook, group: Ints) -> Floats
 def _maximise(
     cell: Ints, receipt: Ints, exposure: Floats, receipts: Receipts, group: Ints, at_risk: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Rates per cell, organic rate per group, (pairs,) share of the payment each contact moved, (payments,) organic share."""
+    """Rates per cell, organic rate per group, (pairs,) share of the payment each contact moved,
+    (payments,) organic share."""
     count = len(receipts.debtor)
     own = group[receipts.debtor]
     everybody = count / max(at_risk.sum(), 1.0)

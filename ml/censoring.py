@@ -8,7 +8,8 @@ CLIP = 0.05
 
 
 def known_by(event_seconds: Floats, followed_seconds: Floats, horizon: Floats) -> tuple[Floats, Bools]:
-    """(label, known): label 1 when the event came within horizon and follow-up; known when it did or follow-up spans the horizon.
+    """(label, known): label 1 when the event came within horizon and follow-up; known when it did or
+    follow-up spans the horizon.
 
     All in seconds, shape (n,); event_seconds inf when nothing was seen.
     """
@@ -21,8 +22,9 @@ def censoring_weights(
 ) -> tuple[Floats, Floats]:
     """(label, weight) under inverse-probability-of-censoring weighting; unknown rows weigh 0.
 
-    Follow-up is administrative (known for every row), so its survival function is counted, per group and weighted by `prior`
-    (recency); the weight is prior / max(P(follow-up >= time the outcome was settled), 0.05). Source: Robins & Rotnitzky 1992.
+    Follow-up is administrative (known for every row), so its survival function is counted, per group and
+    weighted by `prior` (recency); the weight is prior / max(P(follow-up >= time the outcome was
+    settled), 0.05). Source: Robins & Rotnitzky 1992.
     """
     label, known = known_by(event_seconds, followed_seconds, horizon)
     settled = np.where(label > 0, event_seconds, horizon)
@@ -44,7 +46,8 @@ def _share_followed(followed: Floats, prior: Floats, at: Floats) -> Floats:
 def maturity_horizon(
     event_seconds: Floats, followed_seconds: Floats, longest: float, share: float = 0.99
 ) -> float:
-    """The time by which `share` of the events that come within `longest` have come, from fully followed rows; else `longest`."""
+    """The time by which `share` of the events that come within `longest` have come, from fully followed
+    rows; else `longest`."""
     matured = event_seconds[(followed_seconds >= longest) & (event_seconds <= longest)]
     if len(matured) < 50:
         return longest

@@ -1,7 +1,9 @@
-"""The whole funnel of a contact: delivered → engaged → clicked → paid, and what it moved against leaving alone.
+"""The whole funnel of a contact: delivered → engaged → clicked → paid, and what it moved against leaving
+alone.
 
-P(paid) = P(engaged) · P(paid | engaged) + P(silent) · P(paid | silent), each step staged (`ml.funnel`) and calibrated per channel on a
-later slice. *attributed* payments (kpis.md) drive KPI forecasts, *moved* ones (`ml.causes`) drive decisions. Silence is not proof of
+P(paid) = P(engaged) · P(paid | engaged) + P(silent) · P(paid | silent), each step staged (`ml.funnel`)
+and calibrated per channel on a later slice. *attributed* payments (kpis.md) drive KPI forecasts, *moved*
+ones (`ml.causes`) drive decisions. Silence is not proof of
 absence: letters and texts are read unseen.
 """
 
@@ -22,7 +24,8 @@ from ml.rhythm import Rhythms
 from ml.slot_effects import Cells, Shape, fit_slot_effects, parts_of
 
 STEPS = ("engaged", "attributed", "moved", "moved_silent")
-"""engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave no sign."""
+"""engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave
+no sign."""
 
 _TEMPLATE_PRIOR = 40.0
 
@@ -45,8 +48,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Conversion:
-    """steps by name in STEPS; delivered, clicked: random effects alone (clicked: of the opened); opened_share: (channels,) of the engaged;
-    silent_attributed: (channels,) of the silent; templates: (channel, template) → factor on what a contact moves; horizons: seconds."""
+    """steps by name in STEPS; delivered, clicked: random effects alone (clicked: of the opened);
+    opened_share: (channels,) of the engaged;
+    silent_attributed: (channels,) of the silent; templates: (channel, template) → factor on what a
+    contact moves; horizons: seconds."""
 
     rhythms: Rhythms
     steps: dict[str, Step]
@@ -63,7 +68,8 @@ class Conversion:
         return replace(self, steps=steps)
 
     def rates(self, matrix: Matrix, cells: Cells, threads: int) -> dict[str, Floats]:
-        """(n,) each: engaged, delivered, opened, clicked, converted (attributed within 30 days), moved; per contact sent."""
+        """(n,) each: engaged, delivered, opened, clicked, converted (attributed within 30 days), moved;
+        per contact sent."""
         chance = {name: step.probability(matrix, cells, threads) for name, step in self.steps.items()}
         engaged = chance["engaged"]
         delivered = np.maximum(sigmoid(self.delivered.margins(matrix, cells, threads)), engaged)
@@ -190,7 +196,8 @@ def truth_of_steps(
 
 
 def no_templates() -> pl.DataFrame:
-    """An empty table of template factors: channel code, template, factor, sure (posterior chance of being better than average)."""
+    """An empty table of template factors: channel code, template, factor, sure (posterior chance of
+    being better than average)."""
     return pl.DataFrame(
         schema={"channel": pl.Int64, "template": pl.String, "factor": pl.Float64, "spread": pl.Float64}
     )
@@ -205,7 +212,8 @@ def _spans(start: Ints, event: Ints, seen_until: int) -> tuple[Floats, Floats]:
 
 
 def _horizons(seconds: Floats, followed: Floats, channel: Ints) -> Floats:
-    """(channels,) time by which 99 % of a step's events have come; everybody's where a channel tells too little."""
+    """(channels,) time by which 99 % of a step's events have come; everybody's where a channel tells too
+    little."""
     everybody = maturity_horizon(seconds, followed, HORIZON_SECONDS)
     horizons = np.full(len(CHANNELS), everybody)
     for code in np.unique(channel):
@@ -240,7 +248,8 @@ def _silent_attributed(outcomes: Outcomes, prior: Floats) -> Floats:
 def _template_factors(
     model: Conversion, knowledge: Knowledge, cells: Cells, prior: Floats, threads: int
 ) -> pl.DataFrame:
-    """Observed over expected payments moved, per channel and template, drawn hard towards 1 (40 expected payments count as much)."""
+    """Observed over expected payments moved, per channel and template, drawn hard towards 1 (40 expected
+    payments count as much)."""
     outcomes = knowledge.outcomes
     if outcomes.template.null_count() == len(outcomes):
         return no_templates()

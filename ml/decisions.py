@@ -1,8 +1,10 @@
-"""The next best action, per segment and per debtor: lawful, worth its cost, and honest about what it rests on.
+"""The next best action, per segment and per debtor: lawful, worth its cost, and honest about what it
+rests on.
 
-Per segment the hour and channel of highest value, among them the one action best for everybody, which is left only for a credible gain. Per
-debtor the segment's action, left only where the debtor's own history makes a gain credible: choosing the best of hundreds of noisy values
-for each debtor pays less than it promises. Leaving alone is always an option. Source: docs/decisions.md.
+Per segment the hour and channel of highest value, among them the one action best for everybody, which is
+left only for a credible gain. Per debtor the segment's action, left only where the debtor's own history
+makes a gain credible: choosing the best of hundreds of noisy values for each debtor pays less than it
+promises. Leaving alone is always an option. Source: docs/decisions.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +39,8 @@ LEAST_SUPPORT = 20.0
 SEGMENT_CAUTION = 0.5
 DEBTOR_CAUTION = 1.0
 DEBTOR_LEAST_GAIN = 0.1
-"""How many standard errors, and for a debtor what share of the segment action's value, a gain must exceed to be believed."""
+"""How many standard errors, and for a debtor what share of the segment action's value, a gain must
+exceed to be believed."""
 
 _CHUNK = 2_000
 _SAFEST_AMONG, _SAFEST_SAMPLE = 15, 1_500
@@ -46,7 +49,8 @@ _FORBIDDEN = -np.inf
 
 @dataclass(frozen=True)
 class SegmentPlan:
-    """Per segment code: best (channel · 168 + hour of week; −1 none), per_channel: (segments, channels) best hour of week or −1."""
+    """Per segment code: best (channel · 168 + hour of week; −1 none), per_channel: (segments, channels)
+    best hour of week or −1."""
 
     best: Ints
     per_channel: Ints
@@ -61,10 +65,13 @@ def segment_recommendations(
     channels: Sequence[str] | None = None,
     masks: Mapping[str, Bools] | None = None,
 ) -> list[SegmentRecommendation]:
-    """One recommendation per segment, in the order asked (default: every segment with debtors who owe something, by name).
+    """One recommendation per segment, in the order asked (default: every segment with debtors who owe
+    something, by name).
 
-    history: the portfolio as known now; without it the model's own panel, drawn when it was trained, stands for the segments.
-    channels: restricts the choice. masks: segment → (168,) or (channels, 168) hours allowed, within 08–21 local in any case.
+    history: the portfolio as known now; without it the model's own panel, drawn when it was trained,
+    stands for the segments.
+    channels: restricts the choice. masks: segment → (168,) or (channels, 168) hours allowed, within
+    08–21 local in any case.
     """
     panel = _panel(model, history, now)
     allowed = _allowed_channels(channels)
@@ -85,9 +92,11 @@ def debtor_recommendations(
     channels: Sequence[str] | None = None,
     masks: Bools | None = None,
 ) -> list[DebtorRecommendation]:
-    """One recommendation per debtor, in the order asked; keys as in history.debtors (the history may hold these debtors alone).
+    """One recommendation per debtor, in the order asked; keys as in history.debtors (the history may
+    hold these debtors alone).
 
-    masks: (n, 168) or (n, channels, 168) hours the contact rules allow each debtor; always within 08–21 local.
+    masks: (n, 168) or (n, channels, 168) hours the contact rules allow each debtor; always within 08–21
+    local.
 
     Raises KeyError for a debtor that is not in the history.
     """
@@ -107,13 +116,14 @@ def debtor_recommendations(
     return answers
 
 
-# ---- segments -------------------------------------------------------------------------------------------------------
+# ---- segments ----
 
 
 def plan_segments(
     model: TrainedModel, panel: Panel, allowed: Bools, masks: Mapping[int, Bools] | None
 ) -> tuple[SegmentPlan, Floats]:
-    """The plan for all segments of the panel, and (segments, channels, 168) mean net value (−inf where not allowed).
+    """The plan for all segments of the panel, and (segments, channels, 168) mean net value (−inf where
+    not allowed).
 
     masks: segment code → (channels, 168) allowed; segments not named get everything lawful and supported.
     """
@@ -134,7 +144,8 @@ def plan_segments(
 
 
 def _segment_values(model: TrainedModel, standing: Standing, weight: Floats, count: int) -> Floats:
-    """(segments, channels, 168) mean net value of a contact over the segment's debtors; 0 for a segment without any."""
+    """(segments, channels, 168) mean net value of a contact over the segment's debtors; 0 for a segment
+    without any."""
     total = np.zeros((count, len(CHANNELS), HOURS))
     size = np.maximum(sums_by(standing.segment, weight, count), 1e-9)
     hours = np.flatnonzero(lawful_hours())
@@ -165,7 +176,8 @@ def _safest(model: TrainedModel, standing: Standing, weight: Floats, common: Flo
 def _prefer_common(
     model: TrainedModel, standing: Standing, weight: Floats, best: Ints, common: int, closed: Floats
 ) -> Ints:
-    """Each segment's best action, or the common one where that is allowed and leaving it gains nothing credible."""
+    """Each segment's best action, or the common one where that is allowed and leaving it gains nothing
+    credible."""
     count = len(best)
     usable = (best >= 0) & np.isfinite(closed.reshape(count, -1)[:, common])
     gain, error = _advantage(model, standing, weight, np.where(best >= 0, best, common), common, count)
@@ -176,7 +188,8 @@ def _prefer_common(
 def _advantage(
     model: TrainedModel, standing: Standing, weight: Floats, action: Ints, common: int, count: int
 ) -> tuple[Floats, Floats]:
-    """(segments,) mean gain of each segment's action over the common one, and its standard error over the bootstrap draws."""
+    """(segments,) mean gain of each segment's action over the common one, and its standard error over
+    the bootstrap draws."""
     mine, my_draws = net_draws(model, standing, action[standing.segment])
     theirs, their_draws = net_draws(model, standing, np.full(len(standing), common))
     size = np.maximum(sums_by(standing.segment, weight, count), 1e-9)
@@ -210,7 +223,7 @@ def _segment_answers(
             quotes.take(mine),
             weight[mine],
             hours[code],
-            masks[name].any(axis=1),
+            np.atleast_1d(masks[name].any(axis=1)),
             segment_evidence(model, code if known else -1),
             templates,
         )
@@ -221,7 +234,7 @@ def _segment_answers(
     return answers
 
 
-# ---- debtors --------------------------------------------------------------------------------------------------------
+# ---- debtors ----
 
 
 def _debtor_answers(
@@ -232,7 +245,7 @@ def _debtor_answers(
     quotes = quote(model, standing, slots)
     names = book.debtors["segment"][rows].fill_null("NONE").to_list()
     keys = book.debtors["debtor"][rows].to_list()
-    open_channels = np.asarray(mask.any(axis=2) & standing.reachable)
+    open_channels: Bools = np.logical_and(mask.any(axis=2), standing.reachable)
     evidence = {int(code): segment_evidence(model, int(code)) for code in (*np.unique(standing.segment), -1)}
     templates = best_templates(model)
     answers = []
@@ -245,7 +258,7 @@ def _debtor_answers(
             quotes.take(one),
             np.ones(1),
             slots[row],
-            open_channels[one][0],
+            open_channels[row],
             evidence[known],
             templates,
         )
@@ -267,7 +280,8 @@ def _own_best_hours(model: TrainedModel, standing: Standing, mask: Bools) -> Int
 def _choose(
     model: TrainedModel, standing: Standing, plan: SegmentPlan, mask: Bools, own: Ints
 ) -> tuple[Ints, Ints]:
-    """(n, channels) hour per channel and (n,) channel chosen (−1: none usable): the segment's unless the own one credibly gains."""
+    """(n, channels) hour per channel and (n,) channel chosen (−1: none usable): the segment's unless the
+    own one credibly gains."""
     count = len(standing)
     rows, everyone = np.arange(count)[:, None], np.arange(len(CHANNELS))[None, :]
     theirs = plan.per_channel[standing.segment]
@@ -293,7 +307,8 @@ def _choose(
 
 
 def _credible(mine: Quotes, theirs: Quotes) -> Bools:
-    """(n, channels) whether the own hour's gain over the segment's exceeds its error and a share of the value."""
+    """(n, channels) whether the own hour's gain over the segment's exceeds its error and a share of the
+    value."""
     gain = mine.net - theirs.net
     error = _spread(mine.draws - theirs.draws)
     return np.asarray(gain > np.maximum(DEBTOR_CAUTION * error, DEBTOR_LEAST_GAIN * np.abs(theirs.net)))
@@ -303,7 +318,7 @@ def _spread(draws: Floats) -> Floats:
     return np.asarray(np.std(draws, axis=-1)) if draws.shape[-1] else np.zeros(draws.shape[:-1])
 
 
-# ---- what is allowed ------------------------------------------------------------------------------------------------
+# ---- what is allowed ----
 
 
 def _allowed_channels(channels: Sequence[str] | None) -> Bools:

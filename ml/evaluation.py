@@ -1,4 +1,5 @@
-"""How good predictions were on contacts the model had not seen: log-loss and calibration, with intervals over debtors."""
+"""How good predictions were on contacts the model had not seen: log-loss and calibration, with intervals
+over debtors."""
 
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ ROUNDS = 200
 
 @dataclass(frozen=True)
 class Metric:
-    """value with its 90 % interval and, where there is one, the value of the baseline; None: cannot be known."""
+    """value with its 90 % interval and, where there is one, the value of the baseline; None: cannot be
+    known."""
 
     name: str
     value: float | None
@@ -25,7 +27,8 @@ class Metric:
 
 @dataclass(frozen=True)
 class StepHoldOut:
-    """One step's later contacts (keys: communications): calibrated probability, outcome (0–1), base rate known before (per channel), debtor, channel."""
+    """One step's later contacts (keys: communications): calibrated probability, outcome (0–1), base rate
+    known before (per channel), debtor, channel."""
 
     keys: pl.Series
     chance: Floats
@@ -41,7 +44,8 @@ class StepHoldOut:
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Out-of-time predictions by step; cut: the instant (microseconds) up to which the model behind them had learned."""
+    """Out-of-time predictions by step; cut: the instant (microseconds) up to which the model behind them
+    had learned."""
 
     cut: int
     steps: dict[str, StepHoldOut]

@@ -1,4 +1,5 @@
-"""From raw facts (import-format.md) to a `History`, without a database: for benches, tests and the simulator."""
+"""From raw facts (import-format.md) to a `History`, without a database: for benches, tests and the
+simulator."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,8 @@ _FUNNEL_KINDS: dict[str, tuple[tuple[str, ...], bool | None]] = {
 
 
 def history_from_facts(facts: Facts, *, as_of: datetime, currency: str | None) -> History:
-    """See `History.from_facts`. Repeated references keep their first row; malformed rows are the importer's business, not ours."""
+    """See `History.from_facts`. Repeated references keep their first row; malformed rows are the
+    importer's business, not ours."""
     as_of = as_of.astimezone(UTC)
     events = _known_events(facts, as_of)
     communications = _communications(facts, events, as_of)
@@ -64,7 +66,8 @@ def history_from_facts(facts: Facts, *, as_of: datetime, currency: str | None) -
 def attribute_payments(
     payments: pl.DataFrame, communications: pl.DataFrame, events: pl.DataFrame, as_of: datetime
 ) -> pl.DataFrame:
-    """payments with `communication` set by the attribution rule; null on payments reversed by `as_of`. Source: kpis.md."""
+    """payments with `communication` set by the attribution rule; null on payments reversed by `as_of`.
+    Source: kpis.md."""
     outbound = communications.filter(pl.col("direction") == "OUTBOUND").select("communication", "sent_at")
     touches = events.join(outbound, on="communication").sort("occurred_at", "sent_at", "communication")
     human = touches.filter(~pl.col("automated") | (pl.col("kind") == "RIGHT_PARTY_CONTACTED"))
@@ -80,7 +83,8 @@ def attribute_payments(
 
 
 def _latest_touch(payments: pl.DataFrame, touches: pl.DataFrame, window: timedelta) -> pl.Series:
-    """The communication of the debtor's latest touch with paid_at − window < occurred_at <= paid_at, per payment (paid_at order)."""
+    """The communication of the debtor's latest touch with paid_at − window < occurred_at <= paid_at, per
+    payment (paid_at order)."""
     found = payments.select("debtor", "paid_at").join_asof(
         touches.select("debtor", "occurred_at", touched="communication"),
         left_on="paid_at",
@@ -94,7 +98,8 @@ def _latest_touch(payments: pl.DataFrame, touches: pl.DataFrame, window: timedel
 
 
 def _table(facts: Facts, name: str) -> pl.DataFrame:
-    """One raw table, typed by SCHEMAS where it names the column, first row of each reference; no rows when absent."""
+    """One raw table, typed by SCHEMAS where it names the column, first row of each reference; no rows
+    when absent."""
     raw = facts.get(name)
     if raw is None:
         raw = empty_frame(name).rename({name.removesuffix("s"): "reference"}, strict=False)
@@ -115,15 +120,18 @@ def _read(frame: pl.DataFrame, column: str, wanted: pl.DataType | None) -> pl.Ex
     if wanted is None or dtype == wanted:
         return source
     if dtype == pl.String:
-        source = pl.when(source != "").then(source)
-        if wanted == INSTANT:
-            return _instant(source).alias(column)
-        if wanted == pl.Date:
-            return source.str.to_date("%Y-%m-%d", strict=False).alias(column)
-        return source.cast(wanted, strict=False).alias(column)
+        return _from_text(pl.when(source != "").then(source), wanted).alias(column)
     if wanted == INSTANT and isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
         return source.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return source.cast(wanted)
+
+
+def _from_text(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    if wanted == INSTANT:
+        return _instant(text)
+    if wanted == pl.Date:
+        return text.str.to_date("%Y-%m-%d", strict=False)
+    return text.cast(wanted, strict=False)
 
 
 def _instant(text: pl.Expr) -> pl.Expr:
@@ -143,7 +151,8 @@ def _as_number_if_all_are(frame: pl.DataFrame, column: str) -> pl.Expr:
 
 
 def _known_events(facts: Facts, as_of: datetime) -> pl.DataFrame:
-    """communication, debtor, kind, occurred_at, automated: each event with a communication, known at `as_of`, once."""
+    """communication, debtor, kind, occurred_at, automated: each event with a communication, known at
+    `as_of`, once."""
     raw = facts.get("events")
     schema = {
         "reference": pl.String(),
@@ -207,7 +216,8 @@ def _debtors(facts: Facts, communications: pl.DataFrame, as_of: datetime) -> pl.
 
 
 def _addresses(facts: Facts, debtors: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """debtor, channel: where an address exists and is not opted out; a debtor row's own address stands for its channels."""
+    """debtor, channel: where an address exists and is not opted out; a debtor row's own address stands
+    for its channels."""
     own = [
         debtors.select("debtor", channel=pl.lit(channel), address=pl.col(column)).drop_nulls()
         for channel, column in _ADDRESS_OF.items()

@@ -20,7 +20,8 @@ class MissingColumn(KeyError):
     """A feature the model was trained on is absent; the message names it."""
 
     def __str__(self) -> str:
-        return f"feature column {self.args[0]!r} is missing: the model was trained with it, so supply it (null where unknown)"
+        missing = f"feature column {self.args[0]!r} is missing"
+        return f"{missing}: the model was trained with it, so supply it (null where unknown)"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """As-of features of a debtor on a channel: what was known strictly before an instant, never after.
 
-`Casebook` indexes a history once; `Casebook.columns` answers for any debtors, channels and instants, past or present. Debtor master
-data (segment, product, region, `x_…`) is taken as it stands, since facts keep no versions of it; a past row's segment is the one recorded
-at `sent_at`.
+`Casebook` indexes a history once; `Casebook.columns` answers for any debtors, channels and instants,
+past or present. Debtor master data (segment, product, region, `x_…`) is taken as it stands, since facts
+keep no versions of it; a past row's segment is the one recorded at `sent_at`.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,8 @@ Columns = dict[str, NDArray[np.float64] | pl.Series]
 
 @dataclass(frozen=True)
 class Contacts:
-    """Contacts made or thought of: debtor (position in history.debtors), channel (code), at (microseconds), one entry each."""
+    """Contacts made or thought of: debtor (position in history.debtors), channel (code), at
+    (microseconds), one entry each."""
 
     debtor: Ints
     channel: Ints
@@ -55,7 +56,8 @@ def contacts_made(outcomes: Outcomes) -> Contacts:
 
 
 class Casebook:
-    """A history indexed for as-of questions; building it is linear in the facts, each question logarithmic."""
+    """A history indexed for as-of questions; building it is linear in the facts, each question
+    logarithmic."""
 
     def __init__(self, history: History, outcomes: Outcomes | None = None) -> None:
         self.history = history
@@ -73,7 +75,8 @@ class Casebook:
         return Contacts(debtor, channel, at, local_time(at, people["time_zone"]), segment, templates)
 
     def columns(self, contacts: Contacts) -> Columns:
-        """Feature name → one value per contact: Float64 arrays (nan = unknown) for numbers, String series for words."""
+        """Feature name → one value per contact: Float64 arrays (nan = unknown) for numbers, String
+        series for words."""
         columns: Columns = {"channel": contacts.channel.astype(np.float64)}
         columns |= self._account_columns(contacts)
         columns |= self._contact_columns(contacts)
@@ -89,7 +92,7 @@ class Casebook:
         balance = self._open_balance(account, at[row])
         return sums_by(row, balance, len(debtor))
 
-    # ---- indexes -------------------------------------------------------------------------------------------------
+    # ---- indexes ----
 
     def _index_contacts(self, outcomes: Outcomes) -> None:
         on_channel = outcomes.debtor * len(CHANNELS) + outcomes.channel
@@ -103,8 +106,6 @@ class Casebook:
         self._answers = AsOfSums(outcomes.debtor, settled_at, settled)
         self._answers_there = AsOfSums(on_channel, settled_at, settled)
         self._engaged = AsOfSums(outcomes.debtor[engaged], outcomes.engaged_at[engaged])
-        paid = outcomes.paid_at <= outcomes.seen_until
-        self._paid_there = AsOfSums(on_channel[paid], outcomes.paid_at[paid])
 
     def _index_accounts(self) -> None:
         history = self.history
@@ -144,7 +145,7 @@ class Casebook:
             promises["owner"].cast(pl.Int64).to_numpy(), microseconds(promises["promised_at"])
         )
 
-    # ---- columns -------------------------------------------------------------------------------------------------
+    # ---- columns ----
 
     def _accounts_of(self, debtor: Ints) -> tuple[Ints, Ints]:
         """(row, account) pairs: every account of every row's debtor."""
@@ -198,7 +199,6 @@ class Casebook:
             "own_settled": answers[:, 0],
             "own_settled_there": answers_there[:, 0],
             "days_since_engaged": self._engaged.last_before(debtor, at) / DAY_SECONDS,
-            "own_paid_there": self._paid_there.before(there, at)[:, 0],
         }
 
     def _payment_columns(self, contacts: Contacts) -> Columns:
@@ -242,13 +242,15 @@ def _days(dates: pl.Series, missing: int) -> Ints:
 
 
 def _shrunk(settled_answered: Floats) -> Floats:
-    """Own response rate, drawn towards a fixed prior: a fixed one, so that no later fact can move an earlier row's value."""
+    """Own response rate, drawn towards a fixed prior: a fixed one, so that no later fact can move an
+    earlier row's value."""
     settled, answered = settled_answered[:, 0], settled_answered[:, 1]
     return np.asarray((answered + _PRIOR_RATE * _PRIOR_CONTACTS) / (settled + _PRIOR_CONTACTS))
 
 
 def _row_of_largest(row: Ints, value: Floats, count: int) -> Ints:
-    """For each of `count` rows the index of its largest value, −1 for a row without any; ties go to the first."""
+    """For each of `count` rows the index of its largest value, −1 for a row without any; ties go to the
+    first."""
     order = np.lexsort((-np.arange(len(row)), value, row))
     largest = np.full(count, -1, dtype=np.int64)
     largest[row[order]] = order

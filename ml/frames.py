@@ -1,8 +1,9 @@
 """The frames that pass between the rooms: what was known at an instant, in polars.
 
-`Facts` are raw tables as in import-format.md, `History` is the joined, typed view the learning core works on. Storage exports a
-`History` from SQL (integer keys), `History.from_facts` builds the same from raw facts (reference keys) for benches and tests.
-Keys are opaque: code on either side must work with String and Int64 keys alike.
+`Facts` are raw tables as in import-format.md, `History` is the joined, typed view the learning core
+works on. Storage exports a `History` from SQL (integer keys), `History.from_facts` builds the same from
+raw facts (reference keys) for benches and tests. Keys are opaque: code on either side must work with
+String and Int64 keys alike.
 """
 
 from collections.abc import Mapping
@@ -31,10 +32,12 @@ FUNNEL_INSTANTS = (
     "unsubscribed_at",
     "complained_at",
 )
-"""Columns of `History.communications`: the earliest instant known at `as_of`, or null. All but machine_opened_at are human."""
+"""Columns of `History.communications`: the earliest instant known at `as_of`, or null. All but
+machine_opened_at are human."""
 
 KEY = None
-"""Marks a key column in the schemas below: String or Int64, whatever the exporter uses, the same in every frame."""
+"""Marks a key column in the schemas below: String or Int64, whatever the exporter uses, the same in
+every frame."""
 
 SCHEMAS: dict[str, dict[str, pl.DataType | None]] = {
     "debtors": {
@@ -124,11 +127,13 @@ _KEY_HOME = {
 
 
 class HistoryError(ValueError):
-    """A frame lacks a column or holds a type that cannot be read; the message names frame, column and remedy."""
+    """A frame lacks a column or holds a type that cannot be read; the message names frame, column and
+    remedy."""
 
 
 def empty_frame(table: str, key: pl.DataType | None = None) -> pl.DataFrame:
-    """A frame of `table` with no rows and every column of `SCHEMAS[table]`; `key` is the type of its key columns (String)."""
+    """A frame of `table` with no rows and every column of `SCHEMAS[table]`; `key` is the type of its key
+    columns (String)."""
     return pl.DataFrame(schema={name: dtype or key or _TEXT for name, dtype in SCHEMAS[table].items()})
 
 
@@ -136,11 +141,14 @@ def empty_frame(table: str, key: pl.DataType | None = None) -> pl.DataFrame:
 class History:
     """What was known at `as_of`. Instants are UTC, money Float64 in the row's own currency.
 
-    rates: units of the tenant's `currency` for one unit of the key's, latest as of `as_of`; empty when unknown.
+    rates: units of the tenant's `currency` for one unit of the key's, latest as of `as_of`; empty when
+    unknown.
     debtors: one row each, `channels` being those with a usable address; `segment` as of now.
-    communications: OUTBOUND and INBOUND with `sent_at <= as_of`, `segment` as of `sent_at`, funnel instants per `FUNNEL_INSTANTS`.
-    payments: `paid_at <= as_of`; `reversed_at` null unless known; `communication` by the attribution rule of kpis.md.
-    Missing optional columns are added as null and convertible types cast, so an exporter may leave out what it does not have.
+    communications: OUTBOUND and INBOUND with `sent_at <= as_of`, `segment` as of `sent_at`, funnel
+    instants per `FUNNEL_INSTANTS`.
+    payments: `paid_at <= as_of`; `reversed_at` null unless known; `communication` by the attribution
+    rule of kpis.md. Missing optional columns are added as null and convertible types cast, so an
+    exporter may leave out what it does not have.
 
     Raises HistoryError when a required column is missing or a column cannot be read as its type.
     """
@@ -166,10 +174,11 @@ class History:
     def from_facts(cls, facts: Facts, *, as_of: datetime, currency: str | None = None) -> "History":
         """The history a data set holds at `as_of`, without a database.
 
-        facts: raw tables, strings (as read from CSV) or typed. currency: the tenant's; default the accounts' most frequent one.
-        Segment: the debtor's own key, else NONE. Source: import-format.md, kpis.md (delivered, attribution).
+        facts: raw tables, strings (as read from CSV) or typed. currency: the tenant's; default the
+        accounts' most frequent one. Segment: the debtor's own key, else NONE. Source: import-format.md,
+        kpis.md (delivered, attribution).
         """
-        from ml.facts import history_from_facts  # ml.facts builds on this module
+        from ml.facts import history_from_facts  # noqa: PLC0415 - ml.facts builds on this module
 
         return history_from_facts(facts, as_of=as_of, currency=currency)
 
@@ -180,7 +189,8 @@ class History:
         return sent.with_columns(delivered=delivered_expression()).sort("sent_at", "communication")
 
     def known_at(self, instant: datetime) -> "History":
-        """This history as it was known at an earlier `instant`: later rows dropped, later outcomes forgotten.
+        """This history as it was known at an earlier `instant`: later rows dropped, later outcomes
+        forgotten.
 
         What a debtor's row says of now (segment, channels) stays as it is: facts keep no versions of it.
         """
@@ -200,7 +210,8 @@ class History:
 
 
 def delivered_expression() -> pl.Expr:
-    """Whether a communication counts as delivered, from its funnel instants. Source: kpis.md, `delivered`."""
+    """Whether a communication counts as delivered, from its funnel instants. Source: kpis.md,
+    `delivered`."""
     human = pl.any_horizontal(
         pl.col(name).is_not_null()
         for name in ("opened_at", "clicked_at", "landed_at", "replied_at", "right_party_contacted_at")

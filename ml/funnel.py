@@ -1,8 +1,8 @@
 """One yes/no step of the funnel, learned in two stages: who on which channel, then when.
 
-Stage A (boosted trees) sees the debtor and the channel. Stage B (random effects) starts from A's margin and sees segment, rhythm, channel
-and local hour of week only, so that it folds into a table segment × rhythm × channel × 168. Bootstrap draws over debtors of B say how
-sure the table is.
+Stage A (boosted trees) sees the debtor and the channel. Stage B (random effects) starts from A's margin
+and sees segment, rhythm, channel and local hour of week only, so that it folds into a table segment ×
+rhythm × channel × 168. Bootstrap draws over debtors of B say how sure the table is.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ STAGE_A = Settings(
 
 @dataclass(frozen=True)
 class StagedClassifier:
-    """prior: (channels,) margins where stage A was not grown; effects: stage B; draws: its bootstrap replicates."""
+    """prior: (channels,) margins where stage A was not grown; effects: stage B; draws: its bootstrap
+    replicates."""
 
     prior: Floats
     stage_a: lightgbm.Booster | None
@@ -51,7 +52,8 @@ class StagedClassifier:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one step learns from, n rows: label in [0, 1]; weight, 0 where the outcome is not known; debtor: unit of the bootstrap."""
+    """What one step learns from, n rows: label in [0, 1]; weight, 0 where the outcome is not known;
+    debtor: unit of the bootstrap."""
 
     matrix: Matrix
     cells: Cells
@@ -102,7 +104,8 @@ def bootstrap_weights(debtor: Ints, seed: int) -> Floats:
 
 
 def channel_priors(label: Floats, weight: Floats, channel: Ints) -> Floats:
-    """(channels,) log-odds of shrunken rates: each channel's drawn towards everybody's, everybody's slightly towards 0."""
+    """(channels,) log-odds of shrunken rates: each channel's drawn towards everybody's, everybody's
+    slightly towards 0."""
     overall = (np.sum(label * weight) + 0.01) / (weight.sum() + 10.0)
     hits = np.bincount(channel, label * weight, len(CHANNELS))
     sends = np.bincount(channel, weight, len(CHANNELS))

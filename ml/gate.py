@@ -1,8 +1,9 @@
 """Whether a new model may decide: a list of checks, each with its reason, and the verdict.
 
-Three cases. First champion: better than the base rate out of time, and calibrated. Retrain of the same recipe: not worse than the champion on
-contacts neither had seen. New recipe: better than it. Never over a champion trained on newer data. Every comparison is a bootstrap over
-debtors. What cannot be known from the data is said so (passed None) and does not stop a first champion. Source: docs/decisions.md.
+Three cases. First champion: better than the base rate out of time, and calibrated. Retrain of the same
+recipe: not worse than the champion on contacts neither had seen. New recipe: better than it. Never over
+a champion trained on newer data. Every comparison is a bootstrap over debtors. What cannot be known from
+the data is said so (passed None) and does not stop a first champion. Source: docs/decisions.md.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from ml.rescoring import score_again
 LEAST_POSITIVES = 20
 LEAST_CONTACTS = 200
 NOISE_FLOORS = 2.0
-"""Calibration error allowed, in multiples of what perfectly calibrated probabilities would show on as many outcomes."""
+"""Calibration error allowed, in multiples of what perfectly calibrated probabilities would show on as
+many outcomes."""
 
 TOLERATED_LOSS = 0.01
 """Log-loss by which a retrained model may trail its champion, as a share of the champion's."""
@@ -84,7 +86,10 @@ def _against_base(name: str, holdout: HoldOut, seed: int) -> list[GateCheck]:
         or min(step.label.sum(), (1 - step.label).sum()) < LEAST_POSITIVES
     ):
         have = 0 if step is None else int(step.label.sum())
-        message = f"Only {have} later contacts show {what}; at least {LEAST_POSITIVES} (of {LEAST_CONTACTS}) are needed to judge it."
+        message = (
+            f"Only {have} later contacts show {what}; "
+            f"at least {LEAST_POSITIVES} (of {LEAST_CONTACTS}) are needed to judge it."
+        )
         return [
             GateCheck(f"{name}_log_loss", None, None, None, message),
             _unknown(f"{name}_calibration", message),
@@ -165,8 +170,8 @@ def _paired(
         low > threshold,
         low,
         threshold,
-        f"On {len(rows):,} contacts new to both, the log-loss of {_NAMES[name]} is {(theirs - mine).mean():+.5f} better than the "
-        f"champion's (95 % sure of at least {low:+.5f}).",
+        f"On {len(rows):,} contacts new to both, the log-loss of {_NAMES[name]} is "
+        f"{(theirs - mine).mean():+.5f} better than the champion's (95 % sure of at least {low:+.5f}).",
     )
 
 
@@ -177,11 +182,13 @@ def _off_policy(history: History) -> GateCheck:
     if not known:
         return _unknown(
             "off_policy_value",
-            "No communication carries a propensity, so what another policy would have collected cannot be estimated from this history.",
+            "No communication carries a propensity, so what another policy would have collected "
+            "cannot be estimated from this history.",
         )
     return _unknown(
         "off_policy_value",
-        f"{known:,} communications carry a propensity; the value of the recommended policy is estimated once decisions are logged.",
+        f"{known:,} communications carry a propensity; promotion rests on the checks above, "
+        "which do not weigh policies by them.",
     )
 
 

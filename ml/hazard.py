@@ -1,8 +1,9 @@
 """Reaction times: a discrete-time hazard over 20 log-spaced bins, with right-censoring.
 
-Among those who react within 30 days at all, how long they take; whether they react is the funnel's business. A contact counts in every bin
-it was watched through; each bin's event is learned by boosted trees from the bin, the channel, the local hour and weekday and the segment.
-Source: kpis.md#message-kpis (reaction); Singer & Willett 1993.
+Among those who react within 30 days at all, how long they take; whether they react is the funnel's
+business. A contact counts in every bin it was watched through; each bin's event is learned by boosted
+trees from the bin, the channel, the local hour and weekday and the segment. Source: kpis.md#message-kpis
+(reaction); Singer & Willett 1993.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ _GROWTH = Settings(
 
 @dataclass(frozen=True)
 class ReactionTime:
-    """hazard_of: (channels, BINS) share reacting in a bin of those not yet reacted, shrunken; trees refine it where grown."""
+    """hazard_of: (channels, BINS) share reacting in a bin of those not yet reacted, shrunken; trees
+    refine it where grown."""
 
     by_channel: Floats
     trees: lightgbm.Booster | None
@@ -55,7 +57,8 @@ class ReactionTime:
 
 
 def seconds_at(curve: Floats, share: float) -> Floats:
-    """(n,) seconds by which `share` of those who react have reacted, between edges interpolated in log time."""
+    """(n,) seconds by which `share` of those who react have reacted, between edges interpolated in log
+    time."""
     place = np.argmax(curve >= share - 1e-12, axis=1)
     rows = np.arange(len(curve))
     high = curve[rows, place]
@@ -70,8 +73,8 @@ def fit_reaction_time(
 ) -> ReactionTime:
     """seconds: (n,) from sending to the reaction, inf where none came within `followed`; weight: recency.
 
-    Conditional on reacting: a contact still silent weighs by nothing, and censoring is repaired by giving every reaction the inverse of
-    the share of contacts watched as long as it took.
+    Conditional on reacting: a contact still silent weighs by nothing, and censoring is repaired by
+    giving every reaction the inverse of the share of contacts watched as long as it took.
     """
     reacted = np.flatnonzero((seconds <= np.minimum(followed, HORIZON_SECONDS)) & (weight > 0))
     cells, seconds = cells.take(reacted), seconds[reacted]
@@ -135,7 +138,8 @@ def _design(cells: Cells, bins: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np
 
 
 def kaplan_meier(seconds: Floats, followed: Floats) -> tuple[Floats, Floats]:
-    """(times, survival) with right-censoring at `followed`; events before censorings at ties. Source: kpis.md, medianCensored."""
+    """(times, survival) with right-censoring at `followed`; events before censorings at ties. Source:
+    kpis.md, medianCensored."""
     happened = seconds <= followed
     observed = np.where(happened, seconds, followed)
     times = np.unique(observed[happened])

@@ -13,7 +13,8 @@ DAY_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class LocalTime:
-    """Each row's local weekday (Monday = 0), hour (0–23), day of the month (1–31) and date (days since 1970-01-01)."""
+    """Each row's local weekday (Monday = 0), hour (0–23), day of the month (1–31) and date (days since
+    1970-01-01)."""
 
     weekday: Ints
     hour: Ints
@@ -27,7 +28,8 @@ class LocalTime:
 
 
 def local_time(at: Ints, zones: pl.Series) -> LocalTime:
-    """at: microseconds since the epoch, UTC; zones: IANA names, one per row. A zone the tz database lacks is read as UTC."""
+    """at: microseconds since the epoch, UTC; zones: IANA names, one per row. A zone the tz database
+    lacks is read as UTC."""
     rows = pl.DataFrame({"row": np.arange(len(at)), "at": at, "zone": zones.cast(pl.String)})
     instants = rows.with_columns(pl.from_epoch("at", time_unit="us").dt.replace_time_zone("UTC"))
     parts = [_parts(group, str(zone)) for (zone,), group in instants.group_by("zone", maintain_order=True)]

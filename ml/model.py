@@ -22,16 +22,20 @@ from ml.slot_effects import Cells
 from ml.standing import Panel
 
 REACTION_EDGES = EDGES
-"""(21,) seconds since `sent_at` bounding the bins of `Prediction.open_curve` and `pay_curve`; the last is 30 days."""
+"""(21,) seconds since `sent_at` bounding the bins of `Prediction.open_curve` and `pay_curve`; the last
+is 30 days."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One entry per row asked for; probabilities are per contact sent, calibrated, within 30 days of sending.
+    """One entry per row asked for; probabilities are per contact sent, calibrated, within 30 days of
+    sending.
 
-    p_delivered ≥ p_engaged; p_open, p_click: human opening, click or landing; p_convert: a payment is attributed (kpis.md); p_moved: a
-    payment is made that leaving alone would not have brought; collected: attributed money given conversion, tenant's currency;
-    open_curve, pay_curve: (n, 20) share of the openings, attributed payments, that come by REACTION_EDGES[1:].
+    p_delivered ≥ p_engaged; p_open, p_click: human opening, click or landing; p_convert: a payment is
+    attributed (kpis.md); p_moved: a payment is made that leaving alone would not have brought;
+    collected: attributed money given conversion, tenant's currency;
+    open_curve, pay_curve: (n, 20) share of the openings, attributed payments, that come by
+    REACTION_EDGES[1:].
     """
 
     p_delivered: Floats
@@ -47,8 +51,9 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ChannelFacts:
-    """Per channel (in order of CHANNELS): cost of one contact in the tenant's currency (nan: unknown), share of contacts that make the
-    debtor opt out or complain; sends: (channels, 168) contacts made at each local hour of week."""
+    """Per channel (in order of CHANNELS): cost of one contact in the tenant's currency (nan: unknown),
+    share of contacts that make the debtor opt out or complain; sends: (channels, 168) contacts made at
+    each local hour of week."""
 
     cost: Floats
     opt_out: Floats
@@ -57,7 +62,8 @@ class ChannelFacts:
 
 @dataclass(frozen=True)
 class SegmentFacts:
-    """Per segment code and channel: contacts sent, engaged, payments moved; what the evidence for an action rests on."""
+    """Per segment code and channel: contacts sent, engaged, payments moved; what the evidence for an
+    action rests on."""
 
     sent: Floats
     engaged: Floats
@@ -68,8 +74,8 @@ class SegmentFacts:
 class TrainedModel:
     """Everything a version of the models consists of; made by `ml.recipe.train`, stored by `ml.artefact`.
 
-    data_from, data_to: of the communications learned from; rows: how many; metrics: out of time; holdout: the predictions
-    behind them, for the gate (not stored).
+    data_from, data_to: of the communications learned from; rows: how many; metrics: out of time;
+    holdout: the predictions behind them, for the gate (not stored).
     """
 
     recipe: str
@@ -96,8 +102,9 @@ class TrainedModel:
     def predict(self, history: "History | Casebook", rows: pl.DataFrame) -> Prediction:
         """Calibrated outcomes of contacts, past or planned.
 
-        history: what was known, or a `Casebook` of it (build one to ask often). rows: debtor (key as in history.debtors), channel, at
-        (instant, UTC); n rows. Features are as of `at`: of a planned contact, as of the end of the history with time moved on.
+        history: what was known, or a `Casebook` of it (build one to ask often). rows: debtor (key as in
+        history.debtors), channel, at (instant, UTC); n rows. Features are as of `at`: of a planned
+        contact, as of the end of the history with time moved on.
 
         Raises HistoryError when a column is missing, a debtor unknown, or a channel none of CHANNELS.
         """

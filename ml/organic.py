@@ -1,7 +1,8 @@
 """Who pays when left alone: an organic hazard on debtor-weeks, freed of what contacts moved.
 
-Quiet spells tell it directly; where few debtors are ever left alone, the payments of the other weeks count by their probability of not
-having been moved by a contact (`ml.causes`), so that the estimate uses every week and exists even where nobody is ever quiet.
+Quiet spells tell it directly; where few debtors are ever left alone, the payments of the other weeks
+count by their probability of not having been moved by a contact (`ml.causes`), so that the estimate uses
+every week and exists even where nobody is ever quiet.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ WITHOUT = ("channel", "age", "segment")
 
 @dataclass(frozen=True)
 class OrganicHazard:
-    """weekly: payments a debtor makes by itself in a week, overall; trees: log shift of it by debtor, where grown."""
+    """weekly: payments a debtor makes by itself in a week, overall; trees: log shift of it by debtor,
+    where grown."""
 
     weekly: float
     space: FeatureSpace
@@ -46,7 +48,8 @@ class OrganicHazard:
 def fit_organic(
     book: Casebook, debtor: Ints, paid_at: Ints, organic: Floats, *, seed: int, threads: int
 ) -> OrganicHazard:
-    """debtor, paid_at, organic: one entry per payment, `organic` the probability that it would have come anyway."""
+    """debtor, paid_at, organic: one entry per payment, `organic` the probability that it would have come
+    anyway."""
     outcomes = book.outcomes
     start = int(outcomes.sent_at.min())
     weeks = max((outcomes.seen_until - start) // WEEK, 1)

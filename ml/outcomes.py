@@ -22,11 +22,13 @@ HORIZON_SECONDS = CONVERSION_WINDOW.total_seconds()
 
 @dataclass(frozen=True)
 class Outcomes:
-    """One entry per outbound communication, in order of `sent_at`; instants in microseconds, `NEVER` when not (yet) happened.
+    """One entry per outbound communication, in order of `sent_at`; instants in microseconds, `NEVER`
+    when not (yet) happened.
 
-    debtor: position in `history.debtors`; channel: position in `CHANNELS`; engaged_at: the first human opening, reply or
-    right-party contact (for LETTER that is a click or landing, for VOICE the right-party contact); paid_at: the first attributed
-    payment within 30 days; collected: attributed in those 30 days, tenant's currency; seen_until: until when outcomes are known.
+    debtor: position in `history.debtors`; channel: position in `CHANNELS`; engaged_at: the first human
+    opening, reply or right-party contact (for LETTER that is a click or landing, for VOICE the
+    right-party contact); paid_at: the first attributed payment within 30 days; collected: attributed in
+    those 30 days, tenant's currency; seen_until: until when outcomes are known.
     """
 
     keys: pl.Series
@@ -78,7 +80,8 @@ class Outcomes:
 
 
 def outcomes_of(history: History) -> Outcomes:
-    """The labels in `history`: outbound communications of known debtors on known channels. Source: kpis.md."""
+    """The labels in `history`: outbound communications of known debtors on known channels. Source:
+    kpis.md."""
     positions = history.debtors.select("debtor", "time_zone").with_row_index("position")
     sent = history.outbound.filter(pl.col("channel").is_in(CHANNELS)).join(
         positions, on="debtor", how="inner", maintain_order="left"
@@ -113,14 +116,16 @@ def channel_codes(channels: pl.Series) -> Ints:
 
 
 def in_tenant_currency(history: History, amount: str, currency: str) -> pl.Expr:
-    """The amount in the tenant's currency; an unknown rate counts as 1 (then only shares of balance are compared)."""
+    """The amount in the tenant's currency; an unknown rate counts as 1 (then only shares of balance are
+    compared)."""
     rates = {history.currency: 1.0, **history.rates}
     rate = pl.col(currency).replace_strict(rates, default=1.0, return_dtype=pl.Float64)
     return pl.col(amount) * rate
 
 
 def _first_payments(history: History, sent: pl.DataFrame) -> pl.DataFrame:
-    """communication, first_paid_at, collected: attributed, unreversed payments within the conversion window."""
+    """communication, first_paid_at, collected: attributed, unreversed payments within the conversion
+    window."""
     attributed = history.payments.filter(
         pl.col("communication").is_not_null() & pl.col("reversed_at").is_null()
     ).with_columns(value=in_tenant_currency(history, "amount", "currency"))

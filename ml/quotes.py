@@ -17,8 +17,9 @@ from ml.values import CONTACTS_LOST, DECIDING, LEAST_OWED, contact_cost, draw_co
 
 @dataclass(frozen=True)
 class Quotes:
-    """(n, channels) per contact at the asked hour: probabilities delivered … moved; gain, cost, net: tenant's currency, 0 where no contact
-    can happen; open_p50 … pay_p90: seconds; draws: (n, channels, k) net under the bootstrap replicates of stage B."""
+    """(n, channels) per contact at the asked hour: probabilities delivered … moved; gain, cost, net:
+    tenant's currency, 0 where no contact can happen; open_p50 … pay_p90: seconds; draws: (n, channels,
+    k) net under the bootstrap replicates of stage B."""
 
     delivered: Floats
     engaged: Floats
@@ -47,7 +48,8 @@ def quote(model: TrainedModel, standing: Standing, slots: Ints) -> Quotes:
 
 
 def net_draws(model: TrainedModel, standing: Standing, action: Ints) -> tuple[Floats, Floats]:
-    """(n,) net and (n, k) net under the replicates, of each debtor's own action (channel · 168 + hour of week)."""
+    """(n,) net and (n, k) net under the replicates, of each debtor's own action (channel · 168 + hour of
+    week)."""
     net, draws = np.zeros(len(standing)), np.zeros((len(standing), draw_count(model.conversion)))
     for code in np.unique(action // HOURS):
         rows = np.flatnonzero(action // HOURS == code)

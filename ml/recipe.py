@@ -38,7 +38,8 @@ Progress = Callable[[str, float], None]
 
 
 class NotEnoughHistory(ValueError):
-    """The history cannot teach a model. code: NO_CONTACTS, TOO_FEW_CONTACTS or NO_OUTCOMES; the message says what is missing."""
+    """The history cannot teach a model. code: NO_CONTACTS, TOO_FEW_CONTACTS or NO_OUTCOMES; the message
+    says what is missing."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -55,9 +56,11 @@ def train(
     threads: int = 2,
     use_age: bool = False,
 ) -> TrainedModel:
-    """Fits every model on what was known at `as_of`, with metrics from a later slice; the final fit sees everything.
+    """Fits every model on what was known at `as_of`, with metrics from a later slice; the final fit sees
+    everything.
 
-    progress: told (stage, share done in 0–1). use_age: lets the debtor's age be a feature, where the tenant permits it.
+    progress: told (stage, share done in 0–1). use_age: lets the debtor's age be a feature, where the
+    tenant permits it.
 
     Raises NotEnoughHistory when there is nothing to learn from. Source: docs/decisions.md.
     """
@@ -137,22 +140,25 @@ def _enough(history: History) -> Outcomes:
             f"{len(outcomes)} outbound communications are too few to learn from: at least {LEAST_CONTACTS}",
         )
     engaged, paid = outcomes.engaged_at <= outcomes.seen_until, outcomes.paid_at <= outcomes.seen_until
-    if int(np.sum(engaged | paid)) < LEAST_ENGAGEMENTS:
+    shown = int(np.sum(engaged | paid))
+    if shown < LEAST_ENGAGEMENTS:
         raise NotEnoughHistory(
             "NO_OUTCOMES",
-            f"only {int(np.sum(engaged | paid))} of {len(outcomes)} communications were ever opened, answered or paid on; "
-            f"at least {LEAST_ENGAGEMENTS} are needed: check that events and payments are imported",
+            f"only {shown} of {len(outcomes)} communications were ever opened, answered or paid on; at least "
+            f"{LEAST_ENGAGEMENTS} are needed: check that events and payments are imported",
         )
     return outcomes
 
 
-# ---- hold-out -------------------------------------------------------------------------------------------------------
+# ---- hold-out
+# -------------------------------------------------------------------------------------------------------
 
 
 def _judge(
     casework: Casework, everything: Knowledge, *, seed: int, threads: int
 ) -> tuple[float | None, HoldOut, dict[str, Platt]]:
-    """Half-life, out-of-time predictions and calibrations, from a model that had not seen the last fifth of the contacts."""
+    """Half-life, out-of-time predictions and calibrations, from a model that had not seen the last fifth
+    of the contacts."""
     sent = casework.outcomes.sent_at
     cut = int(sent[int(len(sent) * (1 - HOLD_OUT_SHARE))])
     later = np.flatnonzero(sent > cut)
@@ -168,7 +174,8 @@ def _judge(
 def _half_life(
     casework: Casework, before: Knowledge, everything: Knowledge, later: Ints, *, seed: int, threads: int
 ) -> float | None:
-    """The half-life in days, of a few shares of the span, whose quick engagement model predicts the later contacts best."""
+    """The half-life in days, of a few shares of the span, whose quick engagement model predicts the
+    later contacts best."""
     outcomes = before.outcomes
     days = (outcomes.seen_until - int(outcomes.sent_at.min())) / DAY
     rhythmless = Cells(
@@ -219,7 +226,8 @@ def _calibrate(
     later: Ints,
     threads: int,
 ) -> tuple[dict[str, Platt], dict[str, StepHoldOut]]:
-    """Platt per step on the later slice; hold-out predictions calibrated on the other half of the debtors."""
+    """Platt per step on the later slice; hold-out predictions calibrated on the other half of the
+    debtors."""
     outcomes = everything.outcomes
     rhythm = rhythm_codes(conversion.rhythms, outcomes, outcomes.debtor, outcomes.sent_at)
     cells = Cells(everything.segment, rhythm, outcomes.channel, outcomes.local.hour_of_week)
@@ -306,7 +314,7 @@ def _metrics(holdout: HoldOut, seed: int) -> tuple[Metric, ...]:
     )
 
 
-# ---- what goes with the funnel --------------------------------------------------------------------------------------
+# ---- what goes with the funnel ----
 
 
 def _paid_share(

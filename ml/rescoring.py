@@ -10,7 +10,8 @@ from ml.model import TrainedModel
 
 
 def score_again(model: TrainedModel, history: History, keys: pl.Series, name: str) -> Floats:
-    """(n,) the model's probability of `engaged` or `converted` for the communications named, with features as of their `sent_at`."""
+    """(n,) the model's probability of `engaged` or `converted` for the communications named, with
+    features as of their `sent_at`."""
     asked = pl.DataFrame({"communication": keys})
     sent = history.communications.select("communication", "debtor", "channel", "sent_at")
     rows = asked.join(sent, on="communication", how="left", maintain_order="left").rename({"sent_at": "at"})

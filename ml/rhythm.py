@@ -1,9 +1,10 @@
 """Daily rhythms: which hours of the week a debtor answers at, read off what came back so far.
 
-A mixture of k rhythms over blocks of the local week. Given how many of a debtor's contacts were answered, where in the week they fell is
-multinomial with probabilities proportional to exposure (chance of an answer to what was sent, everybody's rate) times the rhythm; how
-responsive the debtor is as a whole cancels out. A debtor's rhythm at an instant is the most probable one given what was known then; too
-few answers leave it unknown.
+A mixture of k rhythms over blocks of the local week. Given how many of a debtor's contacts were
+answered, where in the week they fell is multinomial with probabilities proportional to exposure (chance
+of an answer to what was sent, everybody's rate) times the rhythm; how responsive the debtor is as a
+whole cancels out. A debtor's rhythm at an instant is the most probable one given what was known then;
+too few answers leave it unknown.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ def block_of(hour_of_week: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Rhythms:
-    """tilt: (k, BLOCKS) multipliers of everybody's answer rate; share: (k,); base: (channels, BLOCKS) everybody's answer rate."""
+    """tilt: (k, BLOCKS) multipliers of everybody's answer rate; share: (k,); base: (channels, BLOCKS)
+    everybody's answer rate."""
 
     tilt: Floats
     share: Floats
@@ -85,7 +87,8 @@ def base_rates(outcomes: Outcomes) -> Floats:
 
 
 def fit_rhythms(answered: Floats, exposure: Floats, base: Floats, *, clusters: int, seed: int) -> Rhythms:
-    """Expectation–maximisation over (debtors, BLOCKS); no rhythms at all when fewer than 300 debtors tell enough."""
+    """Expectation–maximisation over (debtors, BLOCKS); no rhythms at all when fewer than 300 debtors
+    tell enough."""
     telling = answered.sum(axis=1) >= LEAST_ANSWERS
     answered, exposure = answered[telling], exposure[telling]
     if len(answered) < _LEAST_DEBTORS:

@@ -1,12 +1,14 @@
 """When: how segment, rhythm, channel, hour and weekday move the odds, as crossed random effects.
 
-Effects are levels (segment × channel, …), weekday effects, and smooth curves over the hours of the day, for everybody, per channel, segment,
-segment × channel, rhythm, and per part of the segments' names (EARLY-MIDDLE-CARD shares its parts' effects with EARLY-YOUNG-CARD), on all
-days and apart on weekends. Some come twice: as they are now, and as a departure that fades in going back in time, so that a shift of
-tastes is followed where the data show one. Every factor has its own variance, learned from the data on top of a weak prior: effects that a
-world does not have shrink to nothing, and a small segment leans on what larger groups share. Fitted by iteratively reweighted least
-squares on cell sums with backfitting; variances by the Fellner–Schall fixed point (Wood & Fasiolo 2017).
-Measured against boosted trees in this place: see docs/adr.
+Effects are levels (segment × channel, …), weekday effects, and smooth curves over the hours of the day,
+for everybody, per channel, segment, segment × channel, rhythm, and per part of the segments' names
+(EARLY-MIDDLE-CARD shares its parts' effects with EARLY-YOUNG-CARD), on all days and apart on weekends.
+Some come twice: as they are now, and as a departure that fades in going back in time, so that a shift of
+tastes is followed where the data show one. Every factor has its own variance, learned from the data on
+top of a weak prior: effects that a world does not have shrink to nothing, and a small segment leans on
+what larger groups share. Fitted by iteratively reweighted least squares on cell sums with backfitting;
+variances by the Fellner–Schall fixed point (Wood & Fasiolo 2017). Measured against boosted trees in this
+place: see docs/adr.
 """
 
 import re
@@ -21,7 +23,7 @@ from ml.outcomes import CHANNELS
 HOURS = 168
 MOST_PARTS = 4
 FADING_BUCKETS = 8
-PRIOR_WEIGHT = 8.0
+PRIOR_WEIGHT = 4.0
 """How many effects the prior variance of a factor weighs as much as."""
 
 _REWEIGHTINGS, _SWEEPS = 8, 6
@@ -31,7 +33,8 @@ _NOTHING = 1e-9
 
 @dataclass(frozen=True)
 class Factor:
-    """crossed: letters (s segment, r rhythm, c channel, d weekday, k weekend, p a part of the segment's name); curve: over the hours;
+    """crossed: letters (s segment, r rhythm, c channel, d weekday, k weekend, p a part of the segment's
+    name); curve: over the hours;
     past: a departure that fades in going back in time; spread: prior standard deviation."""
 
     crossed: str
@@ -40,21 +43,29 @@ class Factor:
     past: bool = False
 
 
+_LEVELS_NOW = {
+    "c": 0.7, "s": 0.15, "p": 0.15, "sc": 0.2, "pc": 0.2, "rc": 0.08, "d": 0.12, "k": 0.12, "cd": 0.08, "ck": 0.08,
+    "sd": 0.1, "sk": 0.12, "scd": 0.08, "sck": 0.08, "pd": 0.08, "pk": 0.1,
+}  # fmt: skip
+_CURVES_NOW = {
+    "": 0.3, "c": 0.2, "s": 0.25, "p": 0.2, "sc": 0.15, "pc": 0.15, "r": 0.2, "k": 0.15, "ck": 0.12, "sk": 0.15,
+    "pk": 0.12, "rk": 0.12,
+}  # fmt: skip
+_LEVELS_PAST = {"c": 0.2, "s": 0.1, "sc": 0.12, "pc": 0.12, "d": 0.08}
+_CURVES_PAST = {"": 0.15, "c": 0.12, "s": 0.15, "p": 0.12}
+
 FACTORS = (
-    *(Factor(crossed, spread) for crossed, spread in (("c", 0.7), ("s", 0.15), ("p", 0.15), ("sc", 0.2), ("pc", 0.2), ("rc", 0.08))),
-    *(Factor(crossed, spread) for crossed, spread in (("d", 0.12), ("k", 0.12), ("cd", 0.08), ("ck", 0.08), ("sd", 0.1), ("sk", 0.12))),
-    *(Factor(crossed, spread) for crossed, spread in (("scd", 0.08), ("sck", 0.08), ("pd", 0.08), ("pk", 0.1))),
-    *(Factor(crossed, spread, curve=True) for crossed, spread in (("", 0.3), ("c", 0.2), ("s", 0.25), ("p", 0.2))),
-    *(Factor(crossed, spread, curve=True) for crossed, spread in (("sc", 0.15), ("pc", 0.15), ("r", 0.2), ("k", 0.15))),
-    *(Factor(crossed, spread, curve=True) for crossed, spread in (("ck", 0.12), ("sk", 0.15), ("pk", 0.12), ("rk", 0.12))),
-    *(Factor(crossed, spread, past=True) for crossed, spread in (("c", 0.2), ("s", 0.1), ("sc", 0.12), ("pc", 0.12), ("d", 0.08))),
-    *(Factor(crossed, spread, curve=True, past=True) for crossed, spread in (("", 0.15), ("c", 0.12), ("s", 0.15), ("p", 0.12))),
-)  # fmt: skip
+    *(Factor(crossed, spread) for crossed, spread in _LEVELS_NOW.items()),
+    *(Factor(crossed, spread, curve=True) for crossed, spread in _CURVES_NOW.items()),
+    *(Factor(crossed, spread, past=True) for crossed, spread in _LEVELS_PAST.items()),
+    *(Factor(crossed, spread, curve=True, past=True) for crossed, spread in _CURVES_PAST.items()),
+)
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Where a contact falls: segment and rhythm codes, channel, local hour of week (0–167); past: 0 now … 1 long ago, in steps."""
+    """Where a contact falls: segment and rhythm codes, channel, local hour of week (0–167); past: 0 now
+    … 1 long ago, in steps."""
 
     segment: Ints
     rhythm: Ints
@@ -70,8 +81,8 @@ class Cells:
 
 @dataclass(frozen=True)
 class Shape:
-    """How many segment and rhythm codes there are, the unknown ones included; parts: per position in the segments' names, each
-    segment's part code (the last of a position is the unknown segment's)."""
+    """How many segment and rhythm codes there are, the unknown ones included; parts: per position in the
+    segments' names, each segment's part code (the last of a position is the unknown segment's)."""
 
     segments: int
     rhythms: int
@@ -129,7 +140,8 @@ def terms_of(shape: Shape) -> list[Term]:
 
 
 def parts_of(segments: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Per position the codes of the parts of segment names, when all have as many parts and share them; one more for the unknown."""
+    """Per position the codes of the parts of segment names, when all have as many parts and share them;
+    one more for the unknown."""
     split = [re.split(r"[-_/|:. ]+", name) for name in segments]
     if len(segments) < 4 or len({len(parts) for parts in split}) != 1 or not 2 <= len(split[0]) <= MOST_PARTS:
         return ()
@@ -152,9 +164,11 @@ def no_effects(shape: Shape) -> SlotEffects:
 def fit_slot_effects(
     cells: Cells, start: Floats, label: Floats, weight: Floats, shape: Shape, near: SlotEffects | None = None
 ) -> SlotEffects:
-    """start: (n,) margins of stage A; label in [0, 1]; weight ≥ 0, 0 leaving a row out. near: a fit to begin from (a replicate's
-    original), whose variances are kept."""
+    """start: (n,) margins of stage A; label in [0, 1]; weight ≥ 0, 0 leaving a row out. near: a fit to
+    begin from (a replicate's original), whose variances are kept."""
     rows = np.flatnonzero(weight > 0)
+    if not len(rows):
+        return no_effects(shape)
     start, label, weight = start[rows], label[rows], weight[rows]
     distinct, place = _distinct(cells.take(rows), shape)
     fit = _Backfit(distinct, shape, near)
@@ -204,7 +218,8 @@ class _Backfit:
         return total
 
     def sweep(self, score: Floats, information: Floats, sweeps: int) -> None:
-        """Rounds over the terms; `score` is the gradient left to explain, used up in place. Variances follow at the end."""
+        """Rounds over the terms; `score` is the gradient left to explain, used up in place. Variances
+        follow at the end."""
         weights = [
             sums_by(code, information if scale is None else information * scale**2, size)
             for code, size, scale in zip(self.codes, self.sizes, self.scale, strict=True)
@@ -261,7 +276,8 @@ class _Levels:
 
 
 class _Curves:
-    """Curves over hours, smooth a priori, under one variance; those nobody tells anything about stay flat."""
+    """Curves over hours, smooth a priori, under one variance; those nobody tells anything about stay
+    flat."""
 
     def __init__(self, weight: Floats, variance: float, hours: Ints) -> None:
         self.inverse = np.linalg.inv(_KERNEL[np.ix_(hours, hours)])
@@ -285,7 +301,8 @@ class _Curves:
 
 
 def _kernel() -> Floats:
-    """(24, 24) covariance of a curve's hours: part smooth over a few hours, part over a long while, part rough."""
+    """(24, 24) covariance of a curve's hours: part smooth over a few hours, part over a long while, part
+    rough."""
     gap = np.abs(np.arange(24)[:, None] - np.arange(24)[None, :])
     gap = np.minimum(gap, 24 - gap)
     smooth = 0.55 * np.exp(-0.5 * (gap / 2.0) ** 2) + 0.3 * np.exp(-0.5 * (gap / 5.0) ** 2)

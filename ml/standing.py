@@ -9,9 +9,10 @@ from ml.arrays import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class Standing:
-    """n debtors as they stand at an instant. margins: step → (n, channels) stage A log-odds; reachable: (n, channels); amount: (n, channels)
-    expected payment, tenant's currency; owed, alone: (n,) money owed, P(pays within 30 days | left alone); rate: (n,) tenant's
-    currency for one unit of `currency`, the debtor's main one; segment, rhythm: (n,) codes."""
+    """n debtors as they stand at an instant. margins: step → (n, channels) stage A log-odds; reachable:
+    (n, channels); amount: (n, channels) expected payment, tenant's currency; owed, alone: (n,) money
+    owed, P(pays within 30 days | left alone); rate: (n,) tenant's currency for one unit of `currency`,
+    the debtor's main one; segment, rhythm: (n,) codes."""
 
     keys: pl.Series
     margins: dict[str, Floats]

@@ -1,7 +1,9 @@
-"""What a contact is worth against leaving alone: debtor × channel × local hour of week, in the tenant's currency.
+"""What a contact is worth against leaving alone: debtor × channel × local hour of week, in the tenant's
+currency.
 
-value = P(moved) · (1 − P(pays within 30 days | left alone)) · amount · (1 − what opting out would cost) − cost. Stage A's margins are
-computed once per debtor and channel (`Standing`); stage B's table then gives all 168 hours.
+value = P(moved) · (1 − P(pays within 30 days | left alone)) · amount · (1 − what opting out would cost)
+− cost. Stage A's margins are computed once per debtor and channel (`Standing`); stage B's table then
+gives all 168 hours.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +34,8 @@ CONTACTS_LOST = 10.0
 
 
 def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int) -> Standing:
-    """Stage A for the debtors (positions in book.debtors) on every channel, as of an instant (microseconds)."""
+    """Stage A for the debtors (positions in book.debtors) on every channel, as of an instant
+    (microseconds)."""
     count, channels = len(debtor), len(CHANNELS)
     now = np.full(count, at)
     margins = {name: np.zeros((count, channels)) for name in (*DECIDING, "attributed")}
@@ -76,7 +79,8 @@ def _rates(book: Casebook, currency: pl.Series) -> Floats:
 
 @dataclass(frozen=True)
 class SlotTables:
-    """step → (segments asked, rhythms, channels, 168) shifts; row: segment code → first axis (−1: not asked)."""
+    """step → (segments asked, rhythms, channels, 168) shifts; row: segment code → first axis (−1: not
+    asked)."""
 
     shifts: dict[str, Floats]
     row: Ints
@@ -107,7 +111,8 @@ def draw_count(conversion: Conversion) -> int:
 
 @dataclass(frozen=True)
 class Worth:
-    """(n, channels, slots) engaged and moved: probabilities; gain: incremental money collected; net: after cost and opt-outs."""
+    """(n, channels, slots) engaged and moved: probabilities; gain: incremental money collected; net:
+    after cost and opt-outs."""
 
     engaged: Floats
     moved: Floats
@@ -116,7 +121,8 @@ class Worth:
 
 
 def worth(model: TrainedModel, standing: Standing, tables: SlotTables, slots: Ints) -> Worth:
-    """Value of every channel at the given hours of week; a debtor not reachable on a channel, or owing nothing, gains 0 at no cost."""
+    """Value of every channel at the given hours of week; a debtor not reachable on a channel, or owing
+    nothing, gains 0 at no cost."""
     chance = {}
     row = tables.row[standing.segment]
     for name in DECIDING:
@@ -139,7 +145,8 @@ def contact_cost(model: TrainedModel) -> Floats:
 
 
 def supported_slots(model: TrainedModel, least: float) -> Bools:
-    """(channels, 168) whether history wrote on the channel around that hour (±1 h, on working days or weekends) at least so often."""
+    """(channels, 168) whether history wrote on the channel around that hour (±1 h, on working days or
+    weekends) at least so often."""
     week = model.channels.sends.reshape(len(CHANNELS), 7, 24)
     kinds = np.stack([week[:, :5].sum(axis=1), week[:, 5:].sum(axis=1)], axis=1)
     padded = np.pad(kinds, ((0, 0), (0, 0), (1, 1)))
@@ -154,7 +161,8 @@ def without_channels(standing: Standing, allowed: Bools) -> Standing:
 
 
 def panel_of(model: TrainedModel, book: Casebook, at: int, *, most: int = PANEL_SIZE, seed: int = 0) -> Panel:
-    """A panel of the debtors who owe something at an instant: at most `most` per segment, drawn with the seed."""
+    """A panel of the debtors who owe something at an instant: at most `most` per segment, drawn with the
+    seed."""
     everyone = np.arange(len(book.debtors))
     owing = everyone[book.balances(everyone, np.full(len(everyone), at)) > LEAST_OWED]
     segment = segment_codes(book.debtors["segment"].fill_null("NONE"), model.segments)[owing]

@@ -22,12 +22,12 @@ from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import Quotes
 from ml.standing import Standing
-from ml.values import contact_cost
+from ml.values import LEAST_OWED, contact_cost
 
 LEAST_SENT, STRONG_ENGAGED, STRONG_MOVED = 5.0, 30.0, 8.0
 KNOWN_ENGAGED, KNOWN_MOVED = 20.0, 5.0
-"""Contacts of a segment below which nothing is claimed; its engagements and payments moved from which its own history is enough; those of
-all segments from which a channel is known at all."""
+"""Contacts of a segment below which nothing is claimed; its engagements and payments moved from which
+its own history is enough; those of all segments from which a channel is known at all."""
 
 _NINETY = 1.645
 _MODEL_ERROR = 0.1
@@ -44,7 +44,8 @@ _SHOWS_NO_OPENING = ("VOICE",)
 
 @dataclass(frozen=True)
 class Sheet:
-    """The figures of one segment or debtor: n debtors with weights, (channels,) hours quoted, channels that may be used, evidence."""
+    """The figures of one segment or debtor: n debtors with weights, (channels,) hours quoted, channels
+    that may be used, evidence."""
 
     model: TrainedModel
     standing: Standing
@@ -74,39 +75,52 @@ def segment_evidence(model: TrainedModel, code: int) -> tuple[Evidence, ...]:
 
 
 def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
-    """The chosen channel's action, if it is known and pays; the other channels' best hours as alternatives, best first."""
-    if not len(sheet.standing):
-        return _nothing(Evidence.INSUFFICIENT, "Nobody here owes anything that is known of.")
-    if not (sheet.standing.owed > 0).any():
-        return _nothing(Evidence.STRONG, "Nothing is owed: there is nothing to contact for.")
-    if not sheet.standing.reachable.any():
-        return _nothing(
-            Evidence.STRONG, "No channel reaches them: no usable address, or opted out everywhere."
-        )
-    known = [code for code, level in enumerate(sheet.evidence) if level is not Evidence.INSUFFICIENT]
-    if not known:
-        return _nothing(
-            Evidence.INSUFFICIENT, "Too little has been sent to or heard from here to tell what works."
-        )
-    usable = [code for code in known if sheet.usable[code] and sheet.standing.reachable[:, code].any()]
-    if not usable:
-        return _nothing(Evidence.POOLED, "No known channel may be used within the hours asked for.")
+    """The chosen channel's action, if it is known and pays; the other channels' best hours as
+    alternatives, best first."""
+    nothing = _why_nothing(sheet)
+    if nothing is not None:
+        return nothing
+    usable = _usable(sheet)
     ranked = sorted(usable, key=lambda code: (-sheet.mean(sheet.quotes.net, code), code))
     best = chosen if chosen in usable else ranked[0]
     actions = {code: _action(sheet, code) for code in usable}
     others = tuple(actions[code] for code in ranked if code != best)
-    if sheet.mean(sheet.quotes.net, best) <= 0:
-        alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
-        reason = (
-            f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what a {_name(best)} would add "
-            "does not cover its cost."
-        )
-        return Recommendation(
-            sheet.evidence[best], None, (actions[best], *others), (reason, _basis(sheet, best))
-        )
-    return Recommendation(
-        sheet.evidence[best], actions[best], others, (*actions[best].reasons, _basis(sheet, best))
+    evidence, basis = sheet.evidence[best], _basis(sheet, best)
+    if sheet.mean(sheet.quotes.net, best) > 0:
+        return Recommendation(evidence, actions[best], others, (*actions[best].reasons, basis))
+    alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
+    reason = (
+        f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what a {_name(best)} would add "
+        "does not cover its cost."
     )
+    return Recommendation(evidence, None, (actions[best], *others), (reason, basis))
+
+
+def _known(sheet: Sheet) -> list[int]:
+    return [code for code, level in enumerate(sheet.evidence) if level is not Evidence.INSUFFICIENT]
+
+
+def _usable(sheet: Sheet) -> list[int]:
+    return [code for code in _known(sheet) if sheet.usable[code] and sheet.standing.reachable[:, code].any()]
+
+
+def _why_nothing(sheet: Sheet) -> Recommendation | None:
+    """Why no contact can be named at all, if so."""
+    standing = sheet.standing
+    if not len(standing):
+        return _nothing(Evidence.INSUFFICIENT, "Nobody here owes anything that is known of.")
+    if not (standing.owed > LEAST_OWED).any():
+        return _nothing(Evidence.STRONG, "Nothing is owed: there is nothing to contact for.")
+    if not standing.reachable.any():
+        return _nothing(
+            Evidence.STRONG, "No channel reaches them: no usable address, or opted out everywhere."
+        )
+    if not _known(sheet):
+        reason = "Too little has been sent to or heard from here to tell what works."
+        return _nothing(Evidence.INSUFFICIENT, reason)
+    if not _usable(sheet):
+        return _nothing(Evidence.POOLED, "No known channel may be used within the hours asked for.")
+    return None
 
 
 def _nothing(evidence: Evidence, reason: str) -> Recommendation:
@@ -150,7 +164,8 @@ def _expected(sheet: Sheet, code: int) -> Expected:
 def _amounts(
     sheet: Sheet, code: int
 ) -> tuple[tuple[Money, ...], tuple[Money, ...], tuple[MoneyEstimate, ...]]:
-    """Per currency of the debtors: what a contact collects against leaving alone, costs, and nets, in that currency."""
+    """Per currency of the debtors: what a contact collects against leaving alone, costs, and nets, in
+    that currency."""
     collected, cost, net = [], [], []
     currencies = sheet.standing.currency.to_numpy()
     for currency in sorted(set(currencies.tolist())):

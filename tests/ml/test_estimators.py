@@ -1,0 +1,281 @@
+"""One contract over every model, and each against a truth it should find."""
+
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from ml.amount import fit_paid_share
+from ml.arrays import Floats
+from ml.boosting import sigmoid
+from ml.calibration import calibration_noise, expected_calibration_error, fit_platt
+from ml.censoring import censoring_weights, maturity_horizon
+from ml.funnel import Lesson, fit_staged
+from ml.hazard import BINS, EDGES, fit_reaction_time, kaplan_meier, seconds_at
+from ml.rhythm import BLOCKS, fit_rhythms
+from ml.slot_effects import HOURS, Cells, Shape, fit_slot_effects, no_effects, parts_of
+from tests.ml.factories import model
+
+SHAPE = Shape(4, 1)
+DAY = 86_400.0
+
+
+def _cells(rng: np.random.Generator, count: int) -> Cells:
+    slot = rng.integers(0, 7, count) * 24 + rng.integers(8, 21, count)
+    return Cells(rng.integers(0, 3, count), np.zeros(count, dtype=np.int64), rng.integers(0, 3, count), slot)
+
+
+def _staged(label: Floats, weight: Floats, rng: np.random.Generator) -> Callable[[], Floats]:
+    count = len(label)
+    cells = _cells(rng, count)
+    matrix = rng.normal(size=(count, 3)).astype(np.float32)
+    lesson = Lesson(matrix, cells, label, weight, rng.integers(0, 50, count), [], SHAPE)
+
+    def run() -> Floats:
+        return sigmoid(fit_staged(lesson, draws=2, seed=1, threads=1).margins(matrix, cells, 1))
+
+    return run
+
+
+def _reaction(label: Floats, weight: Floats, rng: np.random.Generator) -> Callable[[], Floats]:
+    cells = _cells(rng, len(label))
+    seconds = np.where(label > 0, rng.exponential(3_600, len(label)), np.inf)
+    followed = np.full(len(label), 40 * DAY)
+
+    def run() -> Floats:
+        return fit_reaction_time(cells, seconds, followed, weight, seed=1, threads=1).curve(cells, 1)
+
+    return run
+
+
+def _share(label: Floats, weight: Floats, rng: np.random.Generator) -> Callable[[], Floats]:
+    matrix = rng.normal(size=(len(label), 2)).astype(np.float32)
+    owed = rng.uniform(10, 100, len(label))
+
+    def run() -> Floats:
+        fitted = fit_paid_share(matrix, label * owed * 0.6, owed, weight, categorical=[], seed=1, threads=1)
+        return fitted.share(matrix, 1)
+
+    return run
+
+
+def _platt(label: Floats, weight: Floats, rng: np.random.Generator) -> Callable[[], Floats]:
+    margins, channel = rng.normal(-2, 1, len(label)), rng.integers(0, 6, len(label))
+
+    def run() -> Floats:
+        return sigmoid(fit_platt(margins, label, weight, channel).apply(margins, channel))
+
+    return run
+
+
+def _effects(label: Floats, weight: Floats, rng: np.random.Generator) -> Callable[[], Floats]:
+    cells = _cells(rng, len(label))
+
+    def run() -> Floats:
+        return sigmoid(fit_slot_effects(cells, np.zeros(len(label)), label, weight, SHAPE).shift(cells))
+
+    return run
+
+
+MODELS = {
+    "staged": _staged,
+    "reaction time": _reaction,
+    "paid share": _share,
+    "platt": _platt,
+    "slot effects": _effects,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("case", ["usual", "empty", "one row", "all zero", "all one", "nothing known"])
+def test_every_model_fits_anything_and_gives_probabilities_the_same_each_time(name: str, case: str) -> None:
+    rng = np.random.default_rng(5)
+    count = {"empty": 0, "one row": 1}.get(case, 1200)
+    label = (rng.random(count) < 0.3).astype(np.float64)
+    label = {"all zero": label * 0, "all one": label * 0 + 1}.get(case, label)
+    weight = np.zeros(count) if case == "nothing known" else np.ones(count)
+    run = MODELS[name](label, weight, rng)
+    first = run()
+    assert first.shape[0] == count
+    assert np.isfinite(first).all()
+    assert ((first >= 0) & (first <= 1)).all()
+    np.testing.assert_array_equal(first, run())
+
+
+def test_training_twice_gives_the_same_bytes() -> None:
+    from ml.recipe import train
+    from tests.ml.factories import SEED, history
+
+    first = model()
+    again = train(history(), as_of=history().as_of, seed=SEED, threads=2)
+    for name, step in first.conversion.steps.items():
+        other = again.conversion.steps[name]
+        assert pickle.dumps(step.staged.effects) == pickle.dumps(other.staged.effects), name
+        mine, theirs = step.staged.stage_a, other.staged.stage_a
+        assert (mine is None) == (theirs is None)
+        if mine is not None and theirs is not None:
+            assert _trees(mine.model_to_string()) == _trees(theirs.model_to_string()), name
+
+
+def _trees(text: str) -> str:
+    return text.split("\nparameters:")[0]
+
+
+def test_slot_effects_find_the_hours_of_a_world_and_leave_a_flat_one_flat() -> None:
+    rng = np.random.default_rng(0)
+    cells = _cells(rng, 60_000)
+    hour = cells.slot % 24
+    truth = -1.5 + 0.8 * np.cos((hour - 18) / 24 * 2 * np.pi) + 0.5 * ((cells.segment == 1) & (hour < 12))
+    label = (rng.random(60_000) < sigmoid(truth)).astype(np.float64)
+    fitted = fit_slot_effects(cells, np.zeros(60_000), label, np.ones(60_000), SHAPE)
+    assert np.sqrt(np.mean((fitted.shift(cells) - truth) ** 2)) < 0.09
+    flat = (rng.random(60_000) < 0.2).astype(np.float64)
+    none = fit_slot_effects(cells, np.zeros(60_000), flat, np.ones(60_000), SHAPE)
+    assert np.std(none.shift(cells)) < 0.08
+
+
+def test_a_shift_of_tastes_is_followed_to_the_present() -> None:
+    rng = np.random.default_rng(1)
+    cells = _cells(rng, 40_000)
+    past = rng.integers(0, 9, 40_000)
+    evening = cells.slot % 24 >= 15
+    truth = -1.5 + np.where(past < 4, 0.8, -0.8) * np.where(evening, 1, -1)
+    label = (rng.random(40_000) < sigmoid(truth)).astype(np.float64)
+    dated = Cells(cells.segment, cells.rhythm, cells.channel, cells.slot, past)
+    ones, start = np.ones(40_000), np.zeros(40_000)
+    followed = fit_slot_effects(dated, start, label, ones, SHAPE).shift(cells)
+    blurred = fit_slot_effects(cells, start, label, ones, SHAPE).shift(cells)
+
+    def edge(shift: Floats) -> float:
+        return float(shift[evening].mean() - shift[~evening].mean())
+
+    assert edge(followed) > 0.9
+    assert edge(blurred) < 0.4
+
+
+def test_a_small_segment_leans_on_what_all_share() -> None:
+    rng = np.random.default_rng(2)
+    cells = _cells(rng, 20_000)
+    small = np.arange(20_000) < 12
+    cells = Cells(np.where(small, 2, cells.segment % 2), cells.rhythm, cells.channel, cells.slot)
+    label = (rng.random(20_000) < np.where(cells.slot % 24 >= 17, 0.4, 0.1)).astype(np.float64)
+    label[small] = 1.0
+    shift = fit_slot_effects(cells, np.zeros(20_000), label, np.ones(20_000), SHAPE).table(
+        np.arange(4), np.arange(3)
+    )
+    late, early = 18, 9
+    assert shift[2, 0, 0, late] > shift[2, 0, 0, early] + 0.8
+    assert abs(shift[3, 0, 0, late] - shift[:2, 0, 0, late].mean()) < 0.3
+
+
+def test_replicates_spread_as_sampling_does() -> None:
+    rng = np.random.default_rng(3)
+    count = 6_000
+    cells = _cells(rng, count)
+    label = (rng.random(count) < 0.25).astype(np.float64)
+    lesson = Lesson(
+        np.zeros((count, 1), np.float32), cells, label, np.ones(count), np.arange(count), [], SHAPE
+    )
+    fitted = fit_staged(lesson, draws=8, seed=0, threads=1)
+    mean_rates = [
+        sigmoid(draw.shift(cells) + fitted.margin_a(lesson.matrix, cells.channel, 1)).mean()
+        for draw in fitted.draws
+    ]
+    assert 0.3 < np.std(mean_rates) / np.sqrt(0.25 * 0.75 / count) < 3.0
+
+
+def test_effects_of_nothing_are_nothing() -> None:
+    assert not no_effects(SHAPE).table(np.arange(4), np.arange(6)).any()
+    assert no_effects(SHAPE).table(np.arange(4), np.arange(6)).shape == (4, 1, 6, HOURS)
+
+
+def test_segment_names_are_taken_apart_only_where_they_share_parts() -> None:
+    parts = parts_of(["EARLY-CARD", "EARLY-LOAN", "LATE-CARD", "LATE-LOAN"])
+    assert parts == ((0, 0, 1, 1, 2), (0, 1, 0, 1, 2))
+    assert parts_of(["A", "B", "C", "D"]) == ()
+    assert parts_of(["A-1", "B-2", "C-3", "D-4"]) == ()
+
+
+def test_kaplan_meier_by_hand() -> None:
+    times, survival = kaplan_meier(
+        np.array([1.0, 3.0, np.inf, 3.0, np.inf]), np.array([9.0, 9.0, 2.0, 9.0, 9.0])
+    )
+    assert times.tolist() == [1.0, 3.0]
+    np.testing.assert_allclose(survival, [4 / 5, 4 / 5 * 1 / 3])
+
+
+def test_reaction_times_agree_with_kaplan_meier_under_censoring() -> None:
+    rng = np.random.default_rng(4)
+    count = 30_000
+    cells = Cells(
+        np.zeros(count, np.int64),
+        np.zeros(count, np.int64),
+        rng.integers(0, 2, count),
+        rng.integers(0, 168, count),
+    )
+    true = np.exp(rng.normal(np.where(cells.channel == 0, 8.0, 10.5), 1.2))
+    true = np.where(rng.random(count) < 0.4, true, np.inf)
+    followed = rng.uniform(0, 60, count) * DAY
+    seconds = np.where(true <= followed, true, np.inf)
+    curve = fit_reaction_time(cells, seconds, followed, np.ones(count), seed=1, threads=1).curve(cells, 1)
+    assert curve.shape == (count, BINS)
+    np.testing.assert_allclose(curve[:, -1], 1.0)
+    for channel in (0, 1):
+        mine = cells.channel == channel
+        times, survival = kaplan_meier(seconds[mine], followed[mine])
+        ever = 1 - survival[np.searchsorted(times, 30 * DAY) - 1]
+        for edge in (10, 14, 17):
+            place = np.searchsorted(times, EDGES[edge + 1], side="right") - 1
+            observed = (1 - survival[place]) / ever if place >= 0 else 0.0
+            assert curve[mine, edge].mean() == pytest.approx(observed, abs=0.02)
+        median = np.median(seconds_at(curve[mine], 0.5))
+        assert median == pytest.approx(np.median(true[mine & np.isfinite(true) & (true < 30 * DAY)]), rel=0.1)
+
+
+def test_censoring_weights_remove_the_bias_of_young_contacts() -> None:
+    rng = np.random.default_rng(5)
+    count = 40_000
+    true = np.where(rng.random(count) < 0.3, rng.exponential(6 * DAY, count), np.inf)
+    followed = rng.uniform(0, 60, count) * DAY
+    seen = np.where(true <= followed, true, np.inf)
+    horizon = np.full(count, 30 * DAY)
+    label, weight = censoring_weights(seen, followed, horizon, np.zeros(count, np.int64), np.ones(count))
+    target = np.mean(true <= 30 * DAY)
+    assert np.average(label, weights=weight) == pytest.approx(target, rel=0.03)
+    assert np.mean(seen <= 30 * DAY) < 0.93 * target
+    assert maturity_horizon(seen, followed, 30 * DAY) == pytest.approx(27 * DAY, rel=0.12)
+
+
+def test_platt_repairs_probabilities_that_are_off() -> None:
+    rng = np.random.default_rng(6)
+    truth = rng.normal(-1.5, 1.0, 40_000)
+    channel = rng.integers(0, 2, 40_000)
+    label = (rng.random(40_000) < sigmoid(truth)).astype(np.float64)
+    off = 1.8 * truth + np.where(channel == 0, 0.7, -0.4)
+    ones = np.ones(40_000)
+    fixed = sigmoid(fit_platt(off, label, ones, channel).apply(off, channel))
+    noise = calibration_noise(fixed, ones, seed=1, rounds=50)
+    assert expected_calibration_error(sigmoid(off), label, ones) > 10 * noise
+    assert expected_calibration_error(fixed, label, ones) < 2 * noise
+
+
+def test_rhythms_are_told_apart_by_when_people_answer_not_by_how_often() -> None:
+    rng = np.random.default_rng(7)
+    debtors, sends = 1500, 60
+    early = np.arange(debtors) % 2 == 0
+    eager = np.arange(debtors) % 3 == 0
+    block = rng.integers(2, 8, (debtors, sends))
+    likes = np.where(early[:, None], block < 5, block >= 5)
+    chance = np.where(likes, 0.3, 0.06) * np.where(eager[:, None], 1.5, 0.7)
+    answered_at = rng.random((debtors, sends)) < chance
+    answered, exposure = np.zeros((debtors, BLOCKS)), np.zeros((debtors, BLOCKS))
+    for column in range(sends):
+        answered[np.arange(debtors), block[:, column]] += answered_at[:, column]
+        exposure[np.arange(debtors), block[:, column]] += 0.18
+    rhythms = fit_rhythms(answered, exposure, np.full((6, BLOCKS), 0.18), clusters=2, seed=1)
+    code = rhythms.assign(answered, exposure)
+    told = code != rhythms.unknown
+    agreement = np.mean((code == 0)[told] == early[told])
+    assert max(agreement, 1 - agreement) > 0.85
+    assert abs(np.corrcoef(code[told], eager[told])[0, 1]) < 0.15
