@@ -52,6 +52,7 @@ class GraphQLEndpoint:
             request.state.caller = caller
             asked = await read_request(request)
             result = await self._execute(request, asked, Context(self._services, caller, self._clock()))
+            return _answer(result, media_type)
         except Unauthenticated as error:
             return _failure(401, error.code, str(error), media_type, {"WWW-Authenticate": "Bearer"})
         except Refused as error:
@@ -60,7 +61,6 @@ class GraphQLEndpoint:
             error_id = log_failure(error)
             message = f"Something went wrong on our side. Report error {error_id}."
             return _failure(500, "INTERNAL_SERVER_ERROR", message, media_type, errorId=error_id)
-        return _answer(result, media_type)
 
     def _check_method(self, request: Request) -> None:
         if request.method not in self._methods:

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 import structlog
+from sqlalchemy import text
 
 from api.graphql.types.debtors import Debtor
 from api.http import create_app
@@ -101,6 +102,20 @@ async def test_an_internal_error_is_masked_and_found_in_the_log_by_its_id(
     assert entry["kind"] == "builtins.RuntimeError"
     assert any(frame.startswith("test_around.py") for frame in entry["frames"])
     assert "Jane" not in json.dumps([error, logged], default=str)
+
+
+async def test_an_answer_that_is_no_json_is_an_internal_error_too(
+    api_of, new_tenant, database: Database
+) -> None:
+    tenant_id = new_tenant()
+    own = await api_of(tenant_id)
+    await own.ask(
+        'mutation { upsertDebtors(input: [{reference: "D1", name: "Ana", country: "ES"}]) { accepted } }'
+    )
+    async with database.transaction(tenant_id) as connection:  # what no import takes
+        await connection.execute(text("UPDATE debtor SET attributes = '{\"x_a\": 1e30}'"))
+    error = await own.error('{ debtorByReference(reference: "D1") { attributes } }')
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
 
 
 async def test_the_access_log_has_who_and_how_long_but_not_what(api: Api) -> None:
