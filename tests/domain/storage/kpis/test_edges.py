@@ -309,6 +309,30 @@ async def test_an_excess_is_collected_but_owed_by_nobody(ask: Callable) -> None:
     assert row.recovery_rate == 1.3
 
 
+async def test_a_payment_while_nothing_was_owed_recovers_nothing(ask: Callable) -> None:
+    """The first payment covered it all until its reversal, so the second came on top."""
+    first = {
+        **PAYMENT,
+        "amount": "100.00",
+        "paid_at": "2026-03-05T10:00:00Z",
+        "reversed_at": "2026-03-20T00:00:00Z",
+    }
+    row = await (await ask(payments=[first, {**PAYMENT, "reference": "P2"}])).portfolio()
+    assert (row.collected, row.recovery_rate, row.receivables) == (Decimal(40), 0.0, Decimal(60))
+
+
+async def test_an_account_overdue_from_the_instant_of_the_end_became_so_in_the_next_period(
+    ask: Callable,
+) -> None:
+    """The period ends as 31 March begins in Madrid, the day after `due_on`."""
+    asked = await ask(accounts=[{**ACCOUNT, "due_on": "2026-03-30"}])
+    until = Period(at("2026-03-01T00:00Z"), at("2026-03-31T00:00+02:00"))
+    following = Period(at("2026-03-31T00:00+02:00"), at("2026-04-02T00:00+02:00"))
+    row = await asked.portfolio(period=until)
+    assert (row.overdue, row.became_overdue, row.recovery_rate) == (Decimal(100), 0, None)
+    assert (await asked.portfolio(period=following)).overdue_at_start == Decimal(100)
+
+
 async def test_a_payment_on_a_closed_account_counts_while_the_account_does_not(ask: Callable) -> None:
     closed = {**ACCOUNT, "closed_on": "2026-03-05"}
     asked = await ask(accounts=[closed], payments=[PAYMENT])
