@@ -3,8 +3,8 @@
 Revision: 0001, the first.
 """
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 from sqlalchemy.dialects import postgresql
 
 #: Every table that carries a tenant, as of this revision.
@@ -65,7 +65,9 @@ def _create_role() -> None:
     )
     op.execute("GRANT USAGE ON SCHEMA public TO dunwell_app")
     op.execute("GRANT SELECT ON tenant TO dunwell_app")
-    op.execute("GRANT SELECT ON alembic_version TO dunwell_app")  # a server asks whether the schema is its own
+    op.execute(
+        "GRANT SELECT ON alembic_version TO dunwell_app"
+    )  # a server asks whether the schema is its own
     for table in TENANT_TABLES:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO dunwell_app")
     # From PostgreSQL 17 on: after an import the planner can be told at once, by ANALYZE, what there is now.
@@ -397,9 +399,7 @@ def _create_tables() -> None:
     )
     op.create_index("account_agent_id_idx", "account", ["tenant_id", "agent_id"], unique=False)
     op.create_index("account_debtor_id_idx", "account", ["tenant_id", "debtor_id"], unique=False)
-    op.create_index(
-        "account_product_idx", "account", ["tenant_id", "product", "currency"], unique=False
-    )
+    op.create_index("account_product_idx", "account", ["tenant_id", "product", "currency"], unique=False)
     op.create_table(
         "campaign",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
