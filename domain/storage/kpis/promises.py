@@ -1,8 +1,9 @@
 """How promises stood at an instant of the past. Source: kpis.md, State of accounts and promises.
 
 `promise.kept_at` says how payments fill promises now, and so how they filled them at an earlier instant too: later
-payments come after in the order of filling. A payment reversed since is the exception. It still counted then, so the
-promises of its account are settled anew by the rule itself (`domain.promises`).
+payments come after in the order of filling. In two cases the promises of an account are settled anew by the rule itself
+(`domain.promises`): a payment was reversed since, which still counted then; or the instant has yet to come, and time
+will have changed the debtor's derived state by then.
 """
 
 from datetime import datetime
@@ -17,14 +18,19 @@ from domain.promises import Promise, promise_status, settle
 from domain.vocabulary import PromiseStatus
 
 # One row per promise (with an id) and per payment (without) of each account with a promise of the period and a payment
-# reversed since.
+# reversed since, or of a debtor whose derived state will not last until then.
 _CASES = text(
     """
     WITH unsettled AS (
-        SELECT DISTINCT pr.account_id
+        SELECT pr.account_id
         FROM promise pr JOIN payment p ON p.tenant_id = pr.tenant_id AND p.account_id = pr.account_id
         WHERE pr.tenant_id = :tenant_id AND pr.promised_at >= :period_start AND pr.promised_at < :period_end
           AND pr.promised_at <= :as_of AND p.paid_at <= :as_of AND p.reversed_at > :as_of
+        UNION
+        SELECT pr.account_id
+        FROM debtor d JOIN promise pr ON pr.tenant_id = d.tenant_id AND pr.debtor_id = d.id
+        WHERE d.tenant_id = :tenant_id AND d.state_until <= :as_of
+          AND pr.promised_at >= :period_start AND pr.promised_at < :period_end AND pr.promised_at <= :as_of
     )
     SELECT account_id, id, reference, amount, promised_at AS at, deadline, NULL::timestamptz AS reversed_at
     FROM promise
