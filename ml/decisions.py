@@ -91,19 +91,19 @@ def debtor_recommendations(
     now: datetime,
     channels: Sequence[str] | None = None,
     masks: Bools | None = None,
+    plan: SegmentPlan | None = None,
 ) -> list[DebtorRecommendation]:
     """One recommendation per debtor, in the order asked; keys as in history.debtors (the history may
     hold these debtors alone).
 
     masks: (n, 168) or (n, channels, 168) hours the contact rules allow each debtor; always within 08–21
-    local.
+    local. plan: `usual_plan` of the same model and channels, where the caller has kept it.
 
     Raises KeyError for a debtor that is not in the history.
     """
     book = Casebook(history)
-    panel = _panel(model, None, now)
     allowed = _allowed_channels(channels)
-    plan, _ = plan_segments(model, panel, allowed, None)
+    plan = plan or usual_plan(model, channels=channels)
     position = _positions(history, debtors)
     answers: list[DebtorRecommendation] = []
     for start in range(0, len(position), _CHUNK):
@@ -117,6 +117,15 @@ def debtor_recommendations(
 
 
 # ---- segments ----
+
+
+def usual_plan(model: TrainedModel, *, channels: Sequence[str] | None = None) -> SegmentPlan:
+    """What each segment's debtors begin from: the plan of the model's own panel within the usual hours.
+
+    The same whoever asks and whenever, so it is worth keeping per model and choice of channels.
+    """
+    plan, _ = plan_segments(model, _own_panel(model), _allowed_channels(channels), None)
+    return plan
 
 
 def plan_segments(
@@ -339,8 +348,12 @@ def _debtor_masks(model: TrainedModel, allowed: Bools, asked: Bools | None, coun
 
 
 def _panel(model: TrainedModel, history: History | None, now: datetime) -> Panel:
-    if history is not None:
-        return panel_of(model, Casebook(history), _microseconds(now) + PLANNED_AHEAD)
+    if history is None:
+        return _own_panel(model)
+    return panel_of(model, Casebook(history), _microseconds(now) + PLANNED_AHEAD)
+
+
+def _own_panel(model: TrainedModel) -> Panel:
     if model.panel is None:
         raise ValueError("this model carries no panel of debtors: pass the history to recommend for")
     return model.panel

@@ -91,8 +91,9 @@ async def _decide_part(
         return dict.fromkeys(ids, translation.no_model(as_of, is_past=False))
     people = await reachability(connection, tenant_id, ids, known=as_of)
     history = await read_history_of(connection, tenant_id, ids, as_of=as_of, attributes=champion.attributes)
+    plan = await champions.plan(tenant_id, champion, None)
     return await champions.run(
-        partial(decide, champion, history, people, within=within, channels=None, as_of=as_of)
+        partial(decide, champion, history, people, plan, within=within, channels=None, as_of=as_of)
     )
 
 

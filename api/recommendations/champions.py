@@ -10,12 +10,18 @@ from typing import TypeVar
 
 from domain.storage.models import ModelVersion, deciding_version, load_artefact
 from domain.storage.sessions import Database
+from domain.vocabulary import Channel
 from ml.artefact import unpack
+from ml.decisions import SegmentPlan, usual_plan
 from ml.model import TrainedModel
 
 Result = TypeVar("Result")
 
+#: Tenant, model version and the channels asked for (None: all).
+Choice = tuple[int, int, frozenset[Channel] | None]
+
 _KEPT = 8
+_PLANS_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Champions:
         self._database = database
         self._key = key
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="scoring")
+        self._plans: OrderedDict[Choice, SegmentPlan] = OrderedDict()
         self._kept: OrderedDict[tuple[int, int], asyncio.Future[TrainedModel]] = OrderedDict()
 
     async def deciding(self, tenant_id: int, *, as_of: datetime) -> Champion | None:
@@ -50,6 +57,18 @@ class Champions:
         async with self._database.transaction(tenant_id) as connection:
             version = await deciding_version(connection, tenant_id, as_of=as_of)
         return Champion(version, await self._model(tenant_id, version.id)) if version else None
+
+    async def plan(
+        self, tenant_id: int, champion: Champion, channels: frozenset[Channel] | None
+    ) -> SegmentPlan:
+        """What the debtors of each segment begin from, made once per model and choice of channels."""
+        key = (tenant_id, champion.version.id, channels)
+        if key not in self._plans:
+            names = None if channels is None else sorted(channels)
+            self._plans[key] = await self.run(lambda: usual_plan(champion.model, channels=names))
+            while len(self._plans) > _PLANS_KEPT:
+                self._plans.popitem(last=False)
+        return self._plans[key]
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do computing work in one of the scoring threads."""

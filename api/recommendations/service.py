@@ -8,7 +8,7 @@ from functools import partial
 from api.answers import Recommendation, Window
 from api.histories import read_history_of
 from api.recommendations import translation
-from api.recommendations.champions import Champion, Champions
+from api.recommendations.champions import Champion, Champions, Choice
 from api.recommendations.hours import hours_of_debtors, hours_of_segments
 from domain.contact_rules import Reachability
 from domain.storage.models import champion as present_champion
@@ -17,7 +17,7 @@ from domain.storage.reads.segments import list_segments
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from ml.actions import DebtorRecommendation, SegmentRecommendation
-from ml.decisions import debtor_recommendations, segment_recommendations
+from ml.decisions import SegmentPlan, debtor_recommendations, segment_recommendations
 from ml.frames import History
 
 _TABLES_KEPT = 64
@@ -31,7 +31,7 @@ class RecommendationService:
     def __init__(self, database: Database, champions: Champions) -> None:
         self._database = database
         self._champions = champions
-        self._tables: OrderedDict[tuple[int, int, frozenset[Channel] | None], _Table] = OrderedDict()
+        self._tables: OrderedDict[Choice, _Table] = OrderedDict()
 
     async def for_segments(
         self,
@@ -84,12 +84,19 @@ class RecommendationService:
         async with self._database.transaction(tenant_id) as connection:
             people = await reachability(connection, tenant_id, debtor_ids, known=as_of)
             history = (
-                await read_history_of(connection, tenant_id, debtor_ids, as_of=as_of) if champion else None
+                await read_history_of(
+                    connection, tenant_id, debtor_ids, as_of=as_of, attributes=champion.attributes
+                )
+                if champion
+                else None
             )
         if champion is None or history is None:
             nothing = await self._no_model(tenant_id, as_of)
             return dict.fromkeys(debtor_ids, nothing)
-        score = partial(decide, champion, history, people, within=within, channels=channels, as_of=as_of)
+        plan = await self._champions.plan(tenant_id, champion, channels)
+        score = partial(
+            decide, champion, history, people, plan, within=within, channels=channels, as_of=as_of
+        )
         return await self._champions.run(score)
 
     async def _no_model(self, tenant_id: int, as_of: datetime) -> Recommendation:
@@ -129,6 +136,7 @@ def decide(
     champion: Champion,
     history: History,
     people: Mapping[int, Reachability],
+    plan: SegmentPlan,
     *,
     within: Window | None,
     channels: frozenset[Channel] | None,
@@ -136,14 +144,14 @@ def decide(
 ) -> dict[int, Recommendation]:
     """Score debtors and put the answers into words; computing work, for a scoring thread.
 
-    people: whom to decide for; each must be in the history.
+    people: whom to decide for; each must be in the history. plan: `usual_plan` of the model and the channels.
     """
     ids = list(people)
     after, before = _span(within, as_of)
     # What the rules allow is judged at the window's beginning, knowing what is known now.
     hours = hours_of_debtors([people[key] for key in ids], at=after, window=within)
     found: list[DebtorRecommendation] = debtor_recommendations(
-        champion.model, history, ids, now=as_of, channels=_names(channels), masks=hours
+        champion.model, history, ids, now=as_of, channels=_names(channels), masks=hours, plan=plan
     )
     return {
         key: translation.for_debtor(
