@@ -342,6 +342,14 @@ async def test_a_payment_on_a_closed_account_counts_while_the_account_does_not(a
     assert (await asked.agent()).accounts == 0
 
 
+@pytest.mark.parametrize(("closed_on", "delinquent"), [("2026-03-01", 0), ("2026-03-02", 1)])
+async def test_an_account_is_in_stock_until_the_day_before_it_closes(
+    ask: Callable, closed_on: str, delinquent: int
+) -> None:
+    row = await (await ask(accounts=[{**ACCOUNT, "closed_on": closed_on}])).portfolio()
+    assert row.delinquent_at_start == delinquent
+
+
 async def test_an_account_closed_when_paid_off_is_cured_and_rolls_to_paid(ask: Callable) -> None:
     closed = {**ACCOUNT, "closed_on": "2026-03-12"}
     row = await (await ask(accounts=[closed], payments=[{**PAYMENT, "amount": "100.00"}])).portfolio()
