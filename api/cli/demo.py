@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from api.cli import edge
 from api.cli.facts import import_quietly, write_demo_portfolio
@@ -18,22 +20,27 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 TENANT = "demo"
-_DEBTORS = 5_000
 _SEED = 1
 
 
 @edge.app.command()
-def demo(host: HostOption = "127.0.0.1", port: PortOption = 8000) -> None:
-    """Simulate a portfolio of 5,000 debtors, import it, train on it, and serve it. The second time: serve it."""
+def demo(
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    debtors: Annotated[
+        int, typer.Option(min=40, help="How many debtors to simulate the first time.")
+    ] = 5_000,
+) -> None:
+    """Simulate a portfolio, import it, train on it, and serve it. The second time: serve it."""
     from api.serving import listen, serve
 
     settings = edge.settings()
     with listen(host, port) as listener, edge.server() as server:
-        key = prepare(server, settings)
+        key = prepare(server, settings, debtors)
         serve(server, settings, listener, on_ready=lambda address: announce(address, key))
 
 
-def prepare(server: DatabaseServer, settings: Settings) -> str:
+def prepare(server: DatabaseServer, settings: Settings, debtors: int) -> str:
     """Do what is still to be done of the demo, and answer its API key."""
     folder = settings.home / TENANT
     if not edge.wait_for(_has_tenant(server)):
@@ -41,9 +48,9 @@ def prepare(server: DatabaseServer, settings: Settings) -> str:
             "The demo: a portfolio is simulated, imported and learned from. The next start is quick."
         )
         edge.wait_for(_make_tenant(server))
-    if not edge.wait_for(_has_champion(server)):
+    if not edge.wait_for(_has_model(server)):
         if not (folder / "facts").exists():
-            _simulate(folder)
+            _simulate(folder, debtors)
         import_quietly(server, TENANT, folder / "facts", folder / "rejects.csv")
         train_and_wait(server, TENANT, as_of=None, promote=Promotion.AUTO)
     return _kept_key(server, folder / "key")
@@ -65,11 +72,11 @@ Stop with Ctrl-C; the data stay.""",
     )
 
 
-def _simulate(folder: Path) -> None:
+def _simulate(folder: Path, debtors: int) -> None:
     # Under another name until it is whole: an interrupted simulation begins anew.
     draft = folder / "draft" / "facts"
-    with edge.progress_bar(f"Simulating {_DEBTORS:,} debtors"):
-        truth = write_demo_portfolio(draft, debtors=_DEBTORS, seed=_SEED, end=datetime.now(UTC).date())
+    with edge.progress_bar(f"Simulating {debtors:,} debtors"):
+        truth = write_demo_portfolio(draft, debtors=debtors, seed=_SEED, end=datetime.now(UTC).date())
     truth.replace(folder / truth.name)
     draft.replace(folder / "facts")
 
@@ -87,14 +94,14 @@ async def _make_tenant(server: DatabaseServer) -> None:
     await create_tenant(server.owner_url, key=TENANT, name="Demo", currency="EUR")
 
 
-async def _has_champion(server: DatabaseServer) -> bool:
-    from domain.storage.models import champion
+async def _has_model(server: DatabaseServer) -> bool:
+    from domain.storage.reads.models import count_versions
 
     async with (
         edge.tenant(server, TENANT) as (database, tenant_id),
         database.transaction(tenant_id) as connection,
     ):
-        return await champion(connection, tenant_id) is not None
+        return await count_versions(connection, tenant_id) > 0
 
 
 def _kept_key(server: DatabaseServer, path: Path) -> str:

@@ -20,7 +20,7 @@ from domain.storage.tables import model_version
 from tests.api.cli.command import Outcome, dunwell, environment
 
 AS_OF = "2026-05-01T00:00:00Z"
-DEBTORS = 300
+DEBTORS = 150
 
 
 class Portfolio:

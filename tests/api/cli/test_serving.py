@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,11 +27,11 @@ def free_port() -> int:
 class Server:
     """A server as a person starts it, in a home of its own."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *verb: str) -> None:
         self.home = home
         self.port = free_port()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "api.cli", "serve", "--port", str(self.port)],
+            [sys.executable, "-m", "api.cli", *(verb or ("serve",)), "--port", str(self.port)],
             cwd=home.parent,
             env=environment(DUNWELL_HOME=home),
             stdout=subprocess.PIPE,
@@ -44,6 +45,22 @@ class Server:
         assert line.startswith(f"Serving http://127.0.0.1:{self.port}/graphql"), (
             line + self.process.stdout.read()
         )
+
+    def read_until(self, words: str) -> str:
+        """What it prints up to the line with these words."""
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if words in line:
+                return "".join(lines)
+        raise AssertionError("".join(lines))
+
+    def stop(self) -> None:
+        """As Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(timeout=60) == 0
+        self.process.communicate()
 
     def get(self, path: str) -> int:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
@@ -159,3 +176,30 @@ def test_a_taken_port_is_named_and_nothing_is_left(home: Path) -> None:
     assert done.err.startswith("ADDRESS_NOT_AVAILABLE: ")
     assert port in done.err
     assert left_running(home) == []
+
+
+def test_the_demo_answers_and_its_second_start_finds_everything_done(tmp_path: Path) -> None:
+    home, keys, query = (
+        tmp_path / "home",
+        [],
+        "{ modelVersions(first: 5) { edges { node { version } } } }",
+    )
+    for _ in range(2):
+        server = Server(home, "demo", "--debtors", "60")
+        try:
+            printed = server.read_until("Stop with Ctrl-C")
+            keys += re.findall(r"API key .*: (dw_\S+)", printed)
+            assert f"http://127.0.0.1:{server.port}/graphql#key={keys[-1]}" in printed
+            answer = server.ask(query, keys[-1])
+            assert answer == {"data": {"modelVersions": {"edges": [{"node": {"version": 1}}]}}}
+            page = server.ask(
+                "{ segmentRecommendations { segment { key } recommendation { evidence } } }", keys[-1]
+            )
+            assert "errors" not in page
+        finally:
+            server.stop()
+        assert left_running(home) == []
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+    assert "Training" not in printed
+    assert (home / "demo" / "key").stat().st_mode & 0o777 == 0o600
