@@ -83,9 +83,8 @@ def outcomes_of(history: History) -> Outcomes:
     """The labels in `history`: outbound communications of known debtors on known channels. Source:
     kpis.md."""
     positions = history.debtors.select("debtor", "time_zone").with_row_index("position")
-    sent = history.outbound.filter(pl.col("channel").is_in(CHANNELS)).join(
-        positions, on="debtor", how="inner", maintain_order="left"
-    )
+    known = pl.col("channel").is_in(CHANNELS) & (pl.col("sent_at") <= history.as_of)
+    sent = history.outbound.filter(known).join(positions, on="debtor", how="inner", maintain_order="left")
     sent = sent.join(_first_payments(history, sent), on="communication", how="left", maintain_order="left")
     sent_at = microseconds(sent["sent_at"])
     engaged = pl.min_horizontal("opened_at", "replied_at", "right_party_contacted_at")

@@ -55,7 +55,7 @@ def tiny(
         moment + timedelta(hours=1) if engaged and row % 3 == 0 else None for row, moment in enumerate(sent)
     ]
     return History(
-        as_of=datetime(2026, 5, 1, tzinfo=UTC),
+        as_of=datetime(2026, 6, 1, tzinfo=UTC),
         currency="EUR",
         debtors=pl.DataFrame(
             {

@@ -119,7 +119,7 @@ def test_training_twice_gives_the_same_bytes() -> None:
 
 
 def _trees(text: str) -> str:
-    return text.split("\nparameters:")[0]
+    return text.partition("\nparameters:")[0]
 
 
 def test_slot_effects_find_the_hours_of_a_world_and_leave_a_flat_one_flat() -> None:

@@ -1,0 +1,160 @@
+"""What the recommendations are truly worth, on worlds that differ in form: the historical policy, the best fixed action, one plain
+LightGBM, the action per segment, the action per debtor, and the oracles.
+
+Goal: on the world of 20,000 debtors the recommended action per segment is worth more than the best fixed action.
+"""
+
+import time
+from datetime import UTC, date, datetime
+from datetime import time as clock
+
+import lightgbm
+import numpy as np
+
+from bench.measuring import Report
+from ml.actions import lawful_hours
+from ml.arrays import Bools, Floats, Ints
+from ml.boosting import FIXED
+from ml.casework import gather, segment_codes
+from ml.decisions import debtor_recommendations, segment_recommendations
+from ml.features import Casebook
+from ml.frames import History
+from ml.model import TrainedModel
+from ml.outcomes import CHANNELS
+from ml.recipe import train
+from ml.simulator import CHANNELS as WORLD_CHANNELS
+from ml.simulator import PRESETS, SimulatedWorld, simulate
+
+END = date(2026, 5, 1)
+NOW = datetime.combine(END, clock(), UTC)
+SEED = 7
+LARGE, USUAL = 20_000, 6_000
+HOURS = np.flatnonzero(lawful_hours())
+
+
+def run(report: Report) -> None:
+    """Train and judge on every preset; the first one large."""
+    for name in PRESETS:
+        debtors = LARGE if name == "default" else USUAL
+        shares = judge(report, name, debtors)
+        if name == "default":
+            report.goal(
+                f"{name}, {debtors:,} debtors: segment actions over the best fixed action, share of the way",
+                shares["segments"] - shares["best fixed action"],
+                at_least=0.0,
+            )
+        report.goal(
+            f"{name}: debtor actions over segment actions",
+            shares["debtors"] - shares["segments"],
+            at_least=0.0,
+        )
+
+
+def judge(report: Report, name: str, debtors: int) -> dict[str, float]:
+    """True mean value per debtor of every policy, and its share of the way from the historical policy to the segment oracle."""
+    world = simulate(debtors, SEED, END, PRESETS[name])
+    history = History.from_facts(world.facts, as_of=NOW, currency=world.world.home_currency)
+    started = time.perf_counter()
+    model = train(history, as_of=NOW, seed=SEED)
+    report.note(f"{name}: contacts learned from", model.rows)
+    report.note(f"{name}: training seconds", round(time.perf_counter() - started, 1))
+    keys = history.debtors["debtor"].to_list()
+    who = world.truth.rows(keys)
+    truth = world.truth.benchmarks(labels=_labels(world, history))
+    values = {
+        "historical policy": truth["historical"],
+        "best fixed action": truth["best_fixed"],
+        "one plain LightGBM": _mean_value(world, who, *_plain(history, model)),
+        "segments": _mean_value(world, who, *_per_segment(history, model)),
+        "debtors": _mean_value(world, who, *_per_debtor(history, model, keys)),
+        "segment oracle": truth["segment_oracle"],
+        "debtor optimum": truth["debtor_optimum"],
+    }
+    way = truth["segment_oracle"] - truth["historical"]
+    shares = {policy: (value - truth["historical"]) / way for policy, value in values.items()}
+    for policy, value in values.items():
+        report.note(f"{name}: {policy}", f"{value:.3f} per debtor ({100 * shares[policy]:.0f} % of the way)")
+    return shares
+
+
+def _labels(world: SimulatedWorld, history: History) -> list[str]:
+    """The segments the learner saw, in the order of the truth's debtors."""
+    seen = dict(zip(history.debtors["debtor"].to_list(), history.debtors["segment"].to_list(), strict=True))
+    return [str(seen[key]) for key in world.truth.keys]
+
+
+def _mean_value(world: SimulatedWorld, who: Ints, channel: Ints, slot: Ints) -> float:
+    """channel: (n,) positions in ml.outcomes.CHANNELS, −1 to leave alone; a closed hour is worth nothing."""
+    codes = np.array([WORLD_CHANNELS.index(name) for name in CHANNELS])
+    value = world.truth.value(who, codes[np.maximum(channel, 0)], slot)
+    made: Bools = (channel >= 0) & world.truth.open_hours[who, slot]
+    return float(np.where(made, value, 0.0).mean())
+
+
+def _per_segment(history: History, model: TrainedModel) -> tuple[Ints, Ints]:
+    best = {
+        answer.segment: answer.recommendation.best
+        for answer in segment_recommendations(model, history, now=NOW)
+    }
+    chosen = [best.get(name) for name in history.debtors["segment"].to_list()]
+    channel = np.array([-1 if action is None else CHANNELS.index(action.channel) for action in chosen])
+    return channel, np.array([0 if action is None else action.hour_of_week for action in chosen])
+
+
+def _per_debtor(history: History, model: TrainedModel, keys: list[object]) -> tuple[Ints, Ints]:
+    chosen = [answer.recommendation.best for answer in debtor_recommendations(model, history, keys, now=NOW)]
+    channel = np.array([-1 if action is None else CHANNELS.index(action.channel) for action in chosen])
+    return channel, np.array([0 if action is None else action.hour_of_week for action in chosen])
+
+
+def _plain(history: History, model: TrainedModel) -> tuple[Ints, Ints]:
+    """One LightGBM on attributed payments with channel, hour, weekday and segment among the features; best action per segment."""
+    book = Casebook(history)
+    casework = gather(book, use_age=False)
+    outcomes = casework.outcomes
+    when = np.column_stack([outcomes.local.hour, outcomes.local.weekday, casework.segment])
+    label = (outcomes.paid_at <= outcomes.seen_until).astype(np.float64)
+    width = casework.matrix.shape[1]
+    dataset = lightgbm.Dataset(
+        np.hstack([casework.matrix, when]).astype(np.float32),
+        label=label,
+        categorical_feature=[*casework.space.categorical, width + 2],
+    )
+    trees = lightgbm.train(
+        {**FIXED, "objective": "binary", "seed": SEED, "num_threads": 2}, dataset, num_boost_round=150
+    )
+    segment = segment_codes(book.debtors["segment"], casework.segments)
+    value = _plain_values(trees, book, casework.space.matrix, segment, len(casework.segments) + 1, model)
+    best = value.reshape(len(value), -1).argmax(axis=1)
+    channel = np.where(value.max(axis=(1, 2)) > 0, best // len(HOURS), -1)
+    return channel[segment], HOURS[best % len(HOURS)][segment]
+
+
+def _plain_values(
+    trees: lightgbm.Booster,
+    book: Casebook,
+    matrix_of: object,
+    segment: Ints,
+    segments: int,
+    model: TrainedModel,
+) -> Floats:
+    """(segments, channels, lawful hours) summed predicted value over up to 60 debtors of each segment."""
+    assert callable(matrix_of)
+    total = np.full((segments, len(CHANNELS), len(HOURS)), -np.inf)
+    now = book.outcomes.seen_until
+    cost = np.nan_to_num(model.channels.cost)
+    for code in np.unique(segment):
+        some = np.flatnonzero(segment == code)[:60]
+        owed = book.balances(some, np.full(len(some), now))
+        for channel in np.unique(book.outcomes.channel):
+            contacts = book.contacts(some, np.full(len(some), channel), np.full(len(some), now))
+            matrix = np.repeat(matrix_of(book.columns(contacts)), len(HOURS), axis=0)
+            slots = np.tile(HOURS, len(some))
+            when = np.column_stack([slots % 24, slots // 24, np.full(len(slots), code)])
+            chance = np.asarray(trees.predict(np.hstack([matrix, when]))).reshape(len(some), len(HOURS))
+            reach = (
+                book.debtors["channels"][some].list.contains(CHANNELS[channel]).fill_null(False).to_numpy()
+            )
+            gain = chance * (owed * model.paid_share.mean)[:, None] - cost[channel]
+            total[code, channel] = np.where((reach & (owed > 0))[:, None], gain, 0.0).sum(axis=0)
+    return total

@@ -1,0 +1,121 @@
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+
+import numpy as np
+import pytest
+
+from ml.evaluation import HoldOut, StepHoldOut, bootstrap_mean
+from ml.gate import GateResult, judge
+from ml.model import TrainedModel
+from ml.recipe import train
+from tests.ml.factories import SEED, at, history, model, tiny
+
+
+def _verdict(result: GateResult) -> dict[str, bool | None]:
+    return {check.name: check.passed for check in result.checks}
+
+
+def _with_step(trained: TrainedModel, name: str, **changes: object) -> TrainedModel:
+    assert trained.holdout is not None
+    steps = dict(trained.holdout.steps)
+    steps[name] = replace(steps[name], **changes)  # type: ignore[arg-type]  # columns under test
+    return replace(trained, holdout=HoldOut(trained.holdout.cut, steps))
+
+
+def _step(trained: TrainedModel, name: str) -> StepHoldOut:
+    assert trained.holdout is not None
+    return trained.holdout.steps[name]
+
+
+def test_a_first_champion_passes_and_says_what_cannot_be_known() -> None:
+    result = judge(model(), None, history())
+    assert result.passed, result
+    checks = _verdict(result)
+    assert checks["engaged_log_loss"] is True
+    assert checks["engaged_calibration"] is True
+    assert checks["off_policy_value"] is None
+    assert all(check.message for check in result.checks)
+
+
+def test_missing_propensities_are_named() -> None:
+    known = history()
+    bare = replace(known, communications=known.communications.drop("propensity"))
+    message = next(
+        check.message for check in judge(model(), None, bare).checks if check.name == "off_policy_value"
+    )
+    assert "propensity" in message
+
+
+def test_a_model_no_better_than_the_base_rate_fails() -> None:
+    step = _step(model(), "engaged")
+    result = judge(_with_step(model(), "engaged", chance=step.base), None, history())
+    assert not result.passed
+    assert _verdict(result)["engaged_log_loss"] is False
+
+
+def test_a_model_that_exaggerates_fails_on_calibration() -> None:
+    step = _step(model(), "engaged")
+    odds = step.chance / (1 - step.chance) * 1.6
+    result = judge(_with_step(model(), "engaged", chance=odds / (1 + odds)), None, history())
+    assert not result.passed
+    assert _verdict(result)["engaged_calibration"] is False
+
+
+def test_too_little_to_judge_by_is_not_a_pass() -> None:
+    few = tiny(contacts=60, debtors=3)
+    result = judge(train(few, as_of=few.as_of, seed=1, threads=1), None, few)
+    assert not result.passed
+    assert _verdict(result)["engaged_log_loss"] is None
+
+
+@cache
+def _earlier() -> TrainedModel:
+    return train(history(), as_of=at(75), seed=SEED, threads=1)
+
+
+def test_a_retrain_on_newer_data_is_not_worse_than_its_champion() -> None:
+    result = judge(model(), _earlier(), history())
+    checks = _verdict(result)
+    assert checks["not_older_than_champion"] is True
+    assert checks["engaged_not_worse_than_champion"] is True
+    assert result.passed
+
+
+def test_a_retrain_much_worse_than_its_champion_fails() -> None:
+    step = _step(model(), "engaged")
+    draw = np.random.default_rng(0)
+    noisy = np.clip(step.chance * np.exp(draw.normal(0, 0.8, len(step))), 0.001, 0.9)
+    result = judge(_with_step(model(), "engaged", chance=noisy), _earlier(), history())
+    assert not result.passed
+    assert _verdict(result)["engaged_not_worse_than_champion"] is False
+
+
+def test_nothing_replaces_a_champion_trained_on_newer_data() -> None:
+    result = judge(_earlier(), model(), history())
+    assert not result.passed
+    assert _verdict(result)["not_older_than_champion"] is False
+
+
+def test_a_new_recipe_has_to_gain_not_only_to_keep_up() -> None:
+    result = judge(replace(model(), recipe="another"), _earlier(), history())
+    checks = _verdict(result)
+    assert "converted_gain_over_champion" in checks
+    assert result.passed is (
+        checks["converted_gain_over_champion"] is True and all(v is not False for v in checks.values())
+    )
+
+
+def test_a_champion_of_the_same_day_leaves_nothing_to_compare_on_and_says_so() -> None:
+    same = replace(model(), trained_at=model().trained_at - timedelta(days=1))
+    checks = {check.name: check for check in judge(model(), same, history()).checks}
+    assert checks["engaged_not_worse_than_champion"].passed is None
+    assert "newer than what the champion learned from" in checks["engaged_not_worse_than_champion"].message
+
+
+def test_the_bootstrap_draws_debtors_not_rows() -> None:
+    values = np.repeat([0.0, 1.0], 500)
+    by_two = bootstrap_mean(values, np.repeat([0, 1], 500), seed=1)
+    by_row = bootstrap_mean(values, np.arange(1000), seed=1)
+    assert np.std(by_two) == pytest.approx(0.35, abs=0.06)
+    assert np.std(by_row) < 0.03
