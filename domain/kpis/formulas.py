@@ -8,9 +8,9 @@ _EXACT_BAND = 1e-9
 _QUOTIENT_STEP = Decimal("0.0000000001")
 
 
-def rate(numerator: float | Decimal, denominator: float | Decimal) -> float | None:
+def rate(numerator: int | Decimal, denominator: int | Decimal) -> float | None:
     """numerator / denominator; None, never 0, when the denominator is 0."""
-    return float(numerator / denominator) if denominator else None  # type: ignore[operator]
+    return float(numerator / denominator) if denominator else None
 
 
 def per(amount: Decimal, count: int) -> Decimal | None:
