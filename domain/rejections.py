@@ -61,7 +61,7 @@ _SENTENCES: dict[RejectCode, str] = {
     RejectCode.UNKNOWN_COUNTRY: "{column} is no ISO 3166-1 alpha-2 code in capitals, such as ES.",
     RejectCode.UNKNOWN_CURRENCY: "{column} is no ISO 4217 code in capitals, such as EUR.",
     RejectCode.UNKNOWN_TIME_ZONE: "{column} is no IANA time zone, such as Europe/Madrid.",
-    RejectCode.INVALID_REGION: "{column} is no ISO 3166-2 code of the row's country, such as ES-MD for ES.",
+    RejectCode.INVALID_REGION: "{column} is no ISO 3166-2 code, such as ES-MD.",
     RejectCode.INVALID_LANGUAGE: "{column} is no BCP 47 tag, such as es or pt-BR.",
     RejectCode.INVALID_PHONE: "{column} is no E.164 number: + and 2 to 15 digits, no spaces.",
     RejectCode.NOT_A_NUMBER: "{column} is not a number; give {expected}.",

@@ -39,6 +39,7 @@ _WORDS = {
     "LETTER": "letter",
     "VOICE": "call",
 }
+_SPOKEN_WITH_A_VOWEL = ("EMAIL", "SMS")
 _SHOWS_NO_OPENING = ("VOICE",)
 
 
@@ -209,7 +210,7 @@ def _reasons(sheet: Sheet, code: int) -> tuple[str, ...]:
     alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
     verb = "answered" if CHANNELS[code] == "VOICE" else "opened or answered"
     return (
-        f"A {_name(code)} on {when} is {verb} by {_percent(engaged)} and moves {_percent(moved)} to pay.",
+        f"{_one(code)} on {when} is {verb} by {_percent(engaged)} and moves {_percent(moved)} to pay.",
         f"Left alone, {_percent(alone)} pay within 30 days anyway.",
     )
 
@@ -225,6 +226,10 @@ def _basis(sheet: Sheet, code: int) -> str:
 
 def _name(code: int) -> str:
     return _WORDS[CHANNELS[code]]
+
+
+def _one(code: int) -> str:
+    return f"{'An' if CHANNELS[code] in _SPOKEN_WITH_A_VOWEL else 'A'} {_name(code)}"
 
 
 def _percent(share: float) -> str:

@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 JSON_TYPE = "application/json"
 RESPONSE_TYPE = "application/graphql-response+json"
-MAX_BODY = 1_000_000
+#: Room for the 1,000 items of a mutation; a query has a much lower limit of its own.
+MAX_BODY = 4_000_000
 
 
 class Refused(Exception):

@@ -89,12 +89,6 @@ _LANGUAGE = Shaped(
 _PHONE = Shaped(r"\+[1-9][0-9]{1,14}", RejectCode.INVALID_PHONE, "an E.164 number such as +34600000000")
 
 
-def _region_of_country(columns: Mapping[str, Sequence[Any]]) -> Contradictions:
-    for row, (region, country) in enumerate(zip(columns["region"], columns["country"], strict=True)):
-        if region is not None and country is not None and region[:2] != country:
-            yield row, "region", RejectCode.INVALID_REGION
-
-
 def _in_order(start: str, end: str) -> Callable[[Mapping[str, Sequence[Any]]], Contradictions]:
     def check(columns: Mapping[str, Sequence[Any]]) -> Contradictions:
         for row, (first, last) in enumerate(zip(columns[start], columns[end], strict=True)):
@@ -136,7 +130,6 @@ _DEBTORS = TableFormat(
         Column("customer_since", Day()),
         _label("segment"),
     ),
-    rules=(_region_of_country,),
     required_in_set=True,
 )
 

@@ -145,7 +145,7 @@ async def test_a_body_that_is_too_large_is_refused_with_the_limit(
     headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
     response = await client.post("/graphql", content=content, headers=headers)
     assert response.status_code == 413
-    assert "1,000,000" in response.json()["errors"][0]["message"]
+    assert f"{MAX_BODY:,}" in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])

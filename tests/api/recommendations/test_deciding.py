@@ -25,7 +25,7 @@ from domain.storage.models import TrainedVersion
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import debtors_after
 from domain.storage.sessions import Database
-from domain.storage.tables import model_version
+from domain.storage.tables import debtor, model_version
 from domain.vocabulary import Channel, Promotion
 from ml.artefact import ArtefactError
 from ml.simulator import simulate, write
@@ -223,3 +223,17 @@ async def test_a_history_without_contacts_teaches_nothing(
             tmp_path / "empty", as_of=AS_OF, champion=None, now=AS_OF, progress=lambda stage, share: None
         )
     assert error.value.code == "NO_CONTACTS"
+
+
+async def test_a_debtor_without_the_custom_attributes_of_training_is_decided_for(
+    portfolio: Portfolio, champions: Champions
+) -> None:
+    await portfolio.store()
+    service = RecommendationService(portfolio.database, champions)
+    debtor_id = (await portfolio.debtor_ids())[0]
+    async with portfolio.database.transaction(portfolio.tenant_id) as connection:
+        await connection.execute(update(debtor).where(debtor.c.id == debtor_id).values(attributes={}))
+    found = await service.for_debtors(
+        portfolio.tenant_id, [debtor_id], within=None, channels=None, as_of=AS_OF
+    )
+    assert found[debtor_id].reasons

@@ -50,7 +50,7 @@ BAD_ROWS = [
     ("debtors", {"time_zone": "Europe/Atlantis"}, "time_zone", "UNKNOWN_TIME_ZONE"),
     ("debtors", {"time_zone": "europe/madrid"}, "time_zone", "UNKNOWN_TIME_ZONE"),
     ("debtors", {"region": "MD"}, "region", "INVALID_REGION"),
-    ("debtors", {"region": "DK-84"}, "region", "INVALID_REGION"),
+    ("debtors", {"region": "ES-MADRID"}, "region", "INVALID_REGION"),
     ("debtors", {"language": "e"}, "language", "INVALID_LANGUAGE"),
     ("debtors", {"language": "es_ES"}, "language", "INVALID_LANGUAGE"),
     ("debtors", {"phone": "600 000 000"}, "phone", "INVALID_PHONE"),
