@@ -103,6 +103,12 @@ def _instant(rng: random.Random, spread: int = DAYS) -> datetime:
     return START + timedelta(hours=6 * rng.randrange(spread * 4))
 
 
+def _beside(rng: random.Random, payment: Payment) -> datetime:
+    """The very instant of a payment or its reversal, or the microsecond after."""
+    instant = rng.choice([payment.paid_at, payment.reversed_at or payment.paid_at])
+    return instant + timedelta(microseconds=rng.choice([0, 0, 1]))
+
+
 def _money(rng: random.Random, most: int) -> Decimal:
     return Decimal(rng.randrange(1, most * 4)) / 4
 
@@ -132,8 +138,15 @@ def _debtor(rng: random.Random, reference: str) -> DebtorWorld:
     for number in range(rng.randrange(8)):
         account = rng.choice([None, *debtor.accounts])
         channel, direction = rng.choice(list(Channel)), rng.choice([*Direction, Direction.OUTBOUND])
+        sent_at = _instant(rng)
+        if debtor.payments and rng.random() < 0.4:
+            sent_at = _beside(rng, rng.choice(debtor.payments)[1])
+        if debtor.promises and rng.random() < 0.2:
+            sent_at = rng.choice(debtor.promises).promised_at
+        if debtor.communications and rng.random() < 0.2:
+            channel, sent_at = debtor.communications[-1].channel, debtor.communications[-1].sent_at
         debtor.communications.append(
-            Communication(f"{reference}-C{number}", account, channel, direction, _instant(rng))
+            Communication(f"{reference}-C{number}", account, channel, direction, sent_at)
         )
     for number in range(rng.randrange(16)):
         sent = rng.choice([None, *debtor.communications])
@@ -158,15 +171,16 @@ def _debtor(rng: random.Random, reference: str) -> DebtorWorld:
 def _account(rng: random.Random, debtor: DebtorWorld, reference: str) -> None:
     opened_on = (START + timedelta(days=rng.randrange(-60, DAYS))).date()
     due_on = opened_on + timedelta(days=rng.randrange(60))
-    payments = []
+    principal, payments = _money(rng, 150), []
     for number in range(rng.randrange(5)):
         paid_at = _instant(rng)
-        reversed_at = rng.choice([None, None, None, paid_at + timedelta(hours=6 * rng.randrange(-4, 60))])
-        payments.append(Payment(f"{reference}-P{number}", _money(rng, 60), paid_at, reversed_at))
-    closed_on = rng.choice([None, None, opened_on + timedelta(days=rng.randrange(100))])
+        reversed_at = rng.choice([None, None, paid_at + timedelta(hours=6 * rng.randrange(-40, 80))])
+        amount = rng.choice([principal, _money(rng, 60)])
+        payments.append(Payment(f"{reference}-P{number}", amount, paid_at, reversed_at))
+    closed_on = rng.choice([None, None, opened_on + timedelta(days=rng.randrange(100)), NOW.date()])
     debtor.products[reference] = rng.choice(["CARD", "LOAN", "Überziehung"])
     debtor.accounts[reference] = Account(
-        principal=_money(rng, 150),
+        principal=principal,
         currency=rng.choice(["EUR", "DKK"]),
         opened_on=opened_on,
         due_on=due_on,
@@ -190,16 +204,10 @@ def _near_payments(rng: random.Random, debtor: DebtorWorld) -> None:
             if debtor.communications and rng.random() < 0.4:
                 offset = timedelta(days=days) - timedelta(microseconds=rng.choice([0, 1]))
                 kind = rng.choice([EventKind.OPENED, EventKind.CLICKED])
-                sent = rng.choice(debtor.communications)
-                debtor.events.append(
-                    Event(
-                        f"{debtor.reference}-N{len(debtor.events)}",
-                        kind,
-                        payment.paid_at - offset,
-                        False,
-                        sent.reference,
-                    )
-                )
+                for sent in rng.choices(debtor.communications, k=2):  # at the same instant: a tie
+                    name = f"{debtor.reference}-N{len(debtor.events)}"
+                    occurred_at = payment.paid_at - offset
+                    debtor.events.append(Event(name, kind, occurred_at, False, sent.reference))
 
 
 # ---------- into the tables ----------

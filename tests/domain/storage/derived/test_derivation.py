@@ -1,18 +1,22 @@
 """Every derived column against plain Python over the same facts: `tests.domain.oracle`, the pure rules of `domain`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.accounts import Account, Payment
 from domain.segments import SegmentRule, read_segment_rules
 from domain.storage.derived import define_segments, derive, plans
 from domain.storage.sessions import Database
+from domain.vocabulary import Channel, Direction
 from tests.domain import oracle
-from tests.domain.portfolios import NOW, DebtorWorld, random_portfolio, write
+from tests.domain.portfolios import NOW, Communication, DebtorWorld, random_portfolio, write
 
 ALL = frozenset(["debtors", "accounts", "payments", "promises", "communications", "events", "contact_points"])
 
@@ -41,6 +45,14 @@ RULES = [
     },
     {"key": "NEW", "name": "not yet contacted", "where": {"lastContactedAt": {"isNull": True}}},
     {"key": "RECENT", "name": "contacted", "where": {"lastContactedAt": {"gte": "2026-02-01T00:00:00Z"}}},
+]
+
+
+#: One filter a rule, so that nothing else hides what it decides.
+PLAIN_RULES = [
+    {"key": "PENDING", "name": "pending", "where": {"promiseStatus": ["PENDING"]}},
+    {"key": "LATE", "name": "late", "where": {"daysPastDue": {"gte": 1}}},
+    {"key": "CARD", "name": "card", "where": {"product": {"eq": "CARD"}}},
 ]
 
 
@@ -166,16 +178,49 @@ async def test_derived_columns_are_those_of_the_rules(
         await _check(connection, world, rules, NOW)
 
 
-@pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.parametrize(("seed", "given"), [(5, RULES), (6, RULES), (7, PLAIN_RULES)])
 async def test_own_rules_of_every_kind_segment_by_the_facts_of_the_time(
-    database: Database, tenant_id: int, seed: int, way: str
+    database: Database, tenant_id: int, seed: int, given: list[dict[str, Any]], way: str
 ) -> None:
     world = random_portfolio(seed, 120)
     async with database.transaction(tenant_id) as connection:
         await write(connection, tenant_id, world)
         await derive(connection, tenant_id, merged=ALL, now=NOW)
-        await define_segments(connection, tenant_id, RULES, now=NOW)
-        rules = read_segment_rules(RULES)
+        await define_segments(connection, tenant_id, given, now=NOW)
+        rules = read_segment_rules(given)
         await _check(connection, world, rules, NOW)
         used = await connection.scalars(text("SELECT DISTINCT segment_key FROM communication"))
         assert set(used) >= {rule.key for rule in rules}
+
+
+async def test_a_fact_of_the_very_instant_counts_for_days_past_due_and_not_for_the_segment(
+    database: Database, tenant_id: int, way: str
+) -> None:
+    """Segments go by the facts before `sent_at`, days past due by those at it (kpis.md)."""
+    paid, reversed_at = NOW - timedelta(days=9), NOW - timedelta(days=3)
+    payment = Payment("P", Decimal(50), paid, reversed_at)
+    debtor = random_portfolio(1, 1)[0]
+    debtor = replace(
+        debtor, time_zone="UTC", segment=None, promises=[], events=[], causes={}, products={"A": "CARD"}
+    )
+    debtor.accounts = {"A": Account(Decimal(50), "EUR", date(2026, 1, 1), date(2026, 3, 2), None, (payment,))}
+    debtor.communications = [
+        Communication(
+            f"{name} {moment}", None, Channel.SMS, Direction.OUTBOUND, at + timedelta(microseconds=offset)
+        )
+        for name, at in (("paid", paid), ("reversed", reversed_at))
+        for offset, moment in ((-1, "before"), (0, "at"), (1, "after"))
+    ]
+    late = {"key": "LATE", "name": "Late", "where": {"daysPastDue": {"gte": 1}}}
+    async with database.transaction(tenant_id) as connection:
+        await write(connection, tenant_id, [debtor])
+        await define_segments(connection, tenant_id, [late], now=NOW)
+        rows = await _all(connection, "SELECT reference, segment_key, days_past_due FROM communication")
+    assert {row["reference"]: (row["segment_key"], row["days_past_due"]) for row in rows} == {
+        "paid before": ("LATE", 20),
+        "paid at": ("LATE", 0),
+        "paid after": ("NONE", 0),
+        "reversed before": ("NONE", 0),
+        "reversed at": ("NONE", 27),
+        "reversed after": ("LATE", 27),
+    }

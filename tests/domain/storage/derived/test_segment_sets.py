@@ -153,6 +153,26 @@ async def test_events_alone_do_not_touch_states(database: Database, tenant_id: i
         assert any(row.converted_at for row in rows)
 
 
+async def test_events_move_segments_where_a_rule_asks_who_can_be_reached(
+    database: Database, tenant_id: int
+) -> None:
+    reachable = {"key": "SMS", "name": "By SMS", "where": {"reachableBy": ["SMS"]}}
+    async with database.transaction(tenant_id) as connection:
+        await _debtor(connection, tenant_id, "D1", "CARD")
+        await connection.execute(text("UPDATE debtor SET phone = '+34600000000'"))
+        await connection.execute(
+            text(
+                "INSERT INTO communication (tenant_id, reference, debtor_id, channel, direction, sent_at)"
+                " SELECT tenant_id, 'C', id, 'SMS', 'OUTBOUND', TIMESTAMPTZ '2026-03-20 12:00Z' FROM debtor"
+            )
+        )
+        await define_segments(connection, tenant_id, [reachable], now=NOW)
+        assert await _segments(connection) == {"D1": "SMS"}
+        await connection.execute(text("UPDATE communication SET bounced_hard_at = sent_at"))
+        await derive(connection, tenant_id, merged=frozenset({"events"}), now=NOW)
+        assert await _segments(connection) == {"D1": "NONE"}
+
+
 async def test_tenants_keep_to_themselves(database: Database, tenant_id: int, new_tenant) -> None:
     other = new_tenant()
     async with database.transaction(other) as connection:
