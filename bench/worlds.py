@@ -1,5 +1,5 @@
-"""What the recommendations are truly worth, on worlds that differ in form: the historical policy, the best fixed action, one plain
-LightGBM, the action per segment, the action per debtor, and the oracles.
+"""What the recommendations are truly worth, on worlds that differ in form: the historical policy, the best
+fixed action, one plain LightGBM, the action per segment, the action per debtor, and the oracles.
 
 Goal: on the world of 20,000 debtors the recommended action per segment is worth more than the best fixed action.
 """
@@ -51,7 +51,7 @@ def run(report: Report) -> None:
 
 
 def judge(report: Report, name: str, debtors: int) -> dict[str, float]:
-    """True mean value per debtor of every policy, and its share of the way from the historical policy to the segment oracle."""
+    """Every policy's share of the way from the historical policy to the segment oracle, by true value."""
     world = simulate(debtors, SEED, END, PRESETS[name])
     history = History.from_facts(world.facts, as_of=NOW, currency=world.world.home_currency)
     started = time.perf_counter()
@@ -108,7 +108,7 @@ def _per_debtor(history: History, model: TrainedModel, keys: list[object]) -> tu
 
 
 def _plain(history: History, model: TrainedModel) -> tuple[Ints, Ints]:
-    """One LightGBM on attributed payments with channel, hour, weekday and segment among the features; best action per segment."""
+    """One LightGBM on attributed payments, hour and segment among its features; best action per segment."""
     book = Casebook(history)
     casework = gather(book, use_age=False)
     outcomes = casework.outcomes

@@ -20,7 +20,15 @@ from ml.outcomes import HORIZON_SECONDS
 WEEK = 7 * DAY_SECONDS * MICROSECONDS
 LEAST_PAYMENTS = 80.0
 _MOST_ROWS = 60_000
-_GROWTH = Settings(objective="poisson", rounds=50, learning_rate=0.06, leaves=7, least_in_leaf=300)
+_GROWTH = Settings(
+    objective="poisson",
+    rounds=40,
+    learning_rate=0.06,
+    leaves=7,
+    least_in_leaf=300,
+    l2=20.0,
+    extra={"min_sum_hessian_in_leaf": 30.0},
+)
 WITHOUT = ("channel", "age", "segment", "day_of_month")
 """Features that do not belong to a debtor left alone for a month; nor do any about contacts (see `_left_out`)."""
 
