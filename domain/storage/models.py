@@ -127,7 +127,9 @@ async def deciding_version(
             _VERSION.data_to <= as_of,
             (_VERSION.status == ModelStatus.CHAMPION) | _VERSION.gate["passed"].as_boolean(),
         )
-        .order_by((_VERSION.status == ModelStatus.CHAMPION).desc(), _VERSION.data_to.desc(), _VERSION.id.desc())
+        .order_by(
+            (_VERSION.status == ModelStatus.CHAMPION).desc(), _VERSION.data_to.desc(), _VERSION.id.desc()
+        )
         .limit(1)
     )
     row = (await connection.execute(known)).one_or_none()

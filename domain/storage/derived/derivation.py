@@ -155,7 +155,8 @@ async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime
     """
     if not (await stored_segments(connection, tenant_id)).is_applied:
         await own_segments(connection, tenant_id)
-        if not (await stored_segments(connection, tenant_id)).is_applied:  # whoever had them may have applied them
+        # Whoever owned them until now may have applied them.
+        if not (await stored_segments(connection, tenant_id)).is_applied:
             return await _apply_segments(connection, tenant_id, now=now)
     if not await connection.scalar(_ANY_DUE, {"tenant_id": tenant_id, "now": now}):
         return 0
