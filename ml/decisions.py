@@ -36,7 +36,7 @@ from ml.values import (
 from ml.wording import Sheet, best_templates, recommend, segment_evidence
 
 LEAST_SUPPORT = 20.0
-SEGMENT_CAUTION = 0.5
+SEGMENT_CAUTION = 0.25
 DEBTOR_CAUTION = 1.0
 DEBTOR_LEAST_GAIN = 0.1
 """How many standard errors, and for a debtor what share of the segment action's value, a gain must
