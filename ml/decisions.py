@@ -36,14 +36,14 @@ from ml.values import (
 from ml.wording import Sheet, best_templates, recommend, segment_evidence
 
 LEAST_SUPPORT = 20.0
-SEGMENT_CAUTION = 0.25
-DEBTOR_CAUTION = 1.0
-DEBTOR_LEAST_GAIN = 0.1
+SEGMENT_CAUTION = 0.1
+DEBTOR_CAUTION = 2.0
+DEBTOR_LEAST_GAIN = 0.25
 """How many standard errors, and for a debtor what share of the segment action's value, a gain must
 exceed to be believed."""
 
 _CHUNK = 2_000
-_SAFEST_AMONG, _SAFEST_SAMPLE = 15, 1_500
+_NEIGHBOUR_SHARE = 0.6
 _FORBIDDEN = -np.inf
 
 
@@ -143,12 +143,12 @@ def plan_segments(
     value = _segment_values(model, standing, panel.weight, count)
     closed = np.where(mask, value, _FORBIDDEN)
     size = sums_by(standing.segment, panel.weight, count)
-    common = np.where(usual, np.tensordot(size, value, axes=(0, 0)), _FORBIDDEN).ravel()
-    per_channel = np.where(mask.any(axis=2), closed.argmax(axis=2), -1)
-    best = np.where(mask.any(axis=(1, 2)), closed.reshape(count, -1).argmax(axis=1), -1)
+    common = _with_neighbours(np.where(usual, np.tensordot(size, value, axes=(0, 0)), _FORBIDDEN)).ravel()
+    settled = _with_neighbours(closed)
+    per_channel = np.where(mask.any(axis=2), settled.argmax(axis=2), -1)
+    best = np.where(mask.any(axis=(1, 2)), settled.reshape(count, -1).argmax(axis=1), -1)
     if np.isfinite(common).any():
-        safest = _safest(model, standing, panel.weight, common)
-        best = _prefer_common(model, standing, panel.weight, best, safest, closed)
+        best = _prefer_common(model, standing, panel.weight, best, int(common.argmax()), closed)
     return SegmentPlan(best, per_channel), closed
 
 
@@ -167,19 +167,20 @@ def _segment_values(model: TrainedModel, standing: Standing, weight: Floats, cou
     return total
 
 
-def _safest(model: TrainedModel, standing: Standing, weight: Floats, common: Floats) -> int:
-    """Of the actions best for everybody the one with the highest lower bound (one standard error)."""
-    few = np.random.default_rng(0).permutation(len(standing))[:_SAFEST_SAMPLE]
-    some, share = standing.take(few), weight[few] / max(float(weight[few].sum()), 1e-9)
-    best, highest = int(common.argmax()), -np.inf
-    for action in np.argsort(-common, kind="stable")[:_SAFEST_AMONG]:
-        if not np.isfinite(common[action]):
-            break
-        net, draws = net_draws(model, some, np.full(len(some), int(action)))
-        bound = float(share @ net) - (float(np.std(share @ draws)) if draws.shape[1] else 0.0)
-        if bound > highest:
-            best, highest = int(action), bound
-    return best
+def _with_neighbours(value: Floats) -> Floats:
+    """(…, 168) each hour's value averaged with those of the hours beside it that day, where they are allowed:
+    the top of a noisy curve is more often an accident than a broad shoulder is."""
+    hours = value.reshape(*value.shape[:-1], 7, 24)
+    closed = np.full((*hours.shape[:-1], 1), _FORBIDDEN)
+    own = np.where(np.isfinite(hours), hours, 0.0)
+    total = own.copy()
+    for side in (
+        np.concatenate([closed, hours[..., :-1]], axis=-1),
+        np.concatenate([hours[..., 1:], closed], axis=-1),
+    ):
+        total += _NEIGHBOUR_SHARE * np.where(np.isfinite(side), side, own)
+    smooth = np.where(np.isfinite(hours), total / (1.0 + 2 * _NEIGHBOUR_SHARE), _FORBIDDEN)
+    return np.asarray(smooth.reshape(value.shape))
 
 
 def _prefer_common(
@@ -280,10 +281,9 @@ def _own_best_hours(model: TrainedModel, standing: Standing, mask: Bools) -> Int
     """(n, channels) each debtor's best allowed hour by its own value; 0 where none is allowed."""
     hours = np.flatnonzero(lawful_hours())
     tables = slot_tables(model.conversion, np.unique(standing.segment))
-    net = np.where(mask[:, :, hours], worth(model, standing, tables, hours).net, _FORBIDDEN)
-    return np.asarray(
-        hours[net.argmax(axis=2)] if len(standing) else np.zeros((0, len(CHANNELS)), dtype=np.int64)
-    )
+    net = np.full(mask.shape, _FORBIDDEN)
+    net[:, :, hours] = worth(model, standing, tables, hours).net
+    return np.asarray(_with_neighbours(np.where(mask, net, _FORBIDDEN)).argmax(axis=2), dtype=np.int64)
 
 
 def _choose(
