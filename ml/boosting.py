@@ -9,6 +9,8 @@ import numpy as np
 
 from ml.arrays import Floats
 
+_ROWS_PER_THREAD = 60_000
+
 FIXED: dict[str, Any] = {
     "verbosity": -1,
     "deterministic": True,
@@ -69,7 +71,7 @@ def grow(
         categorical_feature=categorical,
         free_raw_data=True,
     )
-    parameters = settings.parameters(seed=seed, threads=threads)
+    parameters = settings.parameters(seed=seed, threads=_useful(threads, len(rows)))
     return lightgbm.train(parameters, dataset, num_boost_round=settings.rounds)
 
 
@@ -78,7 +80,14 @@ def margin(booster: lightgbm.Booster, matrix: np.ndarray[Any, Any], threads: int
     probabilities."""
     if not len(matrix):
         return np.zeros(0)
-    return np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads), dtype=np.float64)
+    return np.asarray(
+        booster.predict(matrix, raw_score=True, num_threads=_useful(threads, len(matrix))), dtype=np.float64
+    )
+
+
+def _useful(threads: int, rows: int) -> int:
+    """As many threads as have enough to do: on few rows they cost more than they bring."""
+    return max(1, min(threads, rows // _ROWS_PER_THREAD))
 
 
 def sigmoid(margins: Floats) -> Floats:

@@ -29,8 +29,8 @@ LEAST_CONTACTS = 100
 LEAST_ENGAGEMENTS = 10
 HOLD_OUT_SHARE = 0.2
 LEAST_HOLD_OUT = 200
-DRAWS = 5
-_HALF_LIFE_SHARES = (None, 0.5, 0.2)
+DRAWS = 4
+_HALF_LIFE_SHARES = (None, 0.25)
 _HALF_LIFE_SAMPLE = 60_000
 _QUICK = Settings(objective="cross_entropy", rounds=40, learning_rate=0.15, leaves=15, least_in_leaf=100)
 
