@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -79,8 +80,9 @@ class Server:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             for child in psutil.Process(self.process.pid).children(recursive=True):
-                if "worker" in child.cmdline():
-                    return child
+                with suppress(psutil.NoSuchProcess):  # one that has just died is not the worker
+                    if "worker" in child.cmdline():
+                        return child
             time.sleep(0.1)
         raise AssertionError("no worker was started")
 
