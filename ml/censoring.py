@@ -1,54 +1,37 @@
-"""Right-censored yes/no outcomes: who is known, and how much each known one must stand for."""
+"""Right-censored yes/no outcomes: how long to wait before a silence counts as a no.
+
+Labels are matured: a contact teaches once it has been watched through its step's horizon, the time in which nearly all of
+the step's events come, whatever happened before. (Weighting the early events of younger contacts by the inverse of their
+chance of having been watched is unbiased only for models blind to the calendar; days past due, own history and drifting
+effects are not, and such weights taught them that recent contacts always succeed.)
+"""
 
 import numpy as np
 
-from ml.arrays import Bools, Floats, Ints
+from ml.arrays import Bools, Floats
 
-CLIP = 0.05
+LEAST_EVENTS = 50
+SHARE_AWAITED = 0.99
+_SHORTEST = 3_600.0
 
 
-def known_by(event_seconds: Floats, followed_seconds: Floats, horizon: Floats) -> tuple[Floats, Bools]:
-    """(label, known): label 1 when the event came within horizon and follow-up; known when it did or
-    follow-up spans the horizon.
+def matured_labels(event_seconds: Floats, followed_seconds: Floats, horizon: Floats) -> tuple[Floats, Bools]:
+    """(label, matured), shape (n,): label 1 when the event came within the horizon; matured when follow-up spans it.
 
-    All in seconds, shape (n,); event_seconds inf when nothing was seen.
+    All in seconds; event_seconds inf when nothing was seen.
     """
-    happened = event_seconds <= np.minimum(horizon, followed_seconds)
-    return happened.astype(np.float64), happened | (followed_seconds >= horizon)
+    return (event_seconds <= horizon).astype(np.float64), followed_seconds >= horizon
 
 
-def censoring_weights(
-    event_seconds: Floats, followed_seconds: Floats, horizon: Floats, group: Ints, prior: Floats
-) -> tuple[Floats, Floats]:
-    """(label, weight) under inverse-probability-of-censoring weighting; unknown rows weigh 0.
+def maturity_horizon(event_seconds: Floats, followed_seconds: Floats, mass: Floats, longest: float) -> float:
+    """The time by which 99 % of the events (counted by `mass`) that come within `longest` have come.
 
-    Follow-up is administrative (known for every row), so its survival function is counted, per group and
-    weighted by `prior` (recency); the weight is prior / max(P(follow-up >= time the outcome was
-    settled), 0.05). Source: Robins & Rotnitzky 1992.
+    Seen on fully followed rows; `longest` where these show fewer than 50 events.
     """
-    label, known = known_by(event_seconds, followed_seconds, horizon)
-    settled = np.where(label > 0, event_seconds, horizon)
-    weight = np.zeros(len(label))
-    for code in np.unique(group):
-        rows = np.flatnonzero(group == code)
-        still = _share_followed(followed_seconds[rows], prior[rows], settled[rows])
-        weight[rows] = prior[rows] * known[rows] / np.maximum(still, CLIP)
-    return label, weight
-
-
-def _share_followed(followed: Floats, prior: Floats, at: Floats) -> Floats:
-    """Weighted share of rows followed at least until each instant in `at`."""
-    order = np.argsort(followed)
-    remaining = np.concatenate([np.cumsum(prior[order][::-1])[::-1], [0.0]])
-    return np.asarray(remaining[np.searchsorted(followed[order], at, side="left")] / max(remaining[0], 1e-12))
-
-
-def maturity_horizon(
-    event_seconds: Floats, followed_seconds: Floats, longest: float, share: float = 0.99
-) -> float:
-    """The time by which `share` of the events that come within `longest` have come, from fully followed
-    rows; else `longest`."""
-    matured = event_seconds[(followed_seconds >= longest) & (event_seconds <= longest)]
-    if len(matured) < 50:
+    seen = np.flatnonzero((followed_seconds >= longest) & (event_seconds <= longest) & (mass > 0))
+    if mass[seen].sum() < LEAST_EVENTS:
         return longest
-    return float(min(longest, max(np.quantile(matured, share), 3600.0)))
+    order = seen[np.argsort(event_seconds[seen])]
+    filled = np.cumsum(mass[order])
+    place = int(np.searchsorted(filled, SHARE_AWAITED * filled[-1]))
+    return float(min(longest, max(event_seconds[order[place]], _SHORTEST)))

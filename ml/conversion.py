@@ -16,7 +16,7 @@ from ml.arrays import Floats, Ints, sums_by
 from ml.boosting import Settings, sigmoid
 from ml.calibration import Platt
 from ml.casework import Casework, Knowledge, cells_of, learn_rhythms, shape_of
-from ml.censoring import censoring_weights, known_by, maturity_horizon
+from ml.censoring import matured_labels, maturity_horizon
 from ml.feature_space import Matrix
 from ml.funnel import STAGE_A, Lesson, StagedClassifier, channel_priors, fit_staged
 from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes
@@ -138,35 +138,24 @@ def fit_conversion(
 def step_lessons(
     casework: Casework, knowledge: Knowledge, cells: Cells, prior: Floats
 ) -> tuple[dict[str, Lesson], dict[str, Floats]]:
-    """One lesson per step, with censoring weights; and each step's (channels,) horizons in seconds."""
-    outcomes, causes = knowledge.outcomes, knowledge.causes
-    categorical = casework.space.categorical
-    shape = Shape(
-        len(casework.segments) + 1, int(cells.rhythm.max(initial=0)) + 1, parts_of(casework.segments)
-    )
-    sent = outcomes.sent_at
-    has_engaged = outcomes.engaged_at <= outcomes.seen_until
-    everyone, engaged, silent = (
-        np.arange(len(outcomes)),
-        np.flatnonzero(has_engaged),
-        np.flatnonzero(~has_engaged),
-    )
-    plans = {
-        "engaged": (everyone, sent, outcomes.engaged_at, None),
-        "attributed": (engaged, outcomes.engaged_at, outcomes.paid_at, None),
-        "moved": (engaged, outcomes.engaged_at, causes.moved_at, causes.moved),
-        "moved_silent": (silent, sent, causes.moved_at, causes.moved),
-    }
+    """One lesson per step, of matured contacts weighted by `prior`; and each step's (channels,) horizons in
+    seconds."""
+    outcomes = knowledge.outcomes
+    rhythms = int(cells.rhythm.max(initial=0)) + 1
+    shape = Shape(len(casework.segments) + 1, rhythms, parts_of(casework.segments))
     lessons, horizons = {}, {}
-    for name, (rows, start, event, soft) in plans.items():
-        seconds, followed = _spans(start[rows], event[rows], outcomes.seen_until)
-        longest = _horizons(seconds, followed, outcomes.channel[rows])
-        horizon = longest[outcomes.channel[rows]]
-        label, weight = censoring_weights(seconds, followed, horizon, outcomes.channel[rows], prior[rows])
-        if soft is not None:
-            label = label * soft[rows]
+    for name, watch in _watches(knowledge, np.arange(len(outcomes))).items():
+        rows, channel = watch.rows, outcomes.channel[watch.rows]
+        longest = _horizons(watch, channel)
+        label, matured = matured_labels(watch.seconds, watch.followed, longest[channel])
         lessons[name] = Lesson(
-            knowledge.matrix[rows], cells.take(rows), label, weight, outcomes.debtor[rows], categorical, shape
+            matrix=knowledge.matrix[rows],
+            cells=cells.take(rows),
+            label=label * watch.mass,
+            weight=prior[rows] * matured,
+            debtor=outcomes.debtor[rows],
+            categorical=casework.space.categorical,
+            shape=shape,
         )
         horizons[name] = longest
     return lessons, horizons
@@ -176,23 +165,40 @@ def truth_of_steps(
     conversion: Conversion, knowledge: Knowledge, rows: Ints
 ) -> dict[str, tuple[Ints, Floats]]:
     """For the given contacts: per step the rows whose outcome is known for good, and their labels."""
+    truths = {}
+    for name, watch in _watches(knowledge, rows).items():
+        horizon = conversion.horizons[name][knowledge.outcomes.channel[watch.rows]]
+        label, matured = matured_labels(watch.seconds, watch.followed, horizon)
+        truths[name] = (watch.rows[matured], (label * watch.mass)[matured])
+    return truths
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """One step's contacts (rows): seconds to the event (inf: not seen) and seconds watched, from the step's start; mass: how much
+    of an event each one's is."""
+
+    rows: Ints
+    seconds: Floats
+    followed: Floats
+    mass: Floats
+
+
+def _watches(knowledge: Knowledge, rows: Ints) -> dict[str, _Watch]:
     outcomes, causes = knowledge.outcomes, knowledge.causes
     has_engaged = (outcomes.engaged_at <= outcomes.seen_until)[rows]
+    engaged, silent = rows[has_engaged], rows[~has_engaged]
+    sure = np.ones(len(outcomes))
     plans = {
-        "engaged": (rows, outcomes.sent_at, outcomes.engaged_at, None),
-        "attributed": (rows[has_engaged], outcomes.engaged_at, outcomes.paid_at, None),
-        "moved": (rows[has_engaged], outcomes.engaged_at, causes.moved_at, causes.moved),
-        "moved_silent": (rows[~has_engaged], outcomes.sent_at, causes.moved_at, causes.moved),
+        "engaged": (rows, outcomes.sent_at, outcomes.engaged_at, sure),
+        "attributed": (engaged, outcomes.engaged_at, outcomes.paid_at, sure),
+        "moved": (engaged, outcomes.engaged_at, causes.moved_at, causes.moved),
+        "moved_silent": (silent, outcomes.sent_at, causes.moved_at, causes.moved),
     }
-    truths = {}
-    for name, (chosen, start, event, soft) in plans.items():
-        seconds, followed = _spans(start[chosen], event[chosen], outcomes.seen_until)
-        horizon = conversion.horizons[name][outcomes.channel[chosen]]
-        label, _ = known_by(seconds, followed, horizon)
-        matured = np.flatnonzero(followed >= horizon)
-        soft_label = label if soft is None else label * soft[chosen]
-        truths[name] = (chosen[matured], soft_label[matured])
-    return truths
+    return {
+        name: _Watch(chosen, *_spans(start[chosen], event[chosen], outcomes.seen_until), mass[chosen])
+        for name, (chosen, start, event, mass) in plans.items()
+    }
 
 
 def no_templates() -> pl.DataFrame:
@@ -211,15 +217,16 @@ def _spans(start: Ints, event: Ints, seen_until: int) -> tuple[Floats, Floats]:
     return seconds, np.maximum(seen_until - start, 0) / 1e6
 
 
-def _horizons(seconds: Floats, followed: Floats, channel: Ints) -> Floats:
+def _horizons(watch: _Watch, channel: Ints) -> Floats:
     """(channels,) time by which 99 % of a step's events have come; everybody's where a channel tells too
-    little."""
-    everybody = maturity_horizon(seconds, followed, HORIZON_SECONDS)
+    little. In a history younger than two conversion windows, at most half of the longest follow-up."""
+    longest = min(HORIZON_SECONDS, float(watch.followed.max(initial=0.0)) / 2)
+    everybody = maturity_horizon(watch.seconds, watch.followed, watch.mass, longest)
     horizons = np.full(len(CHANNELS), everybody)
     for code in np.unique(channel):
-        rows = channel == code
-        if np.sum(np.isfinite(seconds[rows])) >= 50:
-            horizons[code] = maturity_horizon(seconds[rows], followed[rows], HORIZON_SECONDS)
+        mine = np.flatnonzero(channel == code)
+        own = maturity_horizon(watch.seconds[mine], watch.followed[mine], watch.mass[mine], longest)
+        horizons[code] = own if own < longest else everybody
     return horizons
 
 

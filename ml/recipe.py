@@ -11,7 +11,7 @@ from ml.arrays import Floats, Ints, sums_by
 from ml.boosting import Settings
 from ml.calibration import Platt, fit_platt
 from ml.casework import Casework, Knowledge, cells_of, gather, rhythm_codes
-from ml.censoring import known_by
+from ml.censoring import matured_labels
 from ml.conversion import STEPS, Conversion, fit_conversion, step_lessons, truth_of_steps
 from ml.evaluation import HoldOut, Metric, StepHoldOut, base_rates_by_channel, log_loss, step_metrics
 from ml.features import DAY, Casebook
@@ -213,8 +213,7 @@ def _matured_engagement(everything: Knowledge, later: Ints, horizons: Floats) ->
     outcomes = everything.outcomes
     seconds = outcomes.seconds_to(outcomes.engaged_at)[later]
     followed, horizon = outcomes.followed_seconds[later], horizons[outcomes.channel[later]]
-    label, _ = known_by(seconds, followed, horizon)
-    matured = followed >= horizon
+    label, matured = matured_labels(seconds, followed, horizon)
     return later[matured], label[matured]
 
 

@@ -10,7 +10,7 @@ from ml.amount import fit_paid_share
 from ml.arrays import Floats
 from ml.boosting import sigmoid
 from ml.calibration import calibration_noise, expected_calibration_error, fit_platt
-from ml.censoring import censoring_weights, maturity_horizon
+from ml.censoring import matured_labels, maturity_horizon
 from ml.funnel import Lesson, fit_staged
 from ml.hazard import BINS, EDGES, fit_reaction_time, kaplan_meier, seconds_at
 from ml.rhythm import BLOCKS, fit_rhythms
@@ -233,18 +233,29 @@ def test_reaction_times_agree_with_kaplan_meier_under_censoring() -> None:
         assert median == pytest.approx(np.median(true[mine & np.isfinite(true) & (true < 30 * DAY)]), rel=0.1)
 
 
-def test_censoring_weights_remove_the_bias_of_young_contacts() -> None:
+def test_labels_of_matured_contacts_are_free_of_the_bias_of_young_ones() -> None:
     rng = np.random.default_rng(5)
     count = 40_000
     true = np.where(rng.random(count) < 0.3, rng.exponential(6 * DAY, count), np.inf)
     followed = rng.uniform(0, 60, count) * DAY
     seen = np.where(true <= followed, true, np.inf)
-    horizon = np.full(count, 30 * DAY)
-    label, weight = censoring_weights(seen, followed, horizon, np.zeros(count, np.int64), np.ones(count))
+    longest = maturity_horizon(seen, followed, np.ones(count), 30 * DAY)
+    assert longest == pytest.approx(27 * DAY, rel=0.12)
+    label, matured = matured_labels(seen, followed, np.full(count, longest))
     target = np.mean(true <= 30 * DAY)
-    assert np.average(label, weights=weight) == pytest.approx(target, rel=0.03)
+    assert label[matured].mean() == pytest.approx(target, rel=0.03)
     assert np.mean(seen <= 30 * DAY) < 0.93 * target
-    assert maturity_horizon(seen, followed, 30 * DAY) == pytest.approx(27 * DAY, rel=0.12)
+    recent = followed < np.quantile(followed[matured], 0.2)
+    assert label[matured & recent].mean() == pytest.approx(target, rel=0.06)
+
+
+def test_a_horizon_counts_events_by_their_mass() -> None:
+    seconds = np.concatenate([np.full(300, 3 * DAY), np.full(300, 20 * DAY)])
+    followed = np.full(600, 60 * DAY)
+    mass = np.concatenate([np.ones(300), np.full(300, 0.001)])
+    assert maturity_horizon(seconds, followed, mass, 30 * DAY) == 3 * DAY
+    assert maturity_horizon(seconds, followed, np.ones(600), 30 * DAY) == 20 * DAY
+    assert maturity_horizon(seconds[:20], followed[:20], mass[:20], 30 * DAY) == 30 * DAY
 
 
 def test_platt_repairs_probabilities_that_are_off() -> None:
