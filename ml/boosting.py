@@ -2,14 +2,17 @@
 number of threads."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import lightgbm
 import numpy as np
 
-from ml.arrays import Floats
+from ml.arrays import Floats, Ints
 
 _ROWS_PER_THREAD = 60_000
+_MOST_ROWS_TO_CONFIRM = 100_000
+_LEFT_OUT = 0.2
+_PATIENCE = 15
 
 FIXED: dict[str, Any] = {
     "verbosity": -1,
@@ -50,6 +53,14 @@ class Settings:
         }
 
 
+class Growing(TypedDict):
+    """What every call about the same trees shares: columns that hold categories, the seed, threads to use."""
+
+    categorical: list[int]
+    seed: int
+    threads: int
+
+
 def grow(
     matrix: np.ndarray[Any, Any],
     label: Floats,
@@ -73,6 +84,44 @@ def grow(
     )
     parameters = settings.parameters(seed=seed, threads=_useful(threads, len(rows)))
     return lightgbm.train(parameters, dataset, num_boost_round=settings.rounds)
+
+
+def confirmed_rounds(
+    matrix: np.ndarray[Any, Any],
+    label: Floats,
+    weight: Floats,
+    debtor: Ints,
+    *,
+    settings: Settings,
+    categorical: list[int],
+    seed: int,
+    threads: int,
+) -> int:
+    """How many rounds of `settings`, at most its own, still help on debtors that were left out of growing.
+
+    Few payments are soon learned by heart; a fifth of the debtors, and at most 100,000 rows, tell when.
+    """
+    rows = np.flatnonzero(weight > 0)
+    if len(rows) > _MOST_ROWS_TO_CONFIRM:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS_TO_CONFIRM, replace=False))
+    left_out = np.random.default_rng(seed).random(int(debtor.max(initial=0)) + 1)[debtor[rows]] < _LEFT_OUT
+    if not left_out.any() or left_out.all():
+        return settings.rounds
+    grown, kept = (
+        lightgbm.Dataset(
+            matrix[some], label=label[some], weight=weight[some], categorical_feature=categorical
+        )
+        for some in (rows[~left_out], rows[left_out])
+    )
+    kept.set_reference(grown)
+    booster = lightgbm.train(
+        {**settings.parameters(seed=seed, threads=_useful(threads, len(rows))), "metric": settings.objective},
+        grown,
+        num_boost_round=settings.rounds,
+        valid_sets=[kept],
+        callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
+    )
+    return max(booster.best_iteration, 1)
 
 
 def margin(booster: lightgbm.Booster, matrix: np.ndarray[Any, Any], threads: int) -> Floats:

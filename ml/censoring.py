@@ -1,9 +1,10 @@
 """Right-censored yes/no outcomes: how long to wait before a silence counts as a no.
 
-Labels are matured: a contact teaches once it has been watched through its step's horizon, the time in which nearly all of
-the step's events come, whatever happened before. (Weighting the early events of younger contacts by the inverse of their
-chance of having been watched is unbiased only for models blind to the calendar; days past due, own history and drifting
-effects are not, and such weights taught them that recent contacts always succeed.)
+Labels are matured: a contact teaches once it has been watched through its step's horizon, the time in
+which nearly all of the step's events come, whatever happened before. (Weighting the early events of
+younger contacts by the inverse of their chance of having been watched is unbiased only for models blind
+to the calendar; days past due, own history and drifting effects are not, and such weights taught them
+that recent contacts always succeed.)
 """
 
 import numpy as np

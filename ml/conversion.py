@@ -175,8 +175,8 @@ def truth_of_steps(
 
 @dataclass(frozen=True)
 class _Watch:
-    """One step's contacts (rows): seconds to the event (inf: not seen) and seconds watched, from the step's start; mass: how much
-    of an event each one's is."""
+    """One step's contacts (rows): seconds to the event (inf: not seen) and seconds watched, from the
+    step's start; mass: how much of an event each one's is."""
 
     rows: Ints
     seconds: Floats

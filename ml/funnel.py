@@ -5,13 +5,13 @@ and sees segment, rhythm, channel and local hour of week only, so that it folds 
 rhythm × channel × 168. Bootstrap draws over debtors of B say how sure the table is.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
 
 from ml.arrays import Floats, Ints
-from ml.boosting import Settings, grow, logit, margin
+from ml.boosting import Growing, Settings, confirmed_rounds, grow, logit, margin
 from ml.feature_space import Matrix
 from ml.outcomes import CHANNELS
 from ml.slot_effects import Cells, Shape, SlotEffects, fit_slot_effects, no_effects
@@ -75,15 +75,9 @@ def fit_staged(
     if min(positives, negatives) < LEAST_POSITIVES:
         return StagedClassifier(prior, None, no_effects(lesson.shape), ())
     weight = weight * told.sum() / weight.sum()
-    stage_a = grow(
-        lesson.matrix,
-        label,
-        weight,
-        settings=settings,
-        categorical=lesson.categorical,
-        seed=seed,
-        threads=threads,
-    )
+    growing: Growing = {"categorical": lesson.categorical, "seed": seed, "threads": threads}
+    rounds = confirmed_rounds(lesson.matrix, label, weight, lesson.debtor, settings=settings, **growing)
+    stage_a = grow(lesson.matrix, label, weight, settings=replace(settings, rounds=rounds), **growing)
     start = margin(stage_a, lesson.matrix, threads)
     effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
     replicates = tuple(

@@ -161,17 +161,22 @@ def _against_champion(
 def _paired(
     name: str, kind: str, mine: Floats, theirs: Floats, step: StepHoldOut, rows: Ints, seed: int
 ) -> GateCheck:
-    low = float(
-        np.quantile(bootstrap_mean(theirs - mine, step.debtor[rows], seed=seed, rounds=_ROUNDS), 0.05)
-    )
-    threshold = -TOLERATED_LOSS * float(theirs.mean()) if kind == "not_worse_than_champion" else 0.0
+    """Held when the gain is surely above the threshold; not to be known where a model that must not be worse
+    is better on these contacts, only too few to be sure of it."""
+    gain = theirs - mine
+    low = float(np.quantile(bootstrap_mean(gain, step.debtor[rows], seed=seed, rounds=_ROUNDS), 0.05))
+    retrain = kind == "not_worse_than_champion"
+    threshold = -TOLERATED_LOSS * float(theirs.mean()) if retrain else 0.0
+    sure = low > threshold
+    open_question = retrain and not sure and float(gain.mean()) >= 0
+    doubt = f"; too few of them show {_NAMES[name]} to be sure" if open_question else ""
     return GateCheck(
         f"{name}_{kind}",
-        low > threshold,
+        None if open_question else sure,
         low,
         threshold,
         f"On {len(rows):,} contacts new to both, the log-loss of {_NAMES[name]} is "
-        f"{(theirs - mine).mean():+.5f} better than the champion's (95 % sure of at least {low:+.5f}).",
+        f"{gain.mean():+.5f} better than the champion's (95 % sure of at least {low:+.5f}){doubt}.",
     )
 
 

@@ -2,16 +2,18 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ml.amount import fit_paid_share
 from ml.arrays import Floats
-from ml.boosting import sigmoid
+from ml.boosting import Growing, confirmed_rounds, grow, margin, sigmoid
 from ml.calibration import calibration_noise, expected_calibration_error, fit_platt
 from ml.censoring import matured_labels, maturity_horizon
-from ml.funnel import Lesson, fit_staged
+from ml.evaluation import log_loss
+from ml.funnel import STAGE_A, Lesson, fit_staged
 from ml.hazard import BINS, EDGES, fit_reaction_time, kaplan_meier, seconds_at
 from ml.rhythm import BLOCKS, fit_rhythms
 from ml.slot_effects import HOURS, Cells, Shape, fit_slot_effects, no_effects, parts_of
@@ -290,3 +292,37 @@ def test_rhythms_are_told_apart_by_when_people_answer_not_by_how_often() -> None
     agreement = np.mean((code == 0)[told] == early[told])
     assert max(agreement, 1 - agreement) > 0.85
     assert abs(np.corrcoef(code[told], eager[told])[0, 1]) < 0.15
+
+
+GROWING: Growing = {"categorical": [], "seed": 1, "threads": 1}
+
+
+def test_trees_stop_before_they_learn_few_payments_by_heart() -> None:
+    rng = np.random.default_rng(2)
+    matrix = rng.normal(size=(12_000, 12)).astype(np.float32)
+    debtor = rng.integers(0, 3_000, 12_000)
+    truth = sigmoid(-2.5 + 0.5 * matrix[:, 0].astype(np.float64))
+    label = (rng.random(12_000) < truth).astype(np.float64)
+    learned, later = np.arange(8_000), np.arange(8_000, 12_000)
+    ones = np.ones(8_000)
+    rounds = confirmed_rounds(
+        matrix[learned], label[learned], ones, debtor[learned], settings=STAGE_A, **GROWING
+    )
+
+    def loss(count: int) -> float:
+        trees = grow(
+            matrix[learned], label[learned], ones, settings=replace(STAGE_A, rounds=count), **GROWING
+        )
+        return float(log_loss(sigmoid(margin(trees, matrix[later], 1)), label[later]).mean())
+
+    assert 1 <= rounds < STAGE_A.rounds / 2
+    assert loss(rounds) < loss(STAGE_A.rounds)
+
+
+def test_rounds_are_all_used_where_there_is_much_to_learn() -> None:
+    rng = np.random.default_rng(3)
+    matrix = rng.normal(size=(20_000, 4)).astype(np.float32)
+    truth = sigmoid(3.0 * np.sin(2.0 * matrix[:, 0]) * matrix[:, 1])
+    label = (rng.random(20_000) < truth).astype(np.float64)
+    rounds = confirmed_rounds(matrix, label, np.ones(20_000), np.arange(20_000), settings=STAGE_A, **GROWING)
+    assert rounds == STAGE_A.rounds

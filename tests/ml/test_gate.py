@@ -4,9 +4,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ml.evaluation import HoldOut, StepHoldOut, bootstrap_mean
-from ml.gate import GateResult, judge
+from ml.gate import GateCheck, GateResult, _paired, judge
 from ml.model import TrainedModel
 from ml.recipe import train
 from tests.ml.factories import SEED, at, history, model, tiny
@@ -119,3 +120,24 @@ def test_the_bootstrap_draws_debtors_not_rows() -> None:
     by_row = bootstrap_mean(values, np.arange(1000), seed=1)
     assert np.std(by_two) == pytest.approx(0.35, abs=0.06)
     assert np.std(by_row) < 0.03
+
+
+def _paired_with(gain: NDArray[np.float64]) -> GateCheck:
+    """The verdict on a retrain that is better than its champion by `gain`, contact by contact."""
+    step = _step(model(), "converted")
+    rows = np.arange(len(step))[: len(gain)]
+    return _paired(
+        "converted", "not_worse_than_champion", np.full(len(rows), 0.15), 0.15 + gain, step, rows, 0
+    )
+
+
+def test_a_retrain_that_looks_better_on_too_few_contacts_is_an_open_question() -> None:
+    draw = np.random.default_rng(1).normal(0, 0.1, 1000)
+    check = _paired_with(draw - draw.mean() + 0.002)
+    assert check.passed is None
+    assert "too few" in check.message
+
+
+def test_a_retrain_that_looks_worse_fails_however_few_the_contacts() -> None:
+    draw = np.random.default_rng(1).normal(0, 0.1, 1000)
+    assert _paired_with(draw - draw.mean() - 0.0001).passed is False
