@@ -516,6 +516,84 @@ decision = _tenant_table(
     ),
 )
 
+# ---------- message KPIs counted ahead, by UTC day of sending ----------
+# A day's rows are a function of the facts, written by `domain.storage.rollups` only. `key`: the values of the rollup's
+# dimensions, in its order. `dirty_day` and `kpi_change` are appended to by whoever changes facts, in the same
+# transaction, so no writer waits for another.
+
+message_rollup = _tenant_table(
+    "message_rollup",
+    Column("rollup", _C, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("key", ARRAY(_C), nullable=False),
+    *(
+        Column(name, Integer, nullable=False)
+        for name in (
+            *("sent", "delivered", "hard_bounced", "soft_bounced", "opened", "machine_opened"),
+            *("clicked", "landed", "unsubscribed", "complained", "converted"),
+        )
+    ),
+    keyed=("rollup", "day", "key"),
+    foreign_keys=False,
+)
+
+message_rollup_money = _tenant_table(
+    "message_rollup_money",
+    Column("rollup", _C, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("key", ARRAY(_C), nullable=False),
+    Column("currency", _C, nullable=False),
+    Column("cost", Numeric),  # null: none was given
+    Column("collected", Numeric),  # null: nothing was attributed
+    keyed=("rollup", "day", "key", "currency"),
+    foreign_keys=False,
+)
+
+message_rollup_reaction = _tenant_table(
+    "message_rollup_reaction",
+    Column("rollup", _C, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("key", ARRAY(_C), nullable=False),
+    Column("span", _C, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("entered", Integer, nullable=False),  # of these, in the Kaplan–Meier population
+    Column("seconds", Double, nullable=False),  # their sum
+    Column("p50", Double, nullable=False),
+    Column("p90", Double, nullable=False),
+    Column("sketch", LargeBinary, nullable=False),  # see `domain.kpis.sketches`
+    keyed=("rollup", "day", "key", "span"),
+    foreign_keys=False,
+)
+
+# A day that the rollups hold: right for every instant of knowledge from its last fact on, while no `dirty_day` has it.
+rollup_day = _tenant_table(
+    "rollup_day",
+    Column("day", Date, nullable=False),
+    _instant("last_fact_at", nullable=False),
+    keyed=("day",),
+    foreign_keys=False,
+)
+
+dirty_day = _tenant_table(
+    "dirty_day",
+    Column("day", Date, nullable=False),
+    Column("id", BigInteger, Identity(), nullable=False),
+    keyed=("day", "id"),
+    foreign_keys=False,
+)
+
+# What a transaction changed, for those who watch KPIs.
+kpi_change = _tenant_table(
+    "kpi_change",
+    Column("transaction", BigInteger, nullable=False),  # its id, which a snapshot can tell to have committed
+    _instant("changed_at", nullable=False, server_default=text("now()")),
+    Column("first_day", Date),  # of the days of messages whose outcome changed
+    Column("last_day", Date),
+    Column("facts_from", Date),  # the day of the earliest other fact that changed
+    Index("kpi_change_transaction_idx", "tenant_id", "transaction"),
+    foreign_keys=False,
+)
+
 #: Tables whose rows belong to a tenant: each gets the forced row-level security policy.
 TENANT_TABLES: tuple[str, ...] = tuple(
     sorted(table.name for table in metadata.tables.values() if table is not tenant)

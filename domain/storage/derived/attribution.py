@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.collection_settings import CollectionSettings
+from domain.storage.rollups.changes import touching_days
 
 _ATTRIBUTE = text(
     """
@@ -26,15 +27,24 @@ _ATTRIBUTE = text(
         JOIN communication c ON c.tenant_id = :tenant_id AND c.id = e.communication_id AND c.direction = 'OUTBOUND'
         ORDER BY p.id, e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
     ), fresh AS MATERIALIZED (
-        SELECT p.id, COALESCE(p.communication_id, cause.communication_id) AS attributed_to
+        SELECT p.id, p.attributed_to AS formerly, COALESCE(p.communication_id, cause.communication_id) AS attributed_to
         FROM touched_debtor t
         JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
         LEFT JOIN cause ON cause.id = p.id
         WHERE p.attributed_to IS DISTINCT FROM COALESCE(p.communication_id, cause.communication_id)
     )
-    UPDATE payment SET attributed_to = fresh.attributed_to
-    FROM fresh WHERE payment.tenant_id = :tenant_id AND payment.id = fresh.id
-    """
+    , moved AS (
+        UPDATE payment SET attributed_to = fresh.attributed_to
+        FROM fresh WHERE payment.tenant_id = :tenant_id AND payment.id = fresh.id
+        RETURNING fresh.formerly, fresh.attributed_to
+    )
+    {touched}
+    """.format(
+        touched=touching_days(
+            "FROM moved CROSS JOIN LATERAL (VALUES (formerly), (attributed_to)) AS cause (id)"
+            " JOIN communication c ON c.tenant_id = :tenant_id AND c.id = cause.id"
+        )
+    )
 )
 
 #: SELECT of the communications (id) that unreversed payments of the touched debtors are attributed to, with the first
@@ -82,7 +92,7 @@ _CONVERT = text(
 async def attribute_payments(
     connection: AsyncConnection, tenant_id: int, *, settings: CollectionSettings
 ) -> None:
-    """Write `payment.attributed_to` of the touched debtors' payments."""
+    """Write `payment.attributed_to` of the touched debtors' payments; touch the days it moved them from and to."""
     await connection.execute(
         _ATTRIBUTE,
         {

@@ -15,6 +15,7 @@ from domain.storage.derived.attribution import CONVERTED
 from domain.storage.derived.balances import OPEN_ON
 from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import SegmentProgram
+from domain.storage.rollups.changes import touching_days
 
 # Facts "before" an instant are those up to the microsecond before it, the resolution of every stored instant. OFFSET 0
 # keeps a subquery whole: the local date of a communication is worked out once, not wherever it is used.
@@ -60,18 +61,23 @@ _COMMUNICATIONS = f"""
         ) derived
         WHERE (stored_key, stored_days, stored_product, stored_currency, stored_converted_at) IS DISTINCT FROM
               (fresh_key, fresh_days, fresh_product, fresh_currency, fresh_converted_at)
+    ), moved AS (
+        UPDATE communication c
+        SET segment_key = fresh_key, days_past_due = fresh_days, product = fresh_product, kpi_currency = fresh_currency,
+            converted_at = fresh_converted_at
+        FROM fresh WHERE c.tenant_id = :tenant_id AND c.id = fresh.communication_id
+        RETURNING c.sent_at, c.direction,
+            (stored_key, stored_days, stored_product, stored_currency) IS DISTINCT FROM
+            (fresh_key, fresh_days, fresh_product, fresh_currency) AS regrouped
     )
-    UPDATE communication c
-    SET segment_key = fresh_key, days_past_due = fresh_days, product = fresh_product, kpi_currency = fresh_currency,
-        converted_at = fresh_converted_at
-    FROM fresh WHERE c.tenant_id = :tenant_id AND c.id = fresh.communication_id
+    {touching_days("FROM moved c WHERE c.regrouped")}
 """
 
 
 async def derive_communications(
     connection: AsyncConnection, tenant_id: int, *, rules: SegmentProgram, now: datetime, scale: Scale
 ) -> None:
-    """Write every derived column of the touched debtors' communications."""
+    """Write every derived column of the touched debtors' communications; touch the days of those that KPIs regroup."""
     statement = _COMMUNICATIONS.format(
         filter_columns="".join(f", {column}" for column in rules.filter_columns),
         account_columns="".join(f", {column}" for column in rules.account_columns),

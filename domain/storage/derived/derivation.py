@@ -30,6 +30,7 @@ from domain.storage.derived.settings import collection_settings
 from domain.storage.derived.settlement import settle_promises
 from domain.storage.derived.spans import offer_spans
 from domain.storage.derived.touched import lock_all, lock_due, touched_count
+from domain.storage.rollups.changes import collect_days, publish_days, touch_every_day
 
 _HISTORY = frozenset({"debtors", "accounts", "payments", "communications"})
 
@@ -83,8 +84,16 @@ async def derive(
     The caller has locked the debtors' rows and written facts into the tables named in `merged` (as in the import
     format: "payments", "events", ...). What those tables cannot have changed is not looked at. Where new products,
     currencies or rates ask for other default segments, the touched debtors follow them at once, all others with the
-    next `catch_up`.
+    next `catch_up`. At its end the days whose KPIs changed are published (`domain.storage.rollups.changes`).
     """
+    await collect_days(connection)
+    await _derive_columns(connection, tenant_id, merged=merged, now=now)
+    await publish_days(connection, tenant_id)
+
+
+async def _derive_columns(
+    connection: AsyncConnection, tenant_id: int, *, merged: frozenset[str], now: datetime
+) -> None:
     scale = Scale(await touched_count(connection))
     if not scale.debtors and not merged & {"accounts", "exchange_rates"}:
         return
@@ -213,6 +222,7 @@ async def derive_everything(connection: AsyncConnection, tenant_id: int, *, now:
     """Derive all debtors anew from the facts: after a change of settings, or to repair. Answers how many there are."""
     await own_segments(connection, tenant_id)
     await lock_all(connection, tenant_id)
+    await touch_every_day(connection, tenant_id)
     await derive(connection, tenant_id, merged=_TIME | {"debtors", "events", "contact_points"}, now=now)
     await mark_applied(connection, tenant_id, now=now)
     return await touched_count(connection)

@@ -18,6 +18,7 @@ from domain.storage.ingest.events import record_events
 from domain.storage.ingest.locks import lock_debtors, touched_unlocked
 from domain.storage.ingest.report import MergeReport, Progress, Rejection, TableReport
 from domain.storage.ingest.staging import REPETITION, Staged, plan_as_usual, stage
+from domain.storage.ingest.touched_days import touch_days
 from domain.storage.ingest.upserts import Interleaved, upsert
 
 #: How often a merge looks again when other writers keep changing what it looked at.
@@ -104,6 +105,7 @@ async def _write_table(connection: AsyncConnection, tenant_id: int, name: str, s
     if count:
         await follow_parents(connection, tenant_id, name)
         await touch(connection, tenant_id, name)
+        await touch_days(connection, tenant_id, name)
     return count
 
 

@@ -5,7 +5,8 @@
 - line: where it stands; given: a bit per column present; fingerprint: equal for equal rows;
 - fate: 0 to be merged, 1 rejected, 2 the repetition of another row.
 
-`rejected` holds every bad line, `locked_debtor` and `touched_debtor` what their names say. All go with the transaction.
+`rejected` holds every bad line, `locked_debtor`, `touched_debtor` and `touched_day` what their names say. All go with
+the transaction.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ from domain.import_format import FORMAT, Chunk, Column, Rows, TableFormat, finge
 from domain.names import name_key
 from domain.rejections import RejectCode
 from domain.storage.ingest.targets import TARGETS
+from domain.storage.rollups.changes import TOUCHED_DAY_COLUMNS
 
 CANDIDATE, REJECTED, REPETITION = 0, 1, 2
 
@@ -36,6 +38,7 @@ _WORKING_TABLES = {
     "locked_debtor": "id bigint",
     "touched_debtor": "debtor_id bigint PRIMARY KEY",
     "fresh_event": "debtor_id bigint, communication_id bigint, kind text, occurred_at timestamptz, automated boolean",
+    "touched_day": TOUCHED_DAY_COLUMNS,
 }
 _REJECTED_COLUMNS = ("table_name", "line", "column_name", "code")
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped

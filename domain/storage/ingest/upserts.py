@@ -11,7 +11,10 @@ from domain.storage.ingest.staging import CANDIDATE
 from domain.storage.ingest.targets import TARGETS, Target
 
 #: Columns whose former value matters to others.
-_FOLLOWED = ("debtor_id", "channel")
+_FOLLOWED = (
+    *("debtor_id", "channel", "direction", "sent_at", "paid_at", "promised_at", "opened_on"),
+    *("country", "time_zone"),
+)
 
 
 class Interleaved(Exception):
