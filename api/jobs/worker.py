@@ -1,4 +1,4 @@
-"""The process that runs jobs: takes them from the queue, carries on what dead workers left."""
+"""The process that runs jobs: takes them from the queue, carries on what dead workers left, keeps rollups fresh."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ import psycopg
 from dbos import DBOS
 
 from api.jobs.queue import run_of
+from api.jobs.refreshing import RollupRefresher
 from api.jobs.slots import SlotLost, WorkerSlot, executor_id, slot_number
 from api.jobs.system import TRAINING_QUEUE, worker_config
 from api.jobs.training import MOST_ATTEMPTS, WORKFLOW, Learner, TrainingJobs
@@ -43,6 +44,8 @@ class Worker:
         self._slot = WorkerSlot(self._url)
         DBOS(config=worker_config(self._url, self._slot.executor_id))
         self._database = Database(self._url, pool_size=2)
+        self._refresher = RollupRefresher(self._url)
+        self._refresher.start()
         TrainingJobs(self._database, self._learner, self._folder)
         DBOS.listen_queues([TRAINING_QUEUE])
         DBOS.launch()
@@ -53,6 +56,7 @@ class Worker:
     def stop(self) -> None:
         """Stop taking work; what runs is carried on by the next worker. Its thread may go on for a while."""
         self._leaving.set()
+        self._refresher.stop()
         self._watch.join(timeout=LOOK_SECONDS)
         DBOS.destroy()
         self._slot.release()

@@ -41,6 +41,21 @@ class MessageDimension(StrEnum):
     MONTH = "MONTH"
 
 
+@dataclass(frozen=True, slots=True)
+class MessageFigures:
+    """Which figures of message KPIs are wanted besides the counts.
+
+    money: collected and cost; reactions: observed reaction times; medians: their Kaplan–Meier medians.
+    """
+
+    money: bool = True
+    reactions: bool = True
+    medians: bool = True
+
+
+ALL_FIGURES = MessageFigures()
+
+
 class AgentDimension(StrEnum):
     """What agent KPIs are reported per."""
 
@@ -87,6 +102,12 @@ class Period:
                 f"period.from ({self.start.isoformat()}) must be before period.to ({self.end.isoformat()}): "
                 "a period is from <= t < to.",
             )
+
+    def whole_days(self) -> tuple[date, date]:
+        """(first, last + 1) of the UTC days that lie inside; none when last + 1 is not after first."""
+        start, end = (_among_facts(instant).astimezone(UTC) for instant in (self.start, self.end))
+        begun = start - datetime(start.year, start.month, start.day, tzinfo=UTC) > timedelta()
+        return start.date() + timedelta(days=begun), end.date()
 
     def known_end(self, as_of: datetime) -> datetime:
         """The instant of the end state: nothing after `as_of` is known."""

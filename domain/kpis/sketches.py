@@ -1,8 +1,9 @@
 """Reaction times as counts in bands that grow by a constant factor, so that those of several days can be added.
 
-A sketch is bytes: per band, in order, its number (two bytes, signed) and its count (four bytes), both big-endian. Band i
-holds the seconds in (g^(i-1), g^i] for g = e^STEP; band ZERO holds exactly 0. Sketches written one after the other are a
-sketch of all of them. A percentile is answered by the band of its exact rank: within tanh(STEP / 2) < 1 % of the truth.
+A sketch is bytes: per band its number (two bytes, signed) and its count (four bytes), both big-endian. Band i holds the
+seconds in (g^(i-1), g^i] for g = e^STEP; band ZERO holds 0; band BEFORE - i holds what band i would, negated (clocks
+disagree: an open before the sending). So bands are in the order of their seconds. Sketches written one after the other
+are a sketch of all of them. A percentile is answered by the band of its exact rank: within tanh(STEP / 2) < 1 %.
 
 Source: Masson, Rim & Lee (2019), DDSketch: a fast and fully-mergeable quantile sketch with relative-error guarantees.
 """
@@ -13,7 +14,8 @@ from math import exp
 from struct import Struct
 
 STEP = 0.019
-ZERO = -32768
+ZERO = -5_000
+BEFORE = -10_000
 
 _PAIR = Struct(">hI")
 
@@ -27,8 +29,10 @@ def read_sketch(sketch: bytes) -> list[tuple[int, int]]:
 
 
 def band_seconds(band: int) -> float:
-    """The seconds that stand for a band: no member is further from them than STEP / 2 allows."""
-    return 0.0 if band == ZERO else 2 * exp(STEP * band) / (exp(STEP) + 1)
+    """The seconds that stand for a band: within 1 % of each of its members."""
+    if band <= ZERO:
+        return 0.0 if band == ZERO else -band_seconds(BEFORE - band)
+    return 2 * exp(STEP * band) / (exp(STEP) + 1)
 
 
 def sketch_percentiles(sketch: bytes, shares: tuple[Fraction, ...]) -> tuple[float, ...]:

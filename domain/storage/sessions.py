@@ -66,6 +66,15 @@ class Database:
             await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
             yield connection
 
+    @asynccontextmanager
+    async def snapshot(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
+        """A transaction of one tenant whose statements all see the same instant (REPEATABLE READ); for reading."""
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
+                yield connection
+
     async def tenant_id(self, key: str) -> int | None:
         """The id behind a tenant's key, or None; by a function that tells nothing else."""
         async with self.engine.begin() as connection:

@@ -3,6 +3,8 @@
 Revision: 0002_rollups, after 0001.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -60,7 +62,7 @@ def _create_rollups() -> None:
     )
 
 
-def _create_rollup(name: str, within: tuple[sa.Column, ...], figures: list[sa.Column]) -> None:
+def _create_rollup(name: str, within: tuple[sa.Column[Any], ...], figures: list[sa.Column[Any]]) -> None:
     """A table keyed by tenant, rollup, day and key, and `within` these."""
     op.create_table(
         name,
@@ -127,11 +129,11 @@ def _count_what_is_there() -> None:
     )
 
 
-def _whole(name: str) -> sa.Column:
+def _whole(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Integer(), nullable=False)
 
 
-def _word(name: str) -> sa.Column:
+def _word(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Text(collation="C"), nullable=False)
 
 

@@ -20,11 +20,11 @@ from api.graphql.types.nodes import linked_node
 from domain.filters import read_filter
 from domain.kpis import agents, messages, portfolio, requests
 from domain.kpis.messages import Weekday
-from domain.kpis.requests import AgentDimension, MessageDimension, Period
+from domain.kpis.requests import AgentDimension, MessageDimension, MessageFigures, Period
 from domain.storage.kpis.agents import agent_kpis
-from domain.storage.kpis.messages import message_kpis
 from domain.storage.kpis.portfolio import portfolio_kpis
 from domain.storage.kpis.traffic import traffic_kpis
+from domain.storage.rollups.answering import current_message_kpis
 from domain.vocabulary import AgingBucket, Channel, Source
 
 _field = strawberry.field
@@ -297,16 +297,20 @@ class Kpis:
     )
     async def messages(self, info: Info, by: _By, where: _Where = None) -> list[MessageKpiRow]:
         """Message KPIs."""
-        async with info.context.transaction() as connection:
-            found = await message_kpis(
-                connection,
-                info.context.tenant_id,
-                period=self.period,
-                by=by,
-                where=message_where(where),
-                as_of=self.as_of,
+        await info.context.catch_up()
+        found = await current_message_kpis(
+            info.context.services.database,
+            info.context.tenant_id,
+            period=self.period,
+            by=by,
+            where=message_where(where),
+            as_of=self.as_of,
+            figures=MessageFigures(
+                money=selects(info, "collected", "cost", "netCollected"),
                 reactions=selects(info, "reaction"),
-            )
+                medians=selects(info, "medianCensored"),
+            ),
+        )
         return cast(list[MessageKpiRow], found)
 
     @resolved("Visits to the payment page: one row per source, and one with source null, the total.")
@@ -342,12 +346,12 @@ def message_where(where: MessageKpiWhere | None) -> requests.MessageKpiWhere | N
     return None if where is None else read_filter(requests.MessageKpiWhere, as_json(where), ("where",))
 
 
-def selects(info: Info, name: str) -> bool:
-    """Whether the field being resolved is asked for a field of this name."""
+def selects(info: Info, *names: str) -> bool:
+    """Whether one of these fields is asked for anywhere below the field being resolved."""
 
     def among(selections: Iterable[Selection]) -> bool:
         return any(
-            among(each.selections) if not isinstance(each, SelectedField) else each.name == name
+            (isinstance(each, SelectedField) and each.name in names) or among(each.selections)
             for each in selections
         )
 

@@ -5,64 +5,23 @@ none of this.
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, and_, select, text
+from sqlalchemy import CTE, ColumnElement, and_, or_, select, text
 
 from domain.filters import IntFilter, StringFilter
-from domain.kpis.messages import MessageKpiKey, Weekday
 from domain.kpis.requests import MessageDimension, MessageKpiWhere, Period
 from domain.list_where import ChannelFilter
 from domain.storage.debtor_filter import text_condition
-from domain.storage.kpis.aging import bucket_sql
+from domain.storage.kpis.grouping import read_in_sql
 from domain.storage.tables import agent, communication, debtor
-from domain.vocabulary import AgingBucket, Channel, Direction
+from domain.vocabulary import Channel, Direction
 
 _C, _D, _A = communication.alias("c"), debtor.alias("d"), agent.alias("a")
-_WEEKDAYS = tuple(Weekday)
 
-
-@dataclass(frozen=True, slots=True)
-class _Dimension:
-    """Where a dimension is read, its field in a key, a key's value from what is stored, and how values are ordered."""
-
-    field: str
-    sql: str
-    value: Callable[[Any], Any] = lambda stored: stored
-    order: Callable[[Any], Any] = lambda value: value
-
-
-def _utc(unit: str) -> str:
-    return f"date_trunc('{unit}', c.sent_at AT TIME ZONE 'UTC')::date"
-
-
-def _local(part: str) -> str:
-    return f"extract({part} FROM c.sent_at AT TIME ZONE d.time_zone)::integer"
-
-
-_DIMENSIONS: Mapping[MessageDimension, _Dimension] = {
-    MessageDimension.SEGMENT: _Dimension("segment", "c.segment_key"),
-    MessageDimension.CHANNEL: _Dimension("channel", "c.channel", Channel, tuple(Channel).index),
-    MessageDimension.TEMPLATE: _Dimension("template", "c.template"),
-    MessageDimension.CAMPAIGN: _Dimension("campaign", "c.campaign"),
-    MessageDimension.AGENT: _Dimension("agent", "a.reference"),
-    MessageDimension.PRODUCT: _Dimension("product", "c.product"),
-    MessageDimension.COUNTRY: _Dimension("country", "d.country"),
-    MessageDimension.DPD_BUCKET: _Dimension(
-        "dpd_bucket", bucket_sql("c.days_past_due"), AgingBucket, tuple(AgingBucket).index
-    ),
-    MessageDimension.CURRENCY: _Dimension("currency", "c.kpi_currency"),
-    MessageDimension.HOUR: _Dimension("hour", _local("hour")),
-    MessageDimension.WEEKDAY: _Dimension(
-        "weekday", _local("isodow"), lambda isodow: _WEEKDAYS[isodow - 1], _WEEKDAYS.index
-    ),
-    MessageDimension.DAY: _Dimension("day", _utc("day")),
-    MessageDimension.WEEK: _Dimension("week", _utc("week")),
-    MessageDimension.MONTH: _Dimension("month", _utc("month")),
-}
 
 _FILTERED: Mapping[str, ColumnElement[Any]] = {
     "segment": _C.c.segment_key,
@@ -111,36 +70,21 @@ class Cohort:
     statement that uses them, since several scans in parallel cost less than one kept.
     """
 
-    by: tuple[MessageDimension, ...]
+    keys: tuple[str, ...]
     ctes: tuple[CTE, CTE]
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The group columns."""
-        return tuple(f"k{position}" for position in range(len(self.by)))
-
-    def key_of(self, stored: Sequence[Any]) -> MessageKpiKey:
-        """The key of the group whose columns hold `stored`."""
-        values = {
-            _DIMENSIONS[dimension].field: None if value is None else _DIMENSIONS[dimension].value(value)
-            for dimension, value in zip(self.by, stored, strict=True)
-        }
-        return MessageKpiKey(**values)
-
-    def place_of(self, key: MessageKpiKey) -> tuple[tuple[bool, Any], ...]:
-        """Where a group stands in an answer: by the dimensions as asked, each in its own order, none last."""
-        values = [
-            (_DIMENSIONS[dimension], getattr(key, _DIMENSIONS[dimension].field)) for dimension in self.by
-        ]
-        return tuple((value is None, value is not None and by.order(value)) for by, value in values)
 
 
 def cohort_of(
-    tenant_id: int, *, period: Period, by: Sequence[MessageDimension], where: MessageKpiWhere, as_of: datetime
+    tenant_id: int,
+    *,
+    periods: Sequence[Period],
+    by: Sequence[MessageDimension],
+    where: MessageKpiWhere,
+    as_of: datetime,
 ) -> Cohort:
-    """The outbound communications sent in the period that meet `where`, with what was known of each at `as_of`."""
-    dimensions = tuple(dict.fromkeys(by))
-    read = {f"k{i}": _DIMENSIONS[dimension].sql for i, dimension in enumerate(dimensions)} | _KNOWN
+    """The outbound communications sent in one of the periods that meet `where`, with what was known of each then."""
+    keys = {f"k{i}": read_in_sql(dimension) for i, dimension in enumerate(by)}
+    read = keys | _KNOWN
     columns: list[Any] = [text(f"{sql} AS {name}") for name, sql in read.items()]
     # Outer joins by key: PostgreSQL leaves out those that nothing asked for uses.
     debtors = _C.outerjoin(_D, and_(_D.c.tenant_id == _C.c.tenant_id, _D.c.id == _C.c.debtor_id))
@@ -151,23 +95,25 @@ def cohort_of(
         .where(
             _C.c.tenant_id == tenant_id,
             _C.c.direction == Direction.OUTBOUND,
-            _C.c.sent_at >= period.start,
-            _C.c.sent_at < period.end,
+            or_(*(and_(_C.c.sent_at >= each.start, _C.c.sent_at < each.end) for each in periods)),
             _C.c.sent_at <= as_of,
-            *_conditions(where),
+            *conditions(where, _FILTERED),
         )
     )
-    cohort = text(_COHORT.format(keys="".join(f"k{i}, " for i in range(len(dimensions))))).columns()
-    return Cohort(dimensions, (_inlined(known.cte("known")), _inlined(cohort.cte("cohort"))))
+    cohort = text(_COHORT.format(keys="".join(f"{key}, " for key in keys))).columns()
+    return Cohort(tuple(keys), (_inlined(known.cte("known")), _inlined(cohort.cte("cohort"))))
 
 
 def _inlined(cte: CTE) -> CTE:
     return cte.prefix_with("NOT MATERIALIZED")
 
 
-def _conditions(where: MessageKpiWhere) -> list[ColumnElement[bool]]:
+def conditions(
+    where: MessageKpiWhere, columns: Mapping[str, ColumnElement[Any]]
+) -> list[ColumnElement[bool]]:
+    """What the filter asks, of the columns that its fields are about; fields without a column ask nothing."""
     conditions: list[ColumnElement[bool]] = []
-    for field, column in _FILTERED.items():
+    for field, column in columns.items():
         given = getattr(where, field)
         if isinstance(given, StringFilter):
             conditions.append(text_condition(column, given))

@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.messages import MessageKpiKey, MessageKpiRow, ReactionTime, ReactionTimes
 from domain.kpis.requests import (
+    ALL_FIGURES,
     GROUP_LIMIT,
     MessageDimension,
+    MessageFigures,
     MessageKpiWhere,
     Period,
     check_cost,
@@ -24,6 +26,7 @@ from domain.kpis.requests import (
 )
 from domain.storage.kpis.attribution import ATTRIBUTION, moved_payments
 from domain.storage.kpis.cohort import Cohort, cohort_of
+from domain.storage.kpis.grouping import key_of, place_of
 from domain.storage.kpis.reactions import (
     SPANS,
     Span,
@@ -35,7 +38,7 @@ from domain.storage.kpis.reactions import (
 )
 from domain.storage.kpis.scans import scanning
 
-_COUNTS = (  # besides `converted`, which comes with the payments
+COUNTS = (  # besides `converted`, which comes with the payments
     ("sent", "true"),
     ("delivered", "delivered"),
     ("hard_bounced", "bounced_hard AND NOT delivered"),
@@ -47,14 +50,14 @@ _COUNTS = (  # besides `converted`, which comes with the payments
     ("unsubscribed", "unsubscribed"),
     ("complained", "complained"),
 )
-_COUNT_NAMES = tuple(name for name, _ in _COUNTS)
+_COUNT_NAMES = tuple(name for name, _ in COUNTS)
 
 
 @dataclass(slots=True)
 class _Group:
     """The parts of one group's row as they come in."""
 
-    counts: Sequence[int] = (0,) * len(_COUNTS)
+    counts: Sequence[int] = (0,) * len(COUNTS)
     converted: int = 0
     collected: dict[str, Decimal] = field(default_factory=dict)
     cost: dict[str, Decimal] = field(default_factory=dict)
@@ -70,18 +73,19 @@ async def message_kpis(
     by: Sequence[MessageDimension],
     where: MessageKpiWhere | None = None,
     as_of: datetime,
-    reactions: bool = True,
+    figures: MessageFigures = ALL_FIGURES,
 ) -> list[MessageKpiRow]:
     """One row per group of the period's outbound communications, as known at `as_of`; in the order of its keys.
 
-    by: the dimensions to split by; none gives one row, of zeros when nothing was sent. reactions: False leaves the
-    reaction times out (rows then have none), for callers that do not show them.
+    by: the dimensions to split by; none gives one row, of zeros when nothing was sent. figures: which are wanted;
+    others may be missing.
 
     Raises:
         KpiRequestError: TOO_COSTLY, TOO_MANY_GROUPS.
     """
-    check_cost(period, tuple(dict.fromkeys(by)))
-    cohort = cohort_of(tenant_id, period=period, by=by, where=where or MessageKpiWhere(), as_of=as_of)
+    by = tuple(dict.fromkeys(by))
+    check_cost(period, by)
+    cohort = cohort_of(tenant_id, periods=[period], by=by, where=where or MessageKpiWhere(), as_of=as_of)
     parameters = {
         "tenant_id": tenant_id,
         "as_of": as_of,
@@ -89,19 +93,21 @@ async def message_kpis(
         **await moved_payments(connection, tenant_id, as_of=as_of),
     }
     async with scanning(connection):
-        rows = (await connection.execute(_statement(cohort, reactions), parameters)).all()
-    groups = [(cohort.key_of(stored), group) for stored, group in _groups(rows, len(cohort.keys)).items()]
-    groups.sort(key=lambda pair: cohort.place_of(pair[0]))
+        rows = (await connection.execute(_statement(cohort, figures), parameters)).all()
+    groups = [(key_of(by, stored), group) for stored, group in _groups(rows, len(by)).items()]
+    groups.sort(key=lambda pair: place_of(by, pair[0]))
     return [_row(key, group) for key, group in groups]
 
 
-def _statement(cohort: Cohort, reactions: bool) -> TextualSelect:
+def _statement(cohort: Cohort, figures: MessageFigures) -> TextualSelect:
     keys = cohort.keys
     parts = [*_size_and_count_parts(keys), _collected_part(keys), _converted_part(keys)]
-    if reactions:
-        parts += [part for span in SPANS for part in (_observed_part(span, keys), _median_part(span, keys))]
+    if figures.reactions:
+        parts += [_observed_part(span, keys) for span in SPANS]
+    if figures.medians:
+        parts += [_median_part(span, keys) for span in SPANS]
     written = {**ATTRIBUTION, **_counted(keys), "paying": _paying(keys)}
-    if reactions:
+    if figures.reactions or figures.medians:
         written["opening"] = opening(keys)
     ctes = [text(sql).columns().cte(name) for name, sql in written.items()]
     return text("\n    UNION ALL ".join(parts)).columns().add_cte(*cohort.ctes, *ctes)
@@ -113,7 +119,7 @@ _FITS = "(SELECT groups FROM size) <= :group_limit"
 
 def _counted(keys: Sequence[str]) -> dict[str, str]:
     """Counts and cost in one pass, by group and currency of cost; and how many groups that makes."""
-    counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in _COUNTS)
+    counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in COUNTS)
     return {
         "counted": f"""SELECT {listed(keys)}currency, {counts}, sum(cost) AS cost
             FROM cohort GROUP BY {listed(keys)}currency""",

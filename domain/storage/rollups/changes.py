@@ -4,6 +4,8 @@ Its statements collect days in the temporary table `touched_day`; its end publis
 ever appended to here, so writers never wait for each other.
 """
 
+from datetime import timedelta
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,12 +22,18 @@ _PUBLISH = text(
         SELECT DISTINCT CAST(:tenant_id AS integer), day FROM touched WHERE of_messages ORDER BY day
     )
     INSERT INTO kpi_change (tenant_id, transaction, first_day, last_day, facts_from)
-    SELECT CAST(:tenant_id AS integer), CAST(CAST(pg_current_xact_id() AS text) AS bigint), min(day) FILTER (WHERE of_messages),
-           max(day) FILTER (WHERE of_messages), min(day) FILTER (WHERE NOT of_messages)
+    SELECT CAST(:tenant_id AS integer), CAST(CAST(pg_current_xact_id() AS text) AS bigint),
+           min(day) FILTER (WHERE of_messages), max(day) FILTER (WHERE of_messages),
+           min(day) FILTER (WHERE NOT of_messages)
     FROM touched HAVING count(*) > 0
     """
 )
-_EVERY_DAY = "INSERT INTO touched_day SELECT DISTINCT {day}, true FROM communication c WHERE c.tenant_id = :tenant_id"
+_FORGET = text(
+    "DELETE FROM kpi_change WHERE tenant_id = :tenant_id AND changed_at < now() - CAST(:age AS interval)"
+)
+_EVERY_DAY = (
+    "INSERT INTO touched_day SELECT DISTINCT {day}, true FROM communication c WHERE c.tenant_id = :tenant_id"
+)
 
 #: The UTC day of sending of the communication `c`.
 DAY_SENT = "(c.sent_at AT TIME ZONE 'UTC')::date"
@@ -50,3 +58,8 @@ async def touch_every_day(connection: AsyncConnection, tenant_id: int) -> None:
 async def publish_days(connection: AsyncConnection, tenant_id: int) -> None:
     """Hand the touched days on: to be counted again, and to those who watch KPIs."""
     await connection.execute(_PUBLISH, {"tenant_id": tenant_id})
+
+
+async def forget_changes(connection: AsyncConnection, tenant_id: int, *, age: timedelta) -> None:
+    """Delete what was changed longer ago than `age`; those who watch have seen it."""
+    await connection.execute(_FORGET, {"tenant_id": tenant_id, "age": age})

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from domain.kpis.requests import MessageDimension as By
 from domain.kpis.requests import MessageKpiWhere
 
-#: Name → dimensions, in the order of its key. From the narrowest to the widest, so the first that serves is the fastest.
+#: Name → dimensions, in the order of its key. From the narrowest to the widest: the first that serves is the fastest.
 ROLLUPS: Mapping[str, tuple[By, ...]] = {
     "CHANNEL_DPD": (By.CHANNEL, By.DPD_BUCKET),
     "CHANNEL_SEGMENT": (By.CHANNEL, By.SEGMENT),

@@ -12,7 +12,7 @@ import pytest
 
 from domain.filters import IntFilter, StringFilter
 from domain.kpis.messages import ReactionTimes
-from domain.kpis.requests import AgentDimension, MessageDimension, MessageKpiWhere, Period
+from domain.kpis.requests import AgentDimension, MessageDimension, MessageFigures, MessageKpiWhere, Period
 from domain.list_where import ChannelFilter
 from domain.storage.kpis.messages import message_kpis
 from domain.storage.kpis.traffic import traffic_kpis
@@ -96,7 +96,7 @@ async def test_leaving_reaction_times_out_changes_nothing_else(database: Databas
             by=[MessageDimension.SEGMENT],
             as_of=AS_OF,
         )
-        whole, counts = await ask(), await ask(reactions=False)
+        whole, counts = await ask(), await ask(figures=MessageFigures(reactions=False, medians=False))
     assert [replace(row, reaction=ReactionTimes()) for row in whole] == counts
     assert all(row.reaction != ReactionTimes() for row in whole)
 
