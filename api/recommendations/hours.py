@@ -9,14 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.answers import Window
-from domain.contact_rules import HOURS_PER_WEEK, Reachability, allowed_hours
+from domain.contact_rules import HOURS_PER_WEEK, Preset, Reachability, lawful_hours, open_hours
 from domain.vocabulary import Channel
+from ml.actions import lawful_hours as usual_hours
 from ml.outcomes import CHANNELS
 
 Hours = NDArray[np.bool_]
+Place = tuple[str, tuple[Preset, ...]]
+"""A time zone and the contact rules that bind there."""
+
+USUAL_WINDOW = timedelta(days=7)
 
 _QUARTER = timedelta(minutes=15)
 _WHOLE_WEEK = timedelta(days=8)
+
+
+def window_from(within: Window | None, as_of: datetime) -> Window:
+    """When a contact may be: inside the window asked for, not before `as_of`; by itself the seven days after it."""
+    if within is None:
+        return Window(as_of, as_of + USUAL_WINDOW)
+    return Window(max(as_of, within.start), within.end)
 
 
 @lru_cache(maxsize=4096)
@@ -34,25 +46,34 @@ def hours_within(window: Window, zone: str) -> tuple[bool, ...]:
     return tuple(found)
 
 
-def hours_of_debtors(debtors: Sequence[Reachability], *, at: datetime, window: Window | None) -> Hours:
-    """(n, channels, 168) hours in which the rules, and the window if there is one, allow each debtor each channel."""
+def hours_of_debtors(debtors: Sequence[Reachability], *, known: datetime, window: Window) -> Hours:
+    """(n, channels, 168) hours that have an instant in the window at which the rules allow each debtor each channel."""
     allowed = np.zeros((len(debtors), len(CHANNELS), HOURS_PER_WEEK), dtype=bool)
     for row, debtor in enumerate(debtors):
         for column, channel in enumerate(CHANNELS):
-            allowed[row, column] = allowed_hours(at, Channel(channel), debtor)
-        if window is not None:
-            allowed[row] &= np.array(hours_within(window, debtor.zone))
+            allowed[row, column] = lawful_hours(
+                Channel(channel), debtor, start=window.start, end=window.end, known=known
+            )
     return allowed
 
 
 def hours_of_segments(
-    zones: Mapping[str, Iterable[str]], segments: Sequence[str], window: Window | None
-) -> dict[str, Hours] | None:
-    """Per segment (168,) hours inside the window in every zone its debtors live in; None without a window."""
-    if window is None:
-        return None
-    return {
-        segment: np.all([hours_within(window, zone) for zone in zones[segment]], axis=0)
-        for segment in segments
-        if zones.get(segment)
-    }
+    places: Mapping[str, Iterable[Place]], segments: Sequence[str], window: Window | None
+) -> dict[str, Hours]:
+    """Per segment (168,) hours open by the rules, and inside the window, wherever its debtors live.
+
+    A segment without debtors, or for which that is no restriction, is left out.
+    """
+    found = {}
+    for segment in segments:
+        masks = [_hours_at(place, window) for place in places.get(segment, ())]
+        mask = np.all(masks, axis=0) if masks else None
+        if mask is not None and not mask[usual_hours()].all():
+            found[segment] = mask
+    return found
+
+
+def _hours_at(place: Place, window: Window | None) -> Hours:
+    zone, presets = place
+    opened = np.array(open_hours(presets))
+    return opened if window is None else opened & np.array(hours_within(window, zone))

@@ -1,7 +1,7 @@
 """Next best actions of segments and debtors, by the deciding model; logs nothing."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -9,10 +9,10 @@ from api.answers import Recommendation, Window
 from api.histories import read_history_of
 from api.recommendations import translation
 from api.recommendations.champions import Champion, Champions, Choice
-from api.recommendations.hours import hours_of_debtors, hours_of_segments
+from api.recommendations.hours import Hours, Place, hours_of_debtors, hours_of_segments, window_from
 from domain.contact_rules import Reachability
 from domain.storage.models import champion as present_champion
-from domain.storage.reachability import reachability, zones_by_segment
+from domain.storage.reachability import places_by_segment, reachability
 from domain.storage.reads.segments import list_segments
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
@@ -22,7 +22,8 @@ from ml.frames import History
 
 _TABLES_KEPT = 64
 
-_Table = dict[str, SegmentRecommendation]
+#: By segment and the hours that its debtors' rules leave (None: all usual ones).
+_Table = dict[tuple[str, bytes | None], SegmentRecommendation]
 
 
 class RecommendationService:
@@ -46,7 +47,7 @@ class RecommendationService:
         champion = await self._champions.deciding(tenant_id, as_of=as_of)
         async with self._database.transaction(tenant_id) as connection:
             known = await list_segments(connection, tenant_id)
-            zones = await zones_by_segment(connection, tenant_id)
+            places = await places_by_segment(connection, tenant_id)
         wanted = [
             segment.key
             for segment in known
@@ -54,17 +55,18 @@ class RecommendationService:
         ]
         if champion is None:
             return [(key, await self._no_model(tenant_id, as_of)) for key in wanted]
-        found = await self._segment_table(tenant_id, champion, wanted, zones, within, channels, as_of)
-        after, before = _span(within, as_of)
+        masks = hours_of_segments(places, wanted, within)
+        found = await self._segment_answers(tenant_id, champion, wanted, masks, within, channels, as_of)
+        after = as_of if within is None else max(as_of, within.start)
         return [
             (
                 key,
                 translation.for_segment(
                     found[key].recommendation,
                     champion.version.id,
-                    zone=next(iter(zones[key])) if len(zones.get(key, ())) == 1 else None,
+                    place=_only(places.get(key, ())),
                     after=after,
-                    before=before,
+                    before=within.end if within else None,
                 ),
             )
             for key in wanted
@@ -105,31 +107,41 @@ class RecommendationService:
             latest = await present_champion(connection, tenant_id)
         return translation.no_model(as_of, is_past=latest is not None)
 
-    async def _segment_table(
+    async def _segment_answers(
         self,
         tenant_id: int,
         champion: Champion,
         wanted: Sequence[str],
-        zones: Mapping[str, frozenset[str]],
+        masks: Mapping[str, Hours],
         within: Window | None,
         channels: frozenset[Channel] | None,
         as_of: datetime,
     ) -> dict[str, SegmentRecommendation]:
-        """By segment; without a window it is made once per model and choice of channels."""
-        masks = hours_of_segments(zones, wanted, within)
-        key = (tenant_id, champion.version.id, channels)
-        table = {} if masks is not None else self._tables.setdefault(key, {})
-        missing = [segment for segment in wanted if segment not in table]
+        """By segment; without a window each is made once per model, choice of channels and hours left."""
+        keys = {segment: (segment, _hours_key(masks.get(segment))) for segment in wanted}
+        choice = (tenant_id, champion.version.id, channels)
+        table: _Table = {} if within is not None else self._tables.setdefault(choice, {})
+        missing = [segment for segment in wanted if keys[segment] not in table]
         if missing:
             found = await self._champions.run(
                 lambda: segment_recommendations(
                     champion.model, now=as_of, segments=missing, channels=_names(channels), masks=masks
                 )
             )
-            table.update({answer.segment: answer for answer in found})
+            table.update({keys[answer.segment]: answer for answer in found})
         while len(self._tables) > _TABLES_KEPT:
             self._tables.popitem(last=False)
-        return table
+        return {segment: table[key] for segment, key in keys.items()}
+
+
+def _hours_key(mask: Hours | None) -> bytes | None:
+    return None if mask is None else mask.tobytes()
+
+
+def _only(places: Iterable[Place]) -> Place | None:
+    """The one place, None when there are none or several."""
+    found = list(places)
+    return found[0] if len(found) == 1 else None
 
 
 def decide(
@@ -147,23 +159,15 @@ def decide(
     people: whom to decide for; each must be in the history. plan: `usual_plan` of the model and the channels.
     """
     ids = list(people)
-    after, before = _span(within, as_of)
-    # What the rules allow is judged at the window's beginning, knowing what is known now.
-    hours = hours_of_debtors([people[key] for key in ids], at=after, window=within)
+    window = window_from(within, as_of)
+    hours = hours_of_debtors([people[key] for key in ids], known=as_of, window=window)
     found: list[DebtorRecommendation] = debtor_recommendations(
         champion.model, history, ids, now=as_of, channels=_names(channels), masks=hours, plan=plan
     )
     return {
-        key: translation.for_debtor(
-            answer.recommendation, champion.version.id, people[key], at=after, after=after, before=before
-        )
+        key: translation.for_debtor(answer.recommendation, champion.version.id, people[key], window)
         for key, answer in zip(ids, found, strict=True)
     }
-
-
-def _span(within: Window | None, as_of: datetime) -> tuple[datetime, datetime | None]:
-    """From when, and before when, something may be sent."""
-    return (as_of, None) if within is None else (max(as_of, within.start), within.end)
 
 
 def _names(channels: frozenset[Channel] | None) -> list[str] | None:

@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import partial
 
 from api import answers
+from api.answers import Window
+from api.recommendations.hours import Place
 from domain.contact_rules import Address, Reachability, blocks, next_lawful_instant
 from domain.kpis.messages import Weekday
 from domain.vocabulary import Channel
@@ -27,28 +29,25 @@ def for_segment(
     found: actions.Recommendation,
     version_id: int,
     *,
-    zone: str | None,
+    place: Place | None,
     after: datetime,
     before: datetime | None,
 ) -> answers.Recommendation:
-    """A segment's recommendation; `zone`: the one its debtors share, None when they share none."""
-    # A segment has no refusals and no requests of its own: the hours alone bind it.
-    anybody = None if zone is None else Reachability(zone, tuple(Address(channel) for channel in Channel))
+    """A segment's recommendation; `place`: where all its debtors live, None when they live in several."""
+    anybody = None
+    if place is not None:
+        # A segment has no refusals, contacts or requests of its own: the hours alone bind it.
+        addresses = tuple(Address(channel, consented_at=after) for channel in Channel)
+        anybody = Reachability(place[0], addresses, presets=place[1])
     return _recommendation(found, version_id, anybody, after=after, before=before)
 
 
 def for_debtor(
-    found: actions.Recommendation,
-    version_id: int,
-    debtor: Reachability,
-    *,
-    at: datetime,
-    after: datetime,
-    before: datetime | None,
+    found: actions.Recommendation, version_id: int, debtor: Reachability, window: Window
 ) -> answers.Recommendation:
     """A debtor's recommendation, with the first lawful instant for each action and the rules that block channels."""
-    answer = _recommendation(found, version_id, debtor, after=after, before=before)
-    return replace(answer, blocked_by=standing_blocks(debtor, at))
+    answer = _recommendation(found, version_id, debtor, after=window.start, before=window.end)
+    return replace(answer, blocked_by=standing_blocks(debtor, window.start))
 
 
 def standing_blocks(debtor: Reachability, at: datetime) -> tuple[answers.Block, ...]:

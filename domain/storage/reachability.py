@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Integer, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.contact_rules import Address, ContactRequest, Reachability
+from domain.contact_rules import Address, ContactRequest, PastContact, Preset, Reachability, preset_for
+from domain.contact_rules.frequency import look_back
+from domain.contact_rules.tenant_rules import tenant_presets
+from domain.storage.past_contacts import past_contacts
+from domain.storage.tables import tenant
 from domain.vocabulary import Channel, ContactRequestKind
 
 _ENGAGED_AT = "LEAST(c.opened_at, c.replied_at, c.right_party_contacted_at)"
@@ -24,13 +29,12 @@ _TYPED = (
     bindparam("known", type_=DateTime(timezone=True)),
 )
 
-_ZONES = text(
-    "SELECT id, time_zone FROM debtor WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)"
+_PLACES = text(
+    "SELECT id, time_zone, country, region FROM debtor WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)"
 ).bindparams(*_TYPED[:2])
 
-_ZONES_OF_SEGMENTS = text(
-    "SELECT segment_key, array_agg(DISTINCT time_zone) AS zones FROM debtor WHERE tenant_id = :tenant_id"
-    " GROUP BY segment_key"
+_PLACES_OF_SEGMENTS = text(
+    "SELECT DISTINCT segment_key, time_zone, country, region FROM debtor WHERE tenant_id = :tenant_id"
 ).bindparams(_TYPED[0])
 
 # A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
@@ -82,29 +86,86 @@ _REQUESTS = text(
 async def reachability(
     connection: AsyncConnection, tenant_id: int, debtor_ids: Sequence[int], *, known: datetime
 ) -> Mapping[int, Reachability]:
-    """For each debtor that there is: zone, addresses and requests, from the facts up to `known`."""
+    """For each debtor that there is: zone, addresses, requests, contacts and rules, from the facts up to `known`.
+
+    Raises:
+        TenantRulesError: the tenant's own contact rules cannot be read.
+    """
     wanted = {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids)}
-    zones = {row.id: row.time_zone for row in await connection.execute(_ZONES, wanted)}
-    addresses: dict[int, list[Address]] = {debtor_id: [] for debtor_id in zones}
-    for row in await connection.execute(_ADDRESSES, {**wanted, "known": known}):
-        addresses[row.debtor_id].append(
+    own = await rules_of_tenant(connection, tenant_id)
+    places = {row.id: row for row in await connection.execute(_PLACES, wanted)}
+    presets = {debtor_id: _presets(row, own) for debtor_id, row in places.items()}
+    addresses = await _addresses(connection, {**wanted, "known": known})
+    requests = await _requests(connection, {**wanted, "known": known})
+    contacts = await _contacts(connection, tenant_id, presets, known)
+    return {
+        debtor_id: Reachability(
+            row.time_zone,
+            tuple(addresses.get(debtor_id, ())),
+            tuple(requests.get(debtor_id, ())),
+            tuple(contacts.get(debtor_id, ())),
+            presets[debtor_id],
+        )
+        for debtor_id, row in places.items()
+    }
+
+
+async def rules_of_tenant(connection: AsyncConnection, tenant_id: int) -> tuple[Preset, ...]:
+    """What the tenant adds to every debtor's contact rules.
+
+    Raises:
+        TenantRulesError: its setting `contact_rules` cannot be read.
+    """
+    settings = await connection.scalar(select(tenant.c.settings).where(tenant.c.id == tenant_id))
+    return tenant_presets((settings or {}).get("contact_rules"))
+
+
+def _presets(place: Any, own: tuple[Preset, ...]) -> tuple[Preset, ...]:
+    here = preset_for(place.country, place.region)
+    return (here, *(preset for preset in own if preset != here))
+
+
+async def _addresses(connection: AsyncConnection, wanted: Mapping[str, Any]) -> Mapping[int, list[Address]]:
+    found: dict[int, list[Address]] = {}
+    for row in await connection.execute(_ADDRESSES, wanted):
+        found.setdefault(row.debtor_id, []).append(
             Address(Channel(row.channel), row.consented_at, row.opted_out_at, row.hard_bounced_at)
         )
-    requests: dict[int, list[ContactRequest]] = {debtor_id: [] for debtor_id in zones}
-    for row in await connection.execute(_REQUESTS, {**wanted, "known": known}):
+    return found
+
+
+async def _requests(
+    connection: AsyncConnection, wanted: Mapping[str, Any]
+) -> Mapping[int, list[ContactRequest]]:
+    found: dict[int, list[ContactRequest]] = {}
+    for row in await connection.execute(_REQUESTS, wanted):
         channel = Channel(row.channel) if row.channel else None
-        requests[row.debtor_id].append(
+        found.setdefault(row.debtor_id, []).append(
             ContactRequest(
                 ContactRequestKind(row.kind), row.made_at, channel, row.from_hour, row.to_hour, row.until
             )
         )
-    return {
-        debtor_id: Reachability(zone, tuple(addresses[debtor_id]), tuple(requests[debtor_id]))
-        for debtor_id, zone in zones.items()
-    }
+    return found
 
 
-async def zones_by_segment(connection: AsyncConnection, tenant_id: int) -> Mapping[str, frozenset[str]]:
-    """The time zones in which the debtors of each segment live."""
-    rows = await connection.execute(_ZONES_OF_SEGMENTS, {"tenant_id": tenant_id})
-    return {row.segment_key: frozenset(row.zones) for row in rows}
+async def _contacts(
+    connection: AsyncConnection, tenant_id: int, presets: Mapping[int, tuple[Preset, ...]], known: datetime
+) -> Mapping[int, list[PastContact]]:
+    """Only of those whose rules count contacts."""
+    reach = {debtor_id: look_back(bound) for debtor_id, bound in presets.items()}
+    counted = [debtor_id for debtor_id, back in reach.items() if back]
+    if not counted:
+        return {}
+    farthest = max(reach.values())
+    return await past_contacts(connection, tenant_id, counted, look_back=farthest, known=known)
+
+
+async def places_by_segment(
+    connection: AsyncConnection, tenant_id: int
+) -> Mapping[str, frozenset[tuple[str, tuple[Preset, ...]]]]:
+    """The (time zone, contact rules) under which the debtors of each segment live."""
+    own = await rules_of_tenant(connection, tenant_id)
+    found: dict[str, set[tuple[str, tuple[Preset, ...]]]] = {}
+    for row in await connection.execute(_PLACES_OF_SEGMENTS, {"tenant_id": tenant_id}):
+        found.setdefault(row.segment_key, set()).add((row.time_zone, _presets(row, own)))
+    return {segment: frozenset(places) for segment, places in found.items()}

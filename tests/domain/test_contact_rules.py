@@ -16,8 +16,8 @@ from domain.contact_rules import (
     ContactRequest,
     Preset,
     Reachability,
-    allowed_hours,
     blocks,
+    lawful_hours,
     next_lawful_instant,
 )
 from domain.vocabulary import Channel, ContactRequestKind
@@ -26,6 +26,12 @@ NOW = datetime(2026, 5, 6, 10, 0, tzinfo=UTC)  # a Wednesday, noon in Madrid
 ROUND_THE_CLOCK = Preset("OPEN", "2026-1", open_hours=((0, 24),) * 7)
 ALL_ADDRESSES = tuple(Address(channel) for channel in Channel)
 MADRID = Reachability("Europe/Madrid", ALL_ADDRESSES)
+SLEEPLESS = replace(MADRID, presets=(ROUND_THE_CLOCK,))
+
+
+def week_mask(at: datetime, channel: Channel, debtor: Reachability) -> tuple[bool, ...]:
+    return lawful_hours(channel, debtor, start=at, end=at + timedelta(days=7), known=at)
+
 
 zones = st.sampled_from(sorted(available_timezones() - {"Factory", "localtime"}))
 quarters = st.integers(0, 27 * 365 * 96).map(
@@ -72,6 +78,20 @@ def debtors(draw: st.DrawFn, around: datetime) -> Reachability:
     return Reachability(draw(zones), addresses, requests)
 
 
+def as_known(debtor: Reachability, at: datetime) -> Reachability:
+    """The debtor without the facts that come after `at`."""
+
+    def past(instant: datetime | None) -> datetime | None:
+        return instant if instant is not None and instant <= at else None
+
+    addresses = [
+        Address(one.channel, past(one.consented_at), past(one.opted_out_at), past(one.hard_bounced_at))
+        for one in debtor.addresses
+    ]
+    requests = [ask for ask in debtor.requests if ask.made_at <= at]
+    return replace(debtor, addresses=addresses, requests=requests)
+
+
 def _codes(found: list[Block]) -> set[str]:
     return {block.rule for block in found}
 
@@ -86,15 +106,14 @@ def _slot(at: datetime, zone: str) -> tuple[int, int]:
 def test_the_next_lawful_instant_is_lawful_and_the_first(
     data: st.DataObject, after: datetime, weekday: int, hour: int, preset: Preset
 ) -> None:
-    debtor = data.draw(debtors(after))
-    found = next_lawful_instant(after, weekday, hour, Channel.SMS, debtor, preset=preset)
+    debtor = replace(data.draw(debtors(after)), presets=(preset,))
+    found = next_lawful_instant(after, weekday, hour, Channel.SMS, debtor)
     scanned = (after + k * timedelta(minutes=15) for k in range(16 * 96))
     first = next(
         (
             at
             for at in scanned
-            if _slot(at, debtor.zone) == (weekday, hour)
-            and not blocks(at, Channel.SMS, debtor, preset=preset)
+            if _slot(at, debtor.zone) == (weekday, hour) and not blocks(at, Channel.SMS, debtor)
         ),
         None,
     )
@@ -103,38 +122,35 @@ def test_the_next_lawful_instant_is_lawful_and_the_first(
     elif found is not None:
         assert found >= after + timedelta(days=16)
         assert _slot(found, debtor.zone) == (weekday, hour)
-        assert blocks(found, Channel.SMS, debtor, preset=preset) == []
+        assert blocks(found, Channel.SMS, debtor) == []
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.data(), instants, presets)
-def test_allowed_hours_agree_with_the_blocks(data: st.DataObject, at: datetime, preset: Preset) -> None:
-    debtor = data.draw(debtors(at))
-    mask = allowed_hours(at, Channel.SMS, debtor, preset=preset)
-    weekday, hour = _slot(at, debtor.zone)
-    found = blocks(at, Channel.SMS, debtor, preset=preset)
+@settings(max_examples=60, deadline=None)
+@given(st.data(), instants, presets, st.integers(1, 9 * 24 * 4))
+def test_lawful_hours_are_those_that_have_a_lawful_instant(
+    data: st.DataObject, at: datetime, preset: Preset, quarters: int
+) -> None:
+    known = as_known(replace(data.draw(debtors(at)), presets=(preset,)), at)
+    end = at + quarters * timedelta(minutes=15)
+    mask = lawful_hours(Channel.SMS, known, start=at, end=end, known=at)
     assert len(mask) == 168
-    if not mask[weekday * 24 + hour]:
-        assert found
-    if not found:
-        assert mask[weekday * 24 + hour]
-    if found and mask[weekday * 24 + hour]:
-        assert _codes(found) <= {"REQUEST_NOT_BEFORE@2026-1", "REQUEST_STOP@2026-1"}
-        assert all(block.until is not None for block in found)
+    for hour, lawful in enumerate(mask):
+        found = next_lawful_instant(at, hour // 24, hour % 24, Channel.SMS, known, before=end)
+        assert lawful == (found is not None)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.data(), instants, presets)
 def test_a_rule_forbids_right_up_to_its_until(data: st.DataObject, at: datetime, preset: Preset) -> None:
-    debtor = data.draw(debtors(at))
+    debtor = replace(data.draw(debtors(at)), presets=(preset,))
     known = replace(debtor, requests=[ask for ask in debtor.requests if ask.made_at <= at])
-    for block in blocks(at, Channel.SMS, known, preset=preset):
+    for block in blocks(at, Channel.SMS, known):
         if block.until is not None and not block.rule.startswith("REQUEST"):
             assert block.until > at
             before = block.until - timedelta(minutes=1)
             if before >= at:
-                assert block.rule in _codes(blocks(before, Channel.SMS, known, preset=preset))
-            assert block.rule not in _codes(blocks(block.until, Channel.SMS, known, preset=preset))
+                assert block.rule in _codes(blocks(before, Channel.SMS, known))
+            assert block.rule not in _codes(blocks(block.until, Channel.SMS, known))
 
 
 @pytest.mark.parametrize("local", [7, 8, 12, 20, 21, 23, 0])
@@ -157,7 +173,7 @@ def test_an_hours_block_says_when_it_ends() -> None:
 
 def test_an_hour_that_a_clock_change_skips_waits_a_week() -> None:
     saturday = datetime(2026, 3, 28, 12, tzinfo=UTC)
-    found = next_lawful_instant(saturday, 6, 2, Channel.SMS, MADRID, preset=ROUND_THE_CLOCK)
+    found = next_lawful_instant(saturday, 6, 2, Channel.SMS, SLEEPLESS)
     assert found == datetime(2026, 4, 5, 0, 0, tzinfo=UTC)
 
 
@@ -169,22 +185,22 @@ def test_an_hour_that_a_clock_change_repeats_comes_twice() -> None:
         (second + timedelta(minutes=40), second + timedelta(minutes=40)),
         (second + timedelta(hours=1), datetime(2026, 11, 1, 1, 0, tzinfo=UTC)),
     ):
-        assert next_lawful_instant(after, 6, 2, Channel.SMS, MADRID, preset=ROUND_THE_CLOCK) == expected
+        assert next_lawful_instant(after, 6, 2, Channel.SMS, SLEEPLESS) == expected
 
 
 def test_an_hour_that_comes_back_after_another_is_found_again() -> None:
     """Troll moves by two hours: on 2026-10-25 the hours run 1, 2, 1, 2."""
-    debtor = Reachability("Antarctica/Troll", ALL_ADDRESSES)
+    debtor = Reachability("Antarctica/Troll", ALL_ADDRESSES, presets=(ROUND_THE_CLOCK,))
     between = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    found = next_lawful_instant(between, 6, 1, Channel.SMS, debtor, preset=ROUND_THE_CLOCK)
+    found = next_lawful_instant(between, 6, 1, Channel.SMS, debtor)
     assert found == datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
 
 
 def test_half_an_hour_skipped_leaves_the_other_half() -> None:
     """Lord Howe Island moves by 30 minutes: on 2026-10-04 the hour of two begins at half past."""
-    debtor = Reachability("Australia/Lord_Howe", ALL_ADDRESSES)
+    debtor = Reachability("Australia/Lord_Howe", ALL_ADDRESSES, presets=(ROUND_THE_CLOCK,))
     after = datetime(2026, 10, 3, 12, 0, tzinfo=UTC)
-    found = next_lawful_instant(after, 6, 2, Channel.SMS, debtor, preset=ROUND_THE_CLOCK)
+    found = next_lawful_instant(after, 6, 2, Channel.SMS, debtor)
     assert found == datetime(2026, 10, 3, 15, 30, tzinfo=UTC)
     assert found is not None
     assert found.astimezone(ZoneInfo(debtor.zone)).strftime("%H:%M") == "02:30"
@@ -211,7 +227,7 @@ def test_opting_out_closes_one_channel_until_consent_is_given_again() -> None:
     assert _codes(blocks(NOW, Channel.SMS, debtor)) == {"OPT_OUT@2026-1"}
     assert blocks(NOW, Channel.EMAIL, debtor) == []
     assert blocks(NOW - timedelta(days=4), Channel.SMS, debtor) == []
-    assert allowed_hours(NOW, Channel.SMS, debtor) == (False,) * 168
+    assert week_mask(NOW, Channel.SMS, debtor) == (False,) * 168
     again = replace(debtor, addresses=[replace(out, consented_at=NOW - timedelta(days=1))])
     assert blocks(NOW, Channel.SMS, again) == []
 
@@ -229,10 +245,11 @@ def test_one_good_address_is_enough() -> None:
 
 def test_a_preset_may_require_consent() -> None:
     strict = replace(DEFAULT, consent_required=frozenset({Channel.WHATSAPP}))
-    assert _codes(blocks(NOW, Channel.WHATSAPP, MADRID, preset=strict)) == {"CONSENT@2026-1"}
-    assert blocks(NOW, Channel.SMS, MADRID, preset=strict) == []
-    given_ = Reachability("Europe/Madrid", [Address(Channel.WHATSAPP, consented_at=NOW - timedelta(days=1))])
-    assert blocks(NOW, Channel.WHATSAPP, given_, preset=strict) == []
+    asked = replace(MADRID, presets=(DEFAULT, strict))
+    assert _codes(blocks(NOW, Channel.WHATSAPP, asked)) == {"CONSENT@2026-1"}
+    assert blocks(NOW, Channel.SMS, asked) == []
+    given_ = replace(asked, addresses=[Address(Channel.WHATSAPP, consented_at=NOW - timedelta(days=1))])
+    assert blocks(NOW, Channel.WHATSAPP, given_) == []
 
 
 def _asked(*requests: ContactRequest) -> Reachability:
@@ -257,15 +274,20 @@ def test_not_before_waits_and_then_lets_through() -> None:
     assert (block.rule, block.until) == ("REQUEST_NOT_BEFORE@2026-1", until)
     assert next_lawful_instant(NOW, 2, 11, Channel.SMS, debtor) == until
     assert next_lawful_instant(NOW, 2, 10, Channel.SMS, debtor) == datetime(2026, 5, 27, 8, 0, tzinfo=UTC)
-    assert any(allowed_hours(NOW, Channel.SMS, debtor))
+    assert not any(week_mask(NOW, Channel.SMS, debtor))
+    fortnight = lawful_hours(Channel.SMS, debtor, start=NOW, end=NOW + timedelta(days=15), known=NOW)
+    assert {hour for hour, lawful in enumerate(fortnight) if lawful} == {
+        *range(2 * 24 + 11, 2 * 24 + 21),
+        *range(3 * 24 + 8, 3 * 24 + 12),
+    }
 
 
 def test_only_between_narrows_hours_and_the_newest_wish_counts() -> None:
     lunch = ContactRequest(ContactRequestKind.ONLY_BETWEEN, NOW - timedelta(days=2), from_hour=12, to_hour=14)
     night = ContactRequest(ContactRequestKind.ONLY_BETWEEN, NOW - timedelta(days=1), from_hour=20, to_hour=10)
-    only = [h % 24 for h, ok in enumerate(allowed_hours(NOW, Channel.SMS, _asked(lunch))) if ok]
+    only = [h % 24 for h, ok in enumerate(week_mask(NOW, Channel.SMS, _asked(lunch))) if ok]
     assert sorted(set(only)) == [12, 13]
-    wished = [h % 24 for h, ok in enumerate(allowed_hours(NOW, Channel.SMS, _asked(lunch, night))) if ok]
+    wished = [h % 24 for h, ok in enumerate(week_mask(NOW, Channel.SMS, _asked(lunch, night))) if ok]
     assert sorted(set(wished)) == [8, 9, 20]
     (block,) = blocks(NOW, Channel.SMS, _asked(lunch, night))
     assert block.rule == "REQUEST_ONLY_BETWEEN@2026-1"

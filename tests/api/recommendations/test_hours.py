@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.answers import Window
-from api.recommendations.hours import hours_of_debtors, hours_of_segments, hours_within
-from domain.contact_rules import Address, Reachability, blocks
+from api.recommendations.hours import hours_of_debtors, hours_of_segments, hours_within, window_from
+from domain.contact_rules import DEFAULT, PRESETS, Address, Reachability, blocks
 from domain.vocabulary import Channel
 from ml.outcomes import CHANNELS
 
@@ -48,7 +48,7 @@ def test_a_window_without_end_holds_every_hour() -> None:
 
 def test_debtors_hours_are_those_no_rule_forbids() -> None:
     debtor = Reachability("Europe/Madrid", (Address(Channel.EMAIL), Address(Channel.SMS, opted_out_at=NOON)))
-    hours = hours_of_debtors([debtor], at=NOON, window=None)[0]
+    hours = hours_of_debtors([debtor], known=NOON, window=window_from(None, NOON))[0]
     for hour in range(168):
         instant = NOON.replace(hour=0) + timedelta(hours=hour)
         for column, channel in enumerate(CHANNELS):
@@ -59,9 +59,15 @@ def test_debtors_hours_are_those_no_rule_forbids() -> None:
 
 def test_a_segment_in_two_zones_gets_the_hours_that_both_have() -> None:
     window = Window(NOON, NOON + timedelta(hours=3))
-    masks = hours_of_segments({"A": ["UTC", "Europe/Madrid"], "B": ["UTC"]}, ["A", "B", "EMPTY"], window)
-    assert masks is not None
+    here, there = ("UTC", (DEFAULT,)), ("Europe/Madrid", (DEFAULT,))
+    masks = hours_of_segments({"A": [here, there], "B": [here]}, ["A", "B", "EMPTY"], window)
     assert set(np.flatnonzero(masks["B"])) == {12, 13, 14}
     assert set(np.flatnonzero(masks["A"])) == {13, 14}
     assert "EMPTY" not in masks
-    assert hours_of_segments({"A": ["UTC"]}, ["A"], None) is None
+
+
+def test_a_segment_is_masked_by_the_rules_of_where_its_debtors_live() -> None:
+    places = {"A": [("UTC", (DEFAULT,))], "B": [("UTC", (DEFAULT,)), ("America/Bogota", (PRESETS["CO"],))]}
+    masks = hours_of_segments(places, ["A", "B"], None)
+    assert set(masks) == {"B"}
+    assert {hour // 24 for hour in np.flatnonzero(masks["B"])} == set(range(6))

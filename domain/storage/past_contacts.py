@@ -1,0 +1,61 @@
+"""Contacts that rules on how often count: those made, and those decided on that are still to come."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.contact_rules import PastContact
+from domain.vocabulary import Channel
+
+# A call counts as a conversation when the right person was spoken with, whoever called; so does a debtor's own call.
+_MADE = text(
+    """
+    SELECT debtor_id, channel, sent_at AS at, direction = 'OUTBOUND' AS counted,
+           channel = 'VOICE' AND (direction = 'INBOUND' OR right_party_contacted_at <= :known) AS conversation
+    FROM communication
+    WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND sent_at > :since AND sent_at <= :known
+      AND (direction = 'OUTBOUND' OR channel = 'VOICE')
+    """
+)
+_PLANNED = text(
+    """
+    SELECT debtor_id, action ->> 'channel' AS channel, CAST(action ->> 'send_at' AS timestamptz) AS at
+    FROM decision d
+    WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND decided_at > :since AND decided_at <= :known
+      AND arm = 'PLANNED' AND CAST(action ->> 'send_at' AS timestamptz) > :known
+      AND NOT EXISTS (SELECT FROM communication c WHERE c.tenant_id = :tenant_id AND c.decision_id = d.id
+                      AND c.sent_at <= :known)
+    """
+)
+_TYPED = (
+    bindparam("tenant_id", type_=Integer),
+    bindparam("debtor_ids", type_=ARRAY(BigInteger)),
+    bindparam("since", type_=DateTime(timezone=True)),
+    bindparam("known", type_=DateTime(timezone=True)),
+)
+#: No decision plans further ahead.
+_FARTHEST_PLAN = timedelta(days=100)
+
+
+async def past_contacts(
+    connection: AsyncConnection,
+    tenant_id: int,
+    debtor_ids: Sequence[int],
+    *,
+    look_back: timedelta,
+    known: datetime,
+) -> Mapping[int, list[PastContact]]:
+    """For each debtor the contacts made in the `look_back` before `known`, and those planned by then for later."""
+    found: dict[int, list[PastContact]] = {debtor_id: [] for debtor_id in debtor_ids}
+    wanted = {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids), "known": known}
+    for row in await connection.execute(_MADE.bindparams(*_TYPED), {**wanted, "since": known - look_back}):
+        found[row.debtor_id].append(
+            PastContact(Channel(row.channel), row.at, bool(row.conversation), row.counted)
+        )
+    since = known - _FARTHEST_PLAN
+    for row in await connection.execute(_PLANNED.bindparams(*_TYPED), {**wanted, "since": since}):
+        found[row.debtor_id].append(PastContact(Channel(row.channel), row.at, planned=True))
+    return found
