@@ -65,6 +65,26 @@ class Recommendations(Protocol):
         ...
 
 
+class Decisions(Protocol):
+    """Choices that are logged, to be carried out and learned from."""
+
+    async def decide(
+        self,
+        tenant_id: int,
+        debtor_ids: Sequence[int],
+        *,
+        within: Window | None,
+        channels: frozenset[Channel] | None,
+        explore: bool,
+        as_of: datetime,
+    ) -> Mapping[int, int] | Failure:
+        """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
+
+        Asking again decides again. Failure: WINDOW_IS_PAST.
+        """
+        ...
+
+
 class Forecasts(Protocol):
     """KPI forecasts with intervals, by the champion."""
 
@@ -118,5 +138,6 @@ class Services:
 
     database: Database
     recommendations: Recommendations
+    decisions: Decisions
     forecasts: Forecasts
     training: Training

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from api.databases import DatabaseServer, open_database
+from api.decisions.service import DecisionService
 from api.forecasting.service import ForecastService
 from api.histories import Histories
 from api.jobs.queue import JobQueue
@@ -52,6 +53,7 @@ def services_of(server: DatabaseServer, database: Database, settings: Settings) 
         yield Services(
             database=database,
             recommendations=RecommendationService(database, champions),
+            decisions=DecisionService(database, champions),
             forecasts=ForecastService(histories, champions),
             training=training,
         )

@@ -277,6 +277,23 @@ def _debtor_answers(
     return answers
 
 
+def debtor_slots(
+    model: TrainedModel, standing: Standing, plan: SegmentPlan, mask: Bools
+) -> tuple[Ints, Ints]:
+    """(n, channels) hour of week to recommend per channel and (n,) channel to recommend (−1: none usable).
+
+    mask: (n, channels, 168) hours that may be used, as `debtor_hours` gives them.
+    """
+    return _choose(model, standing, plan, mask, _own_best_hours(model, standing, mask))
+
+
+def debtor_hours(
+    model: TrainedModel, masks: Bools | None, count: int, *, channels: Sequence[str] | None = None
+) -> Bools:
+    """(n, channels, 168) hours the rules allow (`masks`, as in `debtor_recommendations`) that history knows."""
+    return _debtor_masks(model, _allowed_channels(channels), masks, count)
+
+
 def _own_best_hours(model: TrainedModel, standing: Standing, mask: Bools) -> Ints:
     """(n, channels) each debtor's best allowed hour by its own value; 0 where none is allowed."""
     hours = np.flatnonzero(lawful_hours())

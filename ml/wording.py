@@ -97,6 +97,11 @@ def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
     return Recommendation(evidence, None, (actions[best], *others), (reason, basis))
 
 
+def describe(sheet: Sheet, channel: int) -> Action:
+    """One channel's action at the hour quoted, whether it is the best or not."""
+    return _action(sheet, channel)
+
+
 def _known(sheet: Sheet) -> list[int]:
     return [code for code, level in enumerate(sheet.evidence) if level is not Evidence.INSUFFICIENT]
 

@@ -8,6 +8,8 @@
 | BAD_USER_INPUT | an argument or a variable cannot be served; the message names it |
 | FORBIDDEN | the key's role may not use this field |
 | INGEST_CONTENTION | other writers kept changing the same rows; nothing was changed, send it again |
+| ARTEFACT_TRUNCATED, ARTEFACT_TAMPERED, ARTEFACT_INCOMPATIBLE | the model that decides cannot be opened; train anew |
+| BAD_CONTACT_RULES | the tenant's own contact rules cannot be read, so nothing is decided; set them anew |
 | INTERNAL_SERVER_ERROR | our fault; `errorId` finds it in the log |
 """
 
@@ -24,9 +26,11 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult as StrawberryResult
 
 from api.services import InvalidArgument
+from domain.contact_rules.tenant_rules import TenantRulesError
 from domain.filters import FilterError
 from domain.kpis.requests import KpiRequestError
 from domain.storage.ingest import IngestContention
+from ml.artefact import ArtefactError
 
 log = structlog.get_logger("dunwell.graphql")
 
@@ -63,7 +67,7 @@ def presentable(error: GraphQLError) -> GraphQLError:
         return coded(error, BAD_USER_INPUT, reason=cause.code, argument=list(cause.path))
     if isinstance(cause, KpiRequestError):
         return coded(error, BAD_USER_INPUT, reason=cause.code, argument=cause.field.split("."))
-    if isinstance(cause, Forbidden | IngestContention):
+    if isinstance(cause, Forbidden | IngestContention | ArtefactError | TenantRulesError):
         return coded(error, cause.code)
     return masked(error, cause)
 

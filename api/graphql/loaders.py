@@ -19,6 +19,7 @@ from domain.storage.reads import (
     communications,
     contacts,
     debtors,
+    decisions,
     models,
     payments,
     promises,
@@ -68,6 +69,8 @@ class Loaders:
         self.promise = self._optional(promises.promises_by_id)
         self.payment = self._optional(payments.payments_by_id)
         self.model_version: DataLoader[int, ModelVersion | None] = self._optional(models.versions_by_id)
+        self.decision = self._optional(decisions.decisions_by_id)
+        self.outcome: DataLoader[int, int | None] = self._optional(decisions.outcomes)
         self.segment_rule = self._optional(segments.rules_by_key)
         self.segment_size: DataLoader[str, int] = self._counted(segments.debtors_by_segment)
 

@@ -6,12 +6,14 @@ import strawberry
 
 from api.answers import Failure
 from api.graphql.context import Info
+from api.graphql.deciding import decide
 from api.graphql.fields import root
 from api.graphql.ids import number_of
 from api.graphql.ingesting import ingest
 from api.graphql.permissions import Group
 from api.graphql.queries import at_most
 from api.graphql.types.debtors import Segment
+from api.graphql.types.decision_inputs import DecideInput
 from api.graphql.types.ingest import IngestReport
 from api.graphql.types.inputs import (
     AccountInput,
@@ -24,6 +26,7 @@ from api.graphql.types.inputs import (
     TrainModelsInput,
     as_stored_json,
 )
+from api.graphql.types.logged import DecideReport
 from api.graphql.types.models import ModelVersion, TrainingRun, UserError
 from domain.filters import FilterError
 from domain.storage.derived import define_segments
@@ -56,6 +59,10 @@ DefineSegmentsResult = Annotated[
         "DefineSegmentsResult", description="The segments as they are now, or why nothing changed."
     ),
 ]
+DecideResult = Annotated[
+    DecideReport | UserError,
+    strawberry.union("DecideResult", description="What was decided, or why nothing was."),
+]
 _Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
 
 
@@ -84,6 +91,20 @@ class Mutation:
         async with context.transaction() as connection:
             found = await segments.list_segments(connection, context.tenant_id)
         return SegmentList(segments=[Segment.of(row) for row in found])
+
+    @root(
+        Group.DECIDE,
+        "Chooses for each debtor, explores, and logs the choice with its probability. Leaving alone is a choice that "
+        "is logged too. Asking again decides again: send the id of the decision that is carried out with its "
+        "communication; one that is not carried out has no effect once its instant has passed.",
+    )
+    async def decide(
+        self,
+        info: Info,
+        input: Annotated[DecideInput, _said(description="For whom, and what may be chosen.")],
+    ) -> DecideResult:
+        """Choose, explore, log."""
+        return await decide(info.context, input)
 
     @root(
         Group.OPERATE, "Starts a training and answers at once; while one waits or runs, that one is answered."

@@ -21,6 +21,7 @@ from api.graphql.types.facts import Communication, Promise
 from api.graphql.types.forecasts import KpiForecast, shown_forecast
 from api.graphql.types.inputs import CommunicationWhere, DebtorOrder, DebtorWhere, PeriodInput, PromiseWhere
 from api.graphql.types.kpis import Kpis
+from api.graphql.types.logged import Decision
 from api.graphql.types.models import ModelVersion, TrainingRun, UserError
 from api.graphql.types.nodes import Node, find_node
 from api.graphql.windows import window_of
@@ -204,6 +205,12 @@ class Query:
             for index, reference in enumerate(references)
             for debtor in [found.get(reference)]
         ]
+
+    @root(Group.READ, "A logged decision; null when there is none with this id.")
+    async def decision(self, info: Info, id: _Id) -> Decision | None:
+        """A logged decision."""
+        row = await info.context.loaders.decision.load(number_of(id, "Decision"))
+        return Decision.of(row) if row else None
 
     @root(Group.READ, "A training run; null when there is none with this id.")
     async def training_run(self, info: Info, id: _Id) -> TrainingRun | None:

@@ -25,6 +25,8 @@ from graphql import (
 _DEFAULT_FIRST = 20
 #: Arguments that say how many items a field answers, and how many that may be.
 _COUNTED = {"first": 100, "ids": 100, "references": 1000}
+#: Fields whose number of items stands inside an input, counted at their most.
+_ANSWERS_MANY = {"decide": 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class _Measure:
 
     def _items(self, node: FieldNode) -> int | None:
         """How many items a field answers at most; None when it is no list of many."""
+        if node.name.value in _ANSWERS_MANY:
+            return _ANSWERS_MANY[node.name.value]
         for argument in node.arguments or ():
             if argument.name.value in _COUNTED:
                 return self._count(argument)

@@ -68,33 +68,34 @@ def _recommendation(
     after: datetime,
     before: datetime | None,
 ) -> answers.Recommendation:
-    translated = partial(_action, debtor=debtor, after=after, before=before)
+    translated = partial(action, debtor=debtor, after=after, before=before)
     return answers.Recommendation(
         evidence=answers.Evidence(found.evidence.value),
         best=translated(found.best) if found.best else None,
-        alternatives=tuple(translated(action) for action in found.alternatives),
+        alternatives=tuple(translated(other) for other in found.alternatives),
         reasons=found.reasons,
         model_version_id=version_id,
     )
 
 
-def _action(
-    action: actions.Action, *, debtor: Reachability | None, after: datetime, before: datetime | None
+def action(
+    found: actions.Action, *, debtor: Reachability | None, after: datetime, before: datetime | None
 ) -> answers.Action:
-    channel = Channel(action.channel)
+    """An action with its next lawful instant in the span; None where there is no debtor whose instant it could be."""
+    channel = Channel(found.channel)
     send_at = (
-        next_lawful_instant(after, action.weekday, action.hour, channel, debtor, before=before)
+        next_lawful_instant(after, found.weekday, found.hour, channel, debtor, before=before)
         if debtor is not None
         else None
     )
     return answers.Action(
         channel=channel,
-        weekday=_WEEKDAYS[action.weekday],
-        hour=action.hour,
-        template=action.template,
+        weekday=_WEEKDAYS[found.weekday],
+        hour=found.hour,
+        template=found.template,
         send_at=send_at,
-        expected=_expected(action.expected),
-        reasons=action.reasons,
+        expected=_expected(found.expected),
+        reasons=found.reasons,
     )
 
 

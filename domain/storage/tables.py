@@ -480,12 +480,19 @@ training_run = _tenant_table(
 campaign = _tenant_table(
     "campaign",
     Column("name", Text, nullable=False),
-    *_words("status", CampaignStatus),
+    *_words(
+        "status", CampaignStatus
+    ),  # CANCELLED is kept; whether it runs follows from its window and the clock
     Column("request", JSONB, nullable=False),  # the PlanCampaignInput, as given
     Column("blocked_count", Integer, nullable=False),
     Column("expected", JSONB, nullable=False),
     Column("model_version_id", BigInteger),
     _instant("planned_at", nullable=False),
+    _instant("starts_at", nullable=False),
+    _instant("ends_at", nullable=False),
+    Column("planned_count", Integer, nullable=False),
+    Column("held_out_count", Integer, nullable=False),
+    Column("by_channel", JSONB, nullable=False),  # channel → contacts planned
     _to("model_version", "model_version_id"),
 )
 
@@ -497,11 +504,13 @@ decision = _tenant_table(
     Column("propensity", Double, nullable=False),
     Column("explored", Boolean, nullable=False),
     *_words("arm", Arm),
-    Column("eligible", ARRAY(_C), nullable=False),  # channel:hour-of-week, the set that was chosen from
+    Column("eligible", ARRAY(_C), nullable=False),  # channel:hours-of-week (EMAIL:8-20), what was chosen from
     Column("blocked_by", JSONB, nullable=False),
     Column("seed", BigInteger, nullable=False),
     Column("model_version_id", BigInteger),
     Column("rules_version", _C, nullable=False),
+    Column("policy", _C, nullable=False, server_default="RECOMMENDED@1"),
+    Column("reasons", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
     Column("campaign_id", BigInteger),
     _to("debtor", "debtor_id"),
     _to("model_version", "model_version_id"),

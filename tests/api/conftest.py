@@ -1,7 +1,7 @@
 """The application over the real database, with the sample portfolio imported once for the run."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import httpx
 import pytest
@@ -9,13 +9,16 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 from api.auth import create_key
+from api.decisions.service import DecisionService
 from api.http import create_app
 from api.imports.use_case import import_folder
+from api.recommendations.champions import Champions
 from api.services import Services
 from api.settings import Settings
 from domain.storage.sessions import Database
 from domain.storage.tenants import create_tenant
 from domain.vocabulary import Role
+from tests.api.learned import KEY, Learned, learn
 from tests.api.portfolio import NOW, SAMPLE, Api
 from tests.api.stand_ins import FixedAdvice, FixedForecast, RunsInMemory
 
@@ -37,8 +40,26 @@ async def sample_tenant(database: Database, owner_url: str, tmp_path_factory: py
 
 
 @pytest.fixture(scope="session")
-def services(database: Database) -> Services:
-    return Services(database, FixedAdvice(), FixedForecast(), RunsInMemory())
+def champions(database: Database) -> Iterator[Champions]:
+    champions = Champions(database, KEY)
+    yield champions
+    champions.close()
+
+
+@pytest.fixture(scope="session")
+def services(database: Database, champions: Champions) -> Services:
+    """Real choices, by whatever model a tenant has; advice, forecasts and training are fixed answers."""
+    return Services(
+        database, FixedAdvice(), DecisionService(database, champions), FixedForecast(), RunsInMemory()
+    )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def learned(database: Database, owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    """A tenant with a model that decides, whose facts tests only add to."""
+    key = f"learned{uuid.uuid4().hex[:12]}"
+    tenant_id = await create_tenant(owner_url, key=key, name=key, currency="EUR")
+    return await learn(database, tenant_id, tmp_path_factory.mktemp("learned"))
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,15 @@ _WORDS: tuple[tuple[type[StrEnum], str], ...] = (
         "How much a recommendation rests on: STRONG, the segment's own outcomes; POOLED, mostly similar "
         "segments'; INSUFFICIENT, too little to recommend anything.",
     ),
+    (
+        vocabulary.Arm,
+        "PLANNED: contacted as decided, or left alone because that is best. HELD_OUT: left alone by the draw, to "
+        "measure what contacts bring.",
+    ),
+    (
+        vocabulary.CampaignStatus,
+        "PLANNED before its window, RUNNING in it, ENDED after it; CANCELLED for good.",
+    ),
     (vocabulary.RunStatus, "How a training run stands."),
     (vocabulary.ModelStatus, "CHAMPION serves; a CHALLENGER was not promoted; RETIRED served before."),
     (

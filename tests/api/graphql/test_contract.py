@@ -26,7 +26,6 @@ CONTRACT = build_schema((ROOT / "docs/contract/schema.graphql").read_text())
 #: What comes with choosing and planning: served when decisions are logged.
 NOT_SERVED = {
     "types": {
-        "Arm",
         "ArmOutcome",
         "Campaign",
         "CampaignConnection",
@@ -35,11 +34,6 @@ NOT_SERVED = {
         "CampaignStatus",
         "CapacityInput",
         "ChannelCount",
-        "DecideInput",
-        "DecideReport",
-        "DecideResult",
-        "DecidedReference",
-        "Decision",
         "DecisionConnection",
         "DecisionEdge",
         "Lift",
@@ -48,10 +42,8 @@ NOT_SERVED = {
         "PlanCampaignResult",
     },
     "fields": {
-        "Query.decision",
         "Query.campaign",
         "Query.campaigns",
-        "Mutation.decide",
         "Mutation.planCampaign",
         "Subscription.kpisChanged",
     },

@@ -1,6 +1,7 @@
 """Probes, metrics, the IDE, CORS, the log: what stands around the endpoint."""
 
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -22,7 +23,7 @@ async def test_health_and_readiness(client: httpx.AsyncClient) -> None:
 
 async def test_not_ready_without_a_database(services: Services) -> None:
     gone = Database("postgresql://nobody@127.0.0.1:1/nothing")
-    cut_off = Services(gone, services.recommendations, services.forecasts, services.training)
+    cut_off = replace(services, database=gone)
     app = create_app(cut_off, Settings(), clock=lambda: NOW)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"

@@ -1,0 +1,167 @@
+"""Everything that may be done with a debtor, and what it is worth: what decisions explore and plans choose from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from ml.actions import Action, Evidence, Recommendation, lawful_hours
+from ml.arrays import Bools, Floats, Ints
+from ml.decisions import SegmentPlan, debtor_hours, debtor_slots
+from ml.features import Casebook
+from ml.local_time import MICROSECONDS
+from ml.model import TrainedModel
+from ml.outcomes import CHANNELS
+from ml.quotes import Quotes, quote
+from ml.slot_effects import HOURS
+from ml.standing import Standing
+from ml.values import LEAST_OWED, PLANNED_AHEAD, slot_tables, standing_of, without_channels, worth
+from ml.wording import Sheet, best_templates, describe, recommend, segment_evidence
+
+LEAVE_ALONE = -1
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """n debtors. net: (n, channels, 168) incremental money after cost, tenant's currency; −inf where a contact may not
+    be: forbidden, not asked for, never tried, or on a channel of which nothing is known here. slots: (n, channels)
+    hour of week recommended per channel. recommended: (n,) channel · 168 + hour of week, or LEAVE_ALONE.
+    segments: (n,) names. known: (n, channels) what the figures rest on.
+    """
+
+    model: TrainedModel
+    standing: Standing
+    net: Floats
+    slots: Ints
+    recommended: Ints
+    segments: tuple[str, ...]
+    known: tuple[tuple[Evidence, ...], ...]
+    hours: Bools
+
+    def __len__(self) -> int:
+        return len(self.standing)
+
+    @property
+    def open(self) -> Bools:
+        """(n, channels, 168) contacts that may be chosen."""
+        return np.isfinite(self.net)
+
+
+def candidates(
+    model: TrainedModel,
+    book: Casebook,
+    rows: Ints,
+    *,
+    now: datetime,
+    plan: SegmentPlan,
+    masks: Bools,
+    channels: Sequence[str] | None = None,
+) -> Candidates:
+    """What may be done with debtors (positions in book.debtors), and what `debtor_recommendations` would.
+
+    masks: (n, channels, 168) hours that the contact rules allow. plan: `usual_plan` of the same model and channels.
+    """
+    allowed = np.array([channels is None or name in channels for name in CHANNELS])
+    at = int(now.timestamp() * MICROSECONDS) + PLANNED_AHEAD
+    standing = without_channels(standing_of(model, book, rows, at), allowed)
+    hours = debtor_hours(model, masks, len(rows), channels=channels)
+    slots, chosen = debtor_slots(model, standing, plan, hours)
+    segments = tuple(book.debtors["segment"][rows].fill_null("NONE").to_list())
+    known = _evidence(model, standing, segments)
+    usable = standing.reachable & (standing.owed > LEAST_OWED)[:, None] & _is_known(known)
+    net = _net(model, standing, hours & usable[:, :, None])
+    recommended = _recommended(net, slots, chosen)
+    return Candidates(model, standing, net, slots, recommended, segments, known, hours)
+
+
+def _evidence(
+    model: TrainedModel, standing: Standing, segments: Sequence[str]
+) -> tuple[tuple[Evidence, ...], ...]:
+    levels = {int(code): segment_evidence(model, int(code)) for code in (*np.unique(standing.segment), -1)}
+    return tuple(
+        levels[int(code) if name in model.segments else -1]
+        for code, name in zip(standing.segment, segments, strict=True)
+    )
+
+
+def _is_known(known: Sequence[Sequence[Evidence]]) -> Bools:
+    table = [[level is not Evidence.INSUFFICIENT for level in levels] for levels in known]
+    return np.array(table, dtype=bool).reshape(len(known), len(CHANNELS))
+
+
+def _net(model: TrainedModel, standing: Standing, is_open: Bools) -> Floats:
+    hours = np.flatnonzero(lawful_hours())
+    tables = slot_tables(model.conversion, np.unique(standing.segment))
+    net = np.full(is_open.shape, -np.inf)
+    net[:, :, hours] = worth(model, standing, tables, hours).net
+    return np.where(is_open, net, -np.inf)
+
+
+def _recommended(net: Floats, slots: Ints, chosen: Ints) -> Ints:
+    """The chosen channel where it may be used, else the one worth most; left alone when it does not pay."""
+    line = np.arange(len(net))
+    value = np.take_along_axis(net, slots[:, :, None], axis=2)[:, :, 0]
+    named = np.maximum(chosen, 0)
+    stands = (chosen >= 0) & np.isfinite(value[line, named])
+    channel = np.where(stands, named, value.argmax(axis=1))
+    pays = value[line, channel] > 0
+    return np.where(pays, channel * HOURS + slots[line, channel], LEAVE_ALONE)
+
+
+def explain(found: Candidates, chosen: Ints) -> list[Recommendation]:
+    """Each debtor's choice (channel · 168 + hour of week, or LEAVE_ALONE) in words; `best` is the choice itself.
+
+    Leaving alone has its reasons, and no alternatives.
+    """
+    contacted = np.flatnonzero(chosen >= 0)
+    slots = found.slots.copy()
+    slots[contacted, chosen[contacted] // HOURS] = chosen[contacted] % HOURS
+    quotes = quote(found.model, found.standing, slots)
+    templates = best_templates(found.model)
+    open_channels = np.logical_and(found.hours.any(axis=2), found.standing.reachable)
+    return [
+        _explained(_sheet(found, row, quotes, slots, open_channels, templates), int(chosen[row]))
+        for row in range(len(found))
+    ]
+
+
+def _sheet(
+    found: Candidates,
+    row: int,
+    quotes: Quotes,
+    slots: Ints,
+    open_channels: Bools,
+    templates: tuple[str | None, ...],
+) -> Sheet:
+    one = np.array([row])
+    return Sheet(
+        found.model,
+        found.standing.take(one),
+        quotes.take(one),
+        np.ones(1),
+        slots[row],
+        open_channels[row],
+        found.known[row],
+        templates,
+    )
+
+
+def _explained(sheet: Sheet, chosen: int) -> Recommendation:
+    if chosen == LEAVE_ALONE:
+        usual = recommend(sheet, None)
+        reasons = (
+            usual.reasons if usual.best is None else ("Left alone to learn what would happen by itself.",)
+        )
+        return Recommendation(usual.evidence, None, (), reasons)
+    action: Action = describe(sheet, chosen // HOURS)
+    return Recommendation(sheet.evidence[chosen // HOURS], action, (), action.reasons)
+
+
+def runs_of(is_open: Bools) -> list[str]:
+    """(channels, 168) as texts, e.g. EMAIL:8-20: on a channel, from which to which hour of the week."""
+    found = []
+    for channel, hours in zip(CHANNELS, is_open, strict=True):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], hours.astype(np.int8), [0]])))
+        found += [f"{channel}:{first}-{end - 1}" for first, end in zip(edges[::2], edges[1::2], strict=True)]
+    return found

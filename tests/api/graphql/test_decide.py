@@ -1,0 +1,299 @@
+"""Deciding: lawful, logged with its exact probability, read again, and its outcome comes back."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import psycopg
+import pytest
+import pytest_asyncio
+from sqlalchemy import update
+
+from api.decisions.service import DecisionService
+from api.graphql.ids import global_id, number_of
+from api.recommendations.champions import Champions
+from api.recommendations.service import RecommendationService
+from domain.storage import models
+from domain.storage.reachability import reachability
+from domain.storage.reads.decisions import decisions_by_id
+from domain.storage.tables import model_version
+from domain.vocabulary import Channel, Role
+from ml.artefact import _signature
+from tests.api.learned import AS_OF, KEY, Learned
+from tests.api.portfolio import Api, operation
+from tests.domain.contact_rules_oracle import broken_rules
+from tests.facts import merge_facts, row
+
+ASKED = {"asOf": AS_OF.isoformat()}
+RECORD = operation("RecordCommunications")
+
+
+async def run(api: Api, name: str, **variables: object):
+    return await api.ask(operation(name), **variables)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def campaigner(api_of, learned: Learned) -> Api:
+    return await api_of(learned.tenant_id, Role.CAMPAIGN)
+
+
+async def decide(api: Api, references: list[str], **more: object) -> list[dict]:
+    answer = (await run(api, "Decide", input={"references": references, **ASKED, **more}))["decide"]
+    assert "decisions" in answer, answer
+    return answer["decisions"]
+
+
+async def rows_of(learned: Learned, decided: list[dict]):
+    numbers = [number_of(one["decision"]["id"], "Decision") for one in decided]
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        found = await decisions_by_id(connection, learned.tenant_id, numbers)
+    return [found[number] for number in numbers]
+
+
+async def test_decisions_come_in_the_order_asked_and_unknown_references_are_named(
+    campaigner: Api, learned: Learned
+) -> None:
+    asked = [learned.references[3], "nobody", learned.references[1], learned.references[3]]
+    found = await decide(campaigner, asked)
+    assert [one["reference"] for one in found] == asked
+    assert found[1]["decision"] is None
+    assert found[1]["error"]["code"] == "UNKNOWN_REFERENCE"
+    assert found[1]["error"]["path"] == ["input", "references", "1"]
+    assert found[0]["decision"]["id"] == found[3]["decision"]["id"]  # asked twice, decided once
+
+
+async def test_no_decision_breaks_a_rule_and_each_is_logged_whole(campaigner: Api, learned: Learned) -> None:
+    found = await decide(campaigner, learned.references)
+    rows = await rows_of(learned, found)
+    ids = [row.debtor_id for row in rows]
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        people = await reachability(connection, learned.tenant_id, ids, known=AS_OF)
+    contacted = 0
+    for one, logged in zip(found, rows, strict=True):
+        person, decision = people[logged.debtor_id], one["decision"]
+        assert logged.policy == "SOFTMAX_0.05_0.02@1"
+        assert decision["rulesVersion"] == person.presets[0].code
+        assert decision["eligible"] == logged.eligible_count
+        assert 0.05 / decision["eligible"] <= decision["propensity"] <= 1
+        if logged.action is None:
+            continue
+        contacted += 1
+        send_at = datetime.fromisoformat(logged.action["send_at"])
+        assert AS_OF <= send_at < AS_OF + timedelta(days=7)
+        # What this very call planned is among the contacts now; the decision itself is not in its own way.
+        contacts = [past for past in person.contacts if not (past.planned and past.at == send_at)]
+        assert not broken_rules(
+            person.presets[0].name,
+            person.zone,
+            logged.action["channel"],
+            send_at,
+            addresses=person.addresses,
+            requests=person.requests,
+            contacts=contacts,
+        )
+    assert contacted > len(found) / 2
+
+
+async def test_what_is_logged_is_read_again(campaigner: Api, learned: Learned) -> None:
+    (one,) = await decide(campaigner, learned.references[:1], explore=False)
+    query = """query ($id: ID!) { decision(id: $id) { id decidedAt arm explored propensity reasons policy
+        debtor { reference } modelVersion { status } outcome { id }
+        action { channel sendAt expected { net { amount } } } }
+        node(id: $id) { ... on Decision { id propensity } } }"""
+    found = await campaigner.ask(query, id=one["decision"]["id"])
+    assert found["node"]["id"] == found["decision"]["id"] == one["decision"]["id"]
+    decision = found["decision"]
+    assert decision["debtor"]["reference"] == learned.references[0]
+    assert decision["decidedAt"] == "2026-05-01T00:00:00Z"
+    assert decision["outcome"] is None
+    assert decision["modelVersion"]["status"] == "CHAMPION"
+    assert (decision["arm"], decision["explored"], decision["propensity"]) == ("PLANNED", False, 1.0)
+    assert decision["policy"] == "RECOMMENDED@1"
+    assert decision["reasons"]
+
+
+async def test_without_exploring_the_recommendation_is_chosen(
+    campaigner: Api, learned: Learned, champions: Champions
+) -> None:
+    service = RecommendationService(learned.database, champions)
+    ids = [debtor.id for debtor in learned.debtors]
+    advice = await service.for_debtors(
+        learned.tenant_id, ids, within=None, channels=None, as_of=AS_OF + timedelta(minutes=1)
+    )
+    decided = DecisionService(learned.database, champions)
+    made = await decided.decide(
+        learned.tenant_id, ids, within=None, channels=None, explore=False, as_of=AS_OF + timedelta(minutes=1)
+    )
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        rows = await decisions_by_id(connection, learned.tenant_id, list(made.values()))
+    assert sum(advice[debtor_id].best is not None for debtor_id in ids) > len(ids) / 2
+    for debtor_id, number in made.items():
+        best, action = advice[debtor_id].best, rows[number].action
+        chosen = action and (action["channel"], action["weekday"], action["hour"])
+        assert chosen == (best and (best.channel, best.weekday, best.hour))
+
+
+async def test_the_outcome_comes_back_with_the_decisions_id(
+    api_of, campaigner: Api, learned: Learned
+) -> None:
+    (one,) = await decide(campaigner, learned.references[5:6])
+    feeder = await api_of(learned.tenant_id, Role.INGEST)
+    sent = {
+        "reference": "CARRIED-OUT",
+        "debtor": learned.references[5],
+        "channel": "EMAIL",
+        "direction": "OUTBOUND",
+        "sentAt": "2026-05-02T10:00:00Z",
+        "decisionId": one["decision"]["id"],
+    }
+    assert (await feeder.ask(RECORD, input=[sent]))["recordCommunications"]["accepted"] == 1
+    query = "query ($id: ID!) { decision(id: $id) { outcome { reference } } }"
+    found = await campaigner.ask(query, id=one["decision"]["id"])
+    assert found["decision"]["outcome"] == {"reference": "CARRIED-OUT"}
+
+
+async def test_a_decision_of_nobody_or_of_somebody_else_is_refused(
+    api_of, campaigner: Api, learned: Learned, sample_tenant: int
+) -> None:
+    (one,) = await decide(campaigner, learned.references[6:7])
+    feeder, other = await api_of(learned.tenant_id, Role.INGEST), await api_of(sample_tenant)
+    sent = {"reference": "X", "channel": "EMAIL", "direction": "OUTBOUND", "sentAt": "2026-04-30T10:00:00Z"}
+    for api, debtor, decision, code in (
+        (feeder, learned.references[6], global_id("Decision", 10**9), "UNKNOWN_REFERENCE"),
+        (feeder, learned.references[6], "nonsense", None),
+        (feeder, learned.references[7], one["decision"]["id"], "DEBTOR_MISMATCH"),
+        (other, "D0000010", one["decision"]["id"], "UNKNOWN_REFERENCE"),
+    ):
+        report = (await api.ask(RECORD, input=[{**sent, "debtor": debtor, "decisionId": decision}]))[
+            "recordCommunications"
+        ]
+        assert report["accepted"] == 0
+        assert report["rejected"][0]["field"] == "decisionId"
+        assert code in (None, report["rejected"][0]["code"])
+    assert (await other.ask("query ($id: ID!) { decision(id: $id) { id } }", id=one["decision"]["id"])) == {
+        "decision": None
+    }
+
+
+async def test_arguments_that_cannot_be_served_are_named(campaigner: Api, api_of, learned: Learned) -> None:
+    past = {"from": "2026-04-01T00:00:00Z", "to": "2026-04-08T00:00:00Z"}
+    answer = await run(campaigner, "Decide", input={"references": [], **ASKED, "within": past})
+    assert answer["decide"]["code"] == "WINDOW_IS_PAST"
+    turned = {"from": past["to"], "to": past["from"]}
+    error = await campaigner.error(operation("Decide"), input={"references": [], "within": turned})
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    error = await campaigner.error(operation("Decide"), input={"references": ["x"] * 1001})
+    assert "1,000" in error["message"]
+    reader = await api_of(learned.tenant_id, Role.READER)
+    error = await reader.error(operation("Decide"), input={"references": []})
+    assert error["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_before_the_first_model_everybody_is_left_alone_and_told_why(
+    api_of, database, tenant_id: int
+) -> None:
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "accounts": [row("accounts")]})
+    api = await api_of(tenant_id, Role.CAMPAIGN)
+    (one,) = await decide(api, ["D1"])
+    assert one["decision"]["action"] is None
+    assert (one["decision"]["eligible"], one["decision"]["propensity"]) == (1, 1.0)
+    query = "query ($id: ID!) { decision(id: $id) { reasons modelVersion { id } } }"
+    found = (await api.ask(query, id=one["decision"]["id"]))["decision"]
+    assert found["modelVersion"] is None
+    assert "train" in found["reasons"][0]
+
+
+async def test_a_share_held_out_is_always_left_alone(
+    campaigner: Api, learned: Learned, owner_url: str
+) -> None:
+    def set_share(settings: str) -> None:
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            connection.execute("UPDATE tenant SET settings = %s WHERE id = %s", (settings, learned.tenant_id))
+
+    set_share('{"hold_out_share": 0.3}')
+    first, second = [await decide(campaigner, learned.references) for _ in range(2)]
+    set_share("{}")
+    held = [one["reference"] for one in first if one["decision"]["arm"] == "HELD_OUT"]
+    assert held == [one["reference"] for one in second if one["decision"]["arm"] == "HELD_OUT"]
+    assert 0.15 < len(held) / len(first) < 0.45
+    for one in first:
+        if one["decision"]["arm"] == "HELD_OUT":
+            assert (one["decision"]["action"], one["decision"]["propensity"]) == (None, 0.3)
+        else:
+            assert one["decision"]["propensity"] <= 0.7
+
+
+async def test_contacts_that_are_planned_count_towards_how_often(
+    learned: Learned, champions: Champions
+) -> None:
+    """A debtor under Reg F is called at most seven times, however often is decided and by how many at once."""
+    service = DecisionService(learned.database, champions)
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        people = await reachability(
+            connection, learned.tenant_id, [debtor.id for debtor in learned.debtors], known=AS_OF
+        )
+    bound = [number for number, person in people.items() if person.presets[0].name == "US"][:3]
+    later = AS_OF + timedelta(days=40)
+    for _ in range(4):
+        await asyncio.gather(
+            *(
+                service.decide(
+                    learned.tenant_id,
+                    bound,
+                    within=None,
+                    channels=frozenset({Channel.VOICE}),
+                    explore=True,
+                    as_of=later,
+                )
+                for _ in range(3)
+            )
+        )
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        people = await reachability(connection, learned.tenant_id, bound, known=later)
+    for person in people.values():
+        planned = sorted(past.at for past in person.contacts if past.planned)
+        for first, eighth in zip(planned, planned[7:], strict=False):
+            assert eighth - first >= timedelta(days=7)
+
+
+async def test_a_logged_seed_gives_the_same_choice_again(learned: Learned, champions: Champions) -> None:
+    ids = [debtor.id for debtor in learned.debtors[:40]]
+    made = []
+    for _ in range(2):
+        service = DecisionService(learned.database, champions, seeds=lambda: 99)
+        decided = await service.decide(
+            learned.tenant_id, ids, within=None, channels=None, explore=True, as_of=AS_OF + timedelta(days=1)
+        )
+        async with learned.database.transaction(learned.tenant_id) as connection:
+            rows = await decisions_by_id(connection, learned.tenant_id, list(decided.values()))
+        made.append([replace(rows[number], id=0, decided_at=AS_OF) for number in decided.values()])
+    free = [number for number, row in enumerate(made[0]) if row.rules_version.startswith(("ES", "DK"))]
+    assert [made[0][number] for number in free] == [made[1][number] for number in free]
+    assert any(made[0][number].explored for number in free)
+
+
+@pytest.mark.parametrize("damage", ["TAMPERED", "TRUNCATED", "INCOMPATIBLE"])
+async def test_a_damaged_model_is_refused_by_name(
+    api_of, learned: Learned, owner_url: str, damage: str
+) -> None:
+    content, manifest = learned.trained.artefact, dict(learned.trained.manifest)
+    if damage == "TAMPERED":
+        content = content[:-1] + bytes([content[-1] ^ 1])
+    elif damage == "TRUNCATED":
+        content = content[:-10]
+    else:
+        unsigned = {name: value for name, value in manifest.items() if name != "signature"}
+        unsigned["libraries"] = {**manifest["libraries"], "lightgbm": "1.0.0"}
+        manifest = {**unsigned, "signature": _signature(unsigned, KEY)}
+    version_id = await learned.promote(replace(learned.trained, artefact=content, manifest=manifest))
+    api = await api_of(learned.tenant_id)
+    try:
+        for name, variables in (("Decide", {"input": {"references": learned.references[:1], **ASKED}}),):
+            error = await api.error(operation(name), **variables)
+            assert error["extensions"]["code"] == f"ARTEFACT_{damage}"
+    finally:
+        async with learned.database.transaction(learned.tenant_id) as connection:
+            await connection.execute(
+                update(model_version).where(model_version.c.id == version_id).values(gate={"passed": False})
+            )
+            await models.roll_back(connection, learned.tenant_id)

@@ -1,0 +1,68 @@
+"""A simulated world imported into a tenant, with a model learned from it that decides there."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from api.imports import import_folder
+from api.training.learner import ModelLearner
+from domain.storage import models, training_runs
+from domain.storage.models import TrainedVersion
+from domain.storage.reads.portfolio import DebtorKey, debtors_after
+from domain.storage.sessions import Database
+from domain.vocabulary import Promotion
+from ml.simulator import simulate, write
+
+KEY = b"a key for tests"
+END = date(2026, 5, 1)
+AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
+DEBTORS = 240
+
+
+@dataclass
+class Learned:
+    """A tenant whose champion has learned from its facts up to `AS_OF`."""
+
+    database: Database
+    tenant_id: int
+    trained: TrainedVersion
+    debtors: list[DebtorKey]
+
+    @property
+    def references(self) -> list[str]:
+        return [debtor.reference for debtor in self.debtors]
+
+    async def promote(self, trained: TrainedVersion | None = None) -> int:
+        """Store the model once more and make it champion; answers its id."""
+        async with self.database.transaction(self.tenant_id) as connection:
+            run, _ = await training_runs.start_or_join_run(
+                connection, self.tenant_id, as_of=AS_OF, promote=Promotion.AUTO, now=AS_OF
+            )
+            version_id = await models.store_version(
+                connection, self.tenant_id, run.id, trained or self.trained
+            )
+            await training_runs.succeed_run(connection, self.tenant_id, run.id, now=AS_OF)
+            await models.promote(connection, self.tenant_id, version_id, now=datetime.now(UTC))
+        return version_id
+
+
+async def learn(database: Database, tenant_id: int, place: Path) -> Learned:
+    """Simulate, import, learn, promote."""
+    write(simulate(DEBTORS, seed=5, end=END), place / "world")
+    await import_folder(database, tenant_id, place / "world", rejects=place / "rejects.csv", now=AS_OF)
+    learner = ModelLearner(KEY)
+    await learner.export(database, tenant_id, as_of=AS_OF, folder=place / "history")
+    trained = await asyncio.to_thread(
+        learner.learn,
+        place / "history",
+        as_of=AS_OF,
+        champion=None,
+        now=AS_OF,
+        progress=lambda stage, share: None,
+    )
+    async with database.transaction(tenant_id) as connection:
+        debtors = await debtors_after(connection, tenant_id, 0, limit=10_000)
+    learned = Learned(database, tenant_id, trained, debtors)
+    await learned.promote()
+    return learned
