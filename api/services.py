@@ -19,6 +19,7 @@ from api.answers import (
     TrainingRun,
     Window,
 )
+from api.decisions.requests import CampaignRequest
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel, Promotion
 
@@ -85,6 +86,17 @@ class Decisions(Protocol):
         ...
 
 
+class Campaigns(Protocol):
+    """Plans under limits, logged as decisions."""
+
+    async def plan(self, tenant_id: int, request: CampaignRequest, *, as_of: datetime) -> int | Failure:
+        """Plan a campaign, log it, and answer its id.
+
+        Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_LONG, NO_MODEL, NO_EXCHANGE_RATE.
+        """
+        ...
+
+
 class Forecasts(Protocol):
     """KPI forecasts with intervals, by the champion."""
 
@@ -139,5 +151,6 @@ class Services:
     database: Database
     recommendations: Recommendations
     decisions: Decisions
+    campaigns: Campaigns
     forecasts: Forecasts
     training: Training

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from api.databases import DatabaseServer, open_database
+from api.decisions.campaigns import CampaignService
 from api.decisions.service import DecisionService
 from api.forecasting.service import ForecastService
 from api.histories import Histories
@@ -54,6 +55,7 @@ def services_of(server: DatabaseServer, database: Database, settings: Settings) 
             database=database,
             recommendations=RecommendationService(database, champions),
             decisions=DecisionService(database, champions),
+            campaigns=CampaignService(database, champions),
             forecasts=ForecastService(histories, champions),
             training=training,
         )

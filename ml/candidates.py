@@ -13,11 +13,20 @@ from ml.features import Casebook
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.quotes import Quotes, quote
+from ml.quotes import Quotes, net_draws, quote
 from ml.slot_effects import HOURS
 from ml.standing import Standing
-from ml.values import LEAST_OWED, PLANNED_AHEAD, slot_tables, standing_of, without_channels, worth
-from ml.wording import Sheet, best_templates, describe, recommend, segment_evidence
+from ml.values import (
+    CONTACTS_LOST,
+    LEAST_OWED,
+    PLANNED_AHEAD,
+    contact_cost,
+    slot_tables,
+    standing_of,
+    without_channels,
+    worth,
+)
+from ml.wording import Sheet, best_templates, describe, ninety_per_cent, recommend, segment_evidence
 
 LEAVE_ALONE = -1
 
@@ -156,6 +165,51 @@ def _explained(sheet: Sheet, chosen: int) -> Recommendation:
         return Recommendation(usual.evidence, None, (), reasons)
     action: Action = describe(sheet, chosen // HOURS)
     return Recommendation(sheet.evidence[chosen // HOURS], action, (), action.reasons)
+
+
+@dataclass(frozen=True)
+class Total:
+    """Expected money of many contacts in one currency; draws: (k,) their net under the bootstrap replicates."""
+
+    collected: float
+    cost: float
+    net: float
+    draws: Floats
+
+    def __add__(self, other: "Total") -> "Total":
+        return Total(
+            self.collected + other.collected,
+            self.cost + other.cost,
+            self.net + other.net,
+            self.draws + other.draws,
+        )
+
+    @property
+    def error(self) -> float:
+        """Half the width of the 90 % interval of the net."""
+        return ninety_per_cent(self.draws, self.collected)
+
+
+def totals(found: Candidates, chosen: Ints) -> dict[str, Total]:
+    """By the debtors' currencies what the chosen contacts are expected to bring."""
+    rows = np.flatnonzero(chosen >= 0)
+    some, action = found.standing.take(rows), chosen[rows]
+    net, draws = net_draws(found.model, some, action)
+    cost = contact_cost(found.model)[action // HOURS]
+    kept = 1.0 - np.minimum(CONTACTS_LOST * found.model.channels.opt_out, 0.5)[action // HOURS]
+    collected = (net + cost) / kept
+    sums: dict[str, Total] = {}
+    currencies = some.currency.to_numpy()
+    for currency in sorted(set(currencies.tolist())):
+        mine = np.flatnonzero(currencies == currency)
+        rate = some.rate[mine]
+        sums[currency] = Total(
+            float((collected[mine] / rate).sum()),
+            float((cost[mine] / rate).sum()),
+            float((net[mine] / rate).sum()),
+            (draws[mine] / rate[:, None]).sum(axis=0),
+        )
+    return sums
 
 
 def runs_of(is_open: Bools) -> list[str]:

@@ -183,11 +183,16 @@ def _amounts(
         spent = float(contact_cost(sheet.model)[code]) / rate
         middle = float(np.average(sheet.quotes.net[rows, code], weights=weight)) / rate
         draws = np.average(sheet.quotes.draws[rows, code], axis=0, weights=weight) / rate
-        error = _NINETY * float(np.hypot(np.std(draws), _MODEL_ERROR * gain))
+        error = ninety_per_cent(draws, gain)
         collected.append(money(gain, currency))
         cost.append(money(spent, currency))
         net.append(MoneyEstimate(rounded(middle), currency, rounded(middle - error), rounded(middle + error)))
     return tuple(collected), tuple(cost), tuple(net)
+
+
+def ninety_per_cent(draws: Floats, gain: float) -> float:
+    """Half the width of a net's 90 % interval: the bootstrap's spread, and what the bootstrap cannot see."""
+    return _NINETY * float(np.hypot(np.std(draws), _MODEL_ERROR * gain))
 
 
 def _span(sheet: Sheet, p50: Floats, p90: Floats, code: int) -> Span:

@@ -11,7 +11,7 @@ from api.answers import Window
 from api.decisions.stored import action_json, blocks_json
 from api.recommendations import translation
 from api.recommendations.champions import Champion
-from api.recommendations.hours import hours_of_debtors
+from api.recommendations.hours import Hours, hours_of_debtors
 from domain.contact_rules import Reachability, rules_version
 from domain.storage.decisions import NewDecision
 from domain.vocabulary import Arm, Channel
@@ -54,7 +54,8 @@ def decide(
     Propensity is that of what is logged: of being held out, or of not being held out and of just this choice.
     """
     ids = list(people)
-    found = candidates_of(deciding, history, people, ids)
+    masks = hours_of_debtors([people[key] for key in ids], known=deciding.as_of, window=deciding.window)
+    found = candidates_of(deciding, history, ids, masks)
     choices = choose(found, deciding.policy, seed=deciding.seed, keys=ids)
     held = np.array([debtor_id in held_out for debtor_id in ids], dtype=bool)
     told = explain(found, np.where(held, LEAVE_ALONE, choices.chosen))
@@ -68,13 +69,10 @@ def decide(
     ]
 
 
-def candidates_of(
-    deciding: Deciding, history: History, people: Mapping[int, Reachability], ids: Sequence[int]
-) -> Candidates:
-    """What may be done with debtors of the history within the window and the contact rules."""
+def candidates_of(deciding: Deciding, history: History, ids: Sequence[int], masks: Hours) -> Candidates:
+    """What may be done with debtors of the history; masks: (n, channels, 168) hours that the contact rules allow."""
     book = Casebook(history)
     place = {key: row for row, key in enumerate(book.debtors["debtor"].to_list())}
-    masks = hours_of_debtors([people[key] for key in ids], known=deciding.as_of, window=deciding.window)
     return candidates(
         deciding.champion.model,
         book,

@@ -8,6 +8,7 @@ from sqlalchemy import true
 
 from api.graphql.context import Context
 from api.graphql.cursors import ListOrder, decode
+from api.graphql.types.campaigns import Campaign
 from api.graphql.types.connections import Connection, connection_of, page_size
 from api.graphql.types.debtors import Debtor
 from api.graphql.types.facts import Communication, Promise
@@ -19,7 +20,7 @@ from api.services import InvalidArgument
 from domain.debtor_where import read_debtor_where
 from domain.list_where import read_communication_where, read_promise_where
 from domain.storage.debtor_filter import debtor_condition
-from domain.storage.reads import communications, conditions, debtors, models, promises
+from domain.storage.reads import campaigns, communications, conditions, debtors, models, promises
 from domain.storage.reads.debtors import DebtorOrder, DebtorOrderField
 
 _SORTED_BY: dict[DebtorOrderField, type] = {
@@ -32,6 +33,7 @@ _SORTED_BY: dict[DebtorOrderField, type] = {
 _MOST_KEYS = 5
 _COMMUNICATIONS = ListOrder("communications", (datetime, int))
 _PROMISES = ListOrder("promises", (datetime, int))
+_CAMPAIGNS = ListOrder("campaigns", (int,))
 _MODEL_VERSIONS = ListOrder("modelVersions", (int,))
 
 
@@ -166,3 +168,19 @@ async def list_model_versions(
             return await models.count_versions(connection, context.tenant_id)
 
     return connection_of(page, _MODEL_VERSIONS, after=after, node=ModelVersion.of, count=count)
+
+
+async def list_campaigns(context: Context, *, first: int | None, after: str | None) -> Connection[Campaign]:
+    """A page of the campaigns, newest first."""
+    size = page_size(first)
+    position = None if after is None else decode(_CAMPAIGNS, after)[0]
+    async with context.transaction() as connection:
+        page = await campaigns.page_of_campaigns(connection, context.tenant_id, first=size, position=position)
+
+    async def count() -> int:
+        async with context.transaction() as connection:
+            return await campaigns.count_campaigns(connection, context.tenant_id)
+
+    return connection_of(
+        page, _CAMPAIGNS, after=after, node=lambda row: Campaign.of(row, context.now), count=count
+    )

@@ -16,6 +16,7 @@ from api.services import Recommendations
 from domain.storage.models import ModelVersion
 from domain.storage.reads import (
     accounts,
+    campaigns,
     communications,
     contacts,
     debtors,
@@ -69,6 +70,7 @@ class Loaders:
         self.promise = self._optional(promises.promises_by_id)
         self.payment = self._optional(payments.payments_by_id)
         self.model_version: DataLoader[int, ModelVersion | None] = self._optional(models.versions_by_id)
+        self.campaign = self._optional(campaigns.campaigns_by_id)
         self.decision = self._optional(decisions.decisions_by_id)
         self.outcome: DataLoader[int, int | None] = self._optional(decisions.outcomes)
         self.segment_rule = self._optional(segments.rules_by_key)

@@ -11,9 +11,11 @@ from api.graphql.fields import root
 from api.graphql.ids import number_of
 from api.graphql.ingesting import ingest
 from api.graphql.permissions import Group
+from api.graphql.planning import plan_campaign
 from api.graphql.queries import at_most
+from api.graphql.types.campaigns import Campaign
 from api.graphql.types.debtors import Segment
-from api.graphql.types.decision_inputs import DecideInput
+from api.graphql.types.decision_inputs import DecideInput, PlanCampaignInput
 from api.graphql.types.ingest import IngestReport
 from api.graphql.types.inputs import (
     AccountInput,
@@ -63,6 +65,10 @@ DecideResult = Annotated[
     DecideReport | UserError,
     strawberry.union("DecideResult", description="What was decided, or why nothing was."),
 ]
+PlanCampaignResult = Annotated[
+    Campaign | UserError,
+    strawberry.union("PlanCampaignResult", description="The campaign, or why there is none."),
+]
 _Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
 
 
@@ -105,6 +111,19 @@ class Mutation:
     ) -> DecideResult:
         """Choose, explore, log."""
         return await decide(info.context, input)
+
+    @root(
+        Group.DECIDE,
+        "Plans the contacts that bring the most net money within capacities, budget and contact rules, holds a share "
+        "of them out to measure the lift, and logs each as a decision. Asking again plans another campaign.",
+    )
+    async def plan_campaign(
+        self,
+        info: Info,
+        input: Annotated[PlanCampaignInput, _said(description="What to plan, and under which limits.")],
+    ) -> PlanCampaignResult:
+        """Plan a campaign."""
+        return await plan_campaign(info.context, input)
 
     @root(
         Group.OPERATE, "Starts a training and answers at once; while one waits or runs, that one is answered."

@@ -14,6 +14,7 @@ from api.graphql.ids import number_of, parse_id
 from api.graphql.permissions import Group
 from api.graphql.types.advice import DebtorRecommendation, SegmentRecommendation
 from api.graphql.types.arguments import After, AsOf, Channels, First, Within
+from api.graphql.types.campaigns import Campaign
 from api.graphql.types.connections import Connection
 from api.graphql.types.debtors import Debtor, Segment
 from api.graphql.types.decisions import shown
@@ -211,6 +212,17 @@ class Query:
         """A logged decision."""
         row = await info.context.loaders.decision.load(number_of(id, "Decision"))
         return Decision.of(row) if row else None
+
+    @root(Group.READ, "A campaign; null when there is none with this id.")
+    async def campaign(self, info: Info, id: _Id) -> Campaign | None:
+        """A campaign."""
+        row = await info.context.loaders.campaign.load(number_of(id, "Campaign"))
+        return Campaign.of(row, info.context.now) if row else None
+
+    @root(Group.READ, "The campaigns, newest first.")
+    async def campaigns(self, info: Info, first: First = 20, after: After = None) -> Connection[Campaign]:
+        """The campaigns."""
+        return await lists.list_campaigns(info.context, first=first, after=after)
 
     @root(Group.READ, "A training run; null when there is none with this id.")
     async def training_run(self, info: Info, id: _Id) -> TrainingRun | None:

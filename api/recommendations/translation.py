@@ -82,14 +82,13 @@ def action(
     found: actions.Action, *, debtor: Reachability | None, after: datetime, before: datetime | None
 ) -> answers.Action:
     """An action with its next lawful instant in the span; None where there is no debtor whose instant it could be."""
-    channel = Channel(found.channel)
     send_at = (
-        next_lawful_instant(after, found.weekday, found.hour, channel, debtor, before=before)
+        next_instant(found.channel, found.hour_of_week, debtor, after=after, before=before)
         if debtor is not None
         else None
     )
     return answers.Action(
-        channel=channel,
+        channel=Channel(found.channel),
         weekday=_WEEKDAYS[found.weekday],
         hour=found.hour,
         template=found.template,
@@ -97,6 +96,14 @@ def action(
         expected=_expected(found.expected),
         reasons=found.reasons,
     )
+
+
+def next_instant(
+    channel: str, hour_of_week: int, debtor: Reachability, *, after: datetime, before: datetime | None
+) -> datetime | None:
+    """The first lawful instant of a local hour of the week in the span."""
+    weekday, hour = divmod(hour_of_week, 24)
+    return next_lawful_instant(after, weekday, hour, Channel(channel), debtor, before=before)
 
 
 def _expected(expected: actions.Expected) -> answers.Expected:

@@ -260,7 +260,7 @@ async def export_history(
             read = await reader.frame(name)
             with _begun(path, read.columns) as file:
                 await reader.copy(read, file)
-    currency, rates = await _money(connection, tenant_id, as_of)
+    currency, rates = await currency_and_rates(connection, tenant_id, as_of)
     return ExportedHistory(as_of, currency, rates, files)
 
 
@@ -270,7 +270,7 @@ async def debtor_history(
     """What was known at `as_of` of a few debtors, with all templates; unknown ids are left out."""
     async with _reading(connection, tenant_id, as_of=as_of, debtor_ids=debtor_ids) as reader:
         frames = {name: await reader.rows(await reader.frame(name)) for name in _FRAMES}
-    currency, rates = await _money(connection, tenant_id, as_of)
+    currency, rates = await currency_and_rates(connection, tenant_id, as_of)
     return DebtorHistory(as_of, currency, rates, frames)
 
 
@@ -282,9 +282,10 @@ def _begun(path: Path, columns: Sequence[str]) -> BinaryIO:
     return file
 
 
-async def _money(
+async def currency_and_rates(
     connection: AsyncConnection, tenant_id: int, as_of: datetime
 ) -> tuple[str, Mapping[str, Decimal]]:
+    """The tenant's currency, and how much of it one unit of each other was worth at last on that day."""
     currency: str = (
         await connection.scalars(select(tenant.c.currency).where(tenant.c.id == tenant_id))
     ).one()

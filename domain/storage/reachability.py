@@ -86,7 +86,8 @@ _REQUESTS = text(
 async def reachability(
     connection: AsyncConnection, tenant_id: int, debtor_ids: Sequence[int], *, known: datetime
 ) -> Mapping[int, Reachability]:
-    """For each debtor that there is: zone, addresses, requests, contacts and rules, from the facts up to `known`.
+    """For each debtor that there is, in the order given: zone, addresses, requests, contacts and rules, from the facts
+    up to `known`.
 
     Raises:
         TenantRulesError: the tenant's own contact rules cannot be read.
@@ -100,13 +101,14 @@ async def reachability(
     contacts = await _contacts(connection, tenant_id, presets, known)
     return {
         debtor_id: Reachability(
-            row.time_zone,
+            places[debtor_id].time_zone,
             tuple(addresses.get(debtor_id, ())),
             tuple(requests.get(debtor_id, ())),
             tuple(contacts.get(debtor_id, ())),
             presets[debtor_id],
         )
-        for debtor_id, row in places.items()
+        for debtor_id in debtor_ids
+        if debtor_id in places
     }
 
 

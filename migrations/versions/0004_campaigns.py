@@ -1,14 +1,14 @@
 """what campaigns and decisions record
 
-Revision: 0004, after 0001.
+Revision: 0004_campaigns, after 0002_rollups.
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0004"
-down_revision = "0001"
+revision = "0004_campaigns"
+down_revision = "0002_rollups"
 branch_labels = None
 depends_on = None
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 from api.auth import create_key
+from api.decisions.campaigns import CampaignService
 from api.decisions.service import DecisionService
 from api.http import create_app
 from api.imports.use_case import import_folder
@@ -50,7 +51,12 @@ def champions(database: Database) -> Iterator[Champions]:
 def services(database: Database, champions: Champions) -> Services:
     """Real choices, by whatever model a tenant has; advice, forecasts and training are fixed answers."""
     return Services(
-        database, FixedAdvice(), DecisionService(database, champions), FixedForecast(), RunsInMemory()
+        database,
+        FixedAdvice(),
+        DecisionService(database, champions),
+        CampaignService(database, champions),
+        FixedForecast(),
+        RunsInMemory(),
     )
 
 

@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 VARIABLES = json.loads((ROOT / "docs/contract/variables.json").read_text())
 EXPECTED = json.loads((ROOT / "tests/data/sample/expected.json").read_text())
 
-#: Operations of the contract that come with planning, and with watching KPIs.
-NOT_SERVED = ["KpisChanged", "PlanCampaign", "CampaignPlan"]
+#: Operations of the contract that come with watching KPIs.
+NOT_SERVED = ["KpisChanged"]
 
 
 async def run(api: Api, name: str, **changes: object):
