@@ -66,10 +66,9 @@ class ReactionTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageKpiRow:
-    """One group's counts, exact money per currency, and reaction times; the rates follow from the counts."""
+class MessageOutcome:
+    """What became of some communications: counts and exact money per currency; the rates follow from the counts."""
 
-    key: MessageKpiKey
     sent: int
     delivered: int
     hard_bounced: int
@@ -83,7 +82,6 @@ class MessageKpiRow:
     complained: int
     collected: Mapping[str, Decimal] = field(default_factory=dict)
     cost: Mapping[str, Decimal] = field(default_factory=dict)
-    reaction: ReactionTimes = ReactionTimes()
 
     @property
     def delivery_rate(self) -> float | None:
@@ -134,3 +132,11 @@ class MessageKpiRow:
     def net_collected(self) -> dict[str, Decimal]:
         """Collected less cost, per currency."""
         return net_of(self.collected, self.cost)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageKpiRow(MessageOutcome):
+    """One group's outcome and reaction times."""
+
+    key: MessageKpiKey
+    reaction: ReactionTimes = ReactionTimes()

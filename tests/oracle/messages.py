@@ -26,11 +26,30 @@ def message_kpis(
     rules: Sequence[Rule] = (),
 ) -> dict[tuple[Any, ...], Row]:
     """The KPIs of each group; a group's key holds the values of `by` in that order."""
-    groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list, {} if by else {(): []})
+
+    def group(row: Row) -> tuple[Any, ...]:
+        return tuple(_dimension(row, name) for name in by)
+
+    found = figures_of(reading, start, end, group, as_of=as_of, keep=keep, rules=rules)
+    return {key: figures for key, _, figures in found} or ({} if by else {(): _figures([], naive(as_of))})
+
+
+def figures_of(
+    reading: Reading,
+    start: datetime,
+    end: datetime,
+    group: Callable[[Row], tuple[Any, ...]],
+    *,
+    as_of: datetime,
+    keep: Callable[[Row], bool],
+    rules: Sequence[Rule] = (),
+) -> list[tuple[tuple[Any, ...], list[Row], Row]]:
+    """(key, communications, figures) of each group."""
+    groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in _cohort(reading, start, end, as_of, rules):
         if keep(row):
-            groups[tuple(_dimension(row, name) for name in by)].append(row)
-    return {key: _figures(rows, naive(as_of)) for key, rows in groups.items()}
+            groups[group(row)].append(row)
+    return [(key, rows, _figures(rows, naive(as_of))) for key, rows in groups.items()]
 
 
 def _cohort(

@@ -18,6 +18,7 @@ _INSTANT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d
 
 #: Per table: column → how it reads. "!" required; ">t" a reference to table t.
 COLUMNS = {
+    "templates": "reference! channel!channel language tone incentive subject",
     "agents": "reference! name! team active_from!date active_to:date",
     "debtors": "reference! name! email phone postal_address country!country region language time_zone:zone "
     "birth_date:date customer_since:date segment",

@@ -15,14 +15,20 @@ from api.graphql.context import Info
 from api.graphql.fields import resolved
 from api.graphql.types.facts import Agent
 from api.graphql.types.inputs import MessageKpiWhere, as_json
+from api.graphql.types.message_outcome import MessageOutcome
 from api.graphql.types.money import Money, money_per_currency
 from api.graphql.types.nodes import linked_node
+from api.graphql.types.payment_behaviour import PaymentBehaviourRow
+from api.graphql.types.template_kpis import TemplateKpiRow
 from domain.filters import read_filter
-from domain.kpis import agents, messages, portfolio, requests
+from domain.kpis import agents, portfolio, requests
 from domain.kpis.messages import Weekday
 from domain.kpis.requests import AgentDimension, MessageDimension, MessageFigures, Period
+from domain.kpis.templates import TemplateDimension
 from domain.storage.kpis.agents import agent_kpis
+from domain.storage.kpis.payment_behaviour import payment_behaviour
 from domain.storage.kpis.portfolio import portfolio_kpis
+from domain.storage.kpis.templates import template_kpis
 from domain.storage.kpis.traffic import traffic_kpis
 from domain.storage.rollups.answering import current_message_kpis
 from domain.vocabulary import AgingBucket, Channel, Source
@@ -81,53 +87,15 @@ class ReactionTimes:
     sent_to_pay: ReactionTime = _field(description="From sending to the first attributed payment.")
 
 
-_MessageRow = Parent[messages.MessageKpiRow]
-
-
 @strawberry.type(
     description="What became of the outbound communications sent in the period, of one group. Rates are 0–1, null when "
     "their denominator is 0."
 )
-class MessageKpiRow:
+class MessageKpiRow(MessageOutcome):
     """What became of one group's communications."""
 
     key: MessageKpiKey = _field(description="Which group.")
-    sent: int = _field(description="Communications sent.")
-    delivered: int = _field(description="Of these, delivered (kpis.md tells what proves it).")
-    hard_bounced: int = _field(description="Hard-bounced and not delivered.")
-    soft_bounced: int = _field(description="Soft-bounced, neither delivered nor hard-bounced.")
-    opened: int = _field(description="Opened by a person.")
-    machine_opened: int = _field(description="Opened by a machine and by no person.")
-    clicked: int = _field(description="Clicked by a person.")
-    landed: int = _field(description="With a person's landing on the payment page.")
-    converted: int = _field(description="To which a payment is attributed.")
-    unsubscribed: int = _field(description="Unsubscribed from.")
-    complained: int = _field(description="Complained about.")
-    delivery_rate: float | None = _field(description="delivered / sent.")
-    bounce_rate: float | None = _field(description="(hardBounced + softBounced) / sent.")
-    open_rate: float | None = _field(description="opened / delivered.")
-    click_rate: float | None = _field(description="clicked / delivered.")
-    click_to_open_rate: float | None = _field(description="clicked / opened.")
-    landing_rate: float | None = _field(description="landed / delivered.")
-    conversion_rate: float | None = _field(description="converted / delivered.")
-    unsubscribe_rate: float | None = _field(description="unsubscribed / delivered.")
-    complaint_rate: float | None = _field(description="complained / delivered.")
     reaction: ReactionTimes = _field(description="How long people took.")
-
-    @resolved("Sum of the attributed payments, one per currency.")
-    def collected(self, parent: _MessageRow) -> list[Money]:
-        """Sum of the attributed payments."""
-        return money_per_currency(parent.collected)
-
-    @resolved("Sum of the communications' costs, one per currency.")
-    def cost(self, parent: _MessageRow) -> list[Money]:
-        """Sum of the costs."""
-        return money_per_currency(parent.cost)
-
-    @resolved("collected less cost, one per currency that either has.")
-    def net_collected(self, parent: _MessageRow) -> list[Money]:
-        """Collected less cost."""
-        return money_per_currency(parent.net_collected)
 
 
 @strawberry.type(
@@ -281,6 +249,9 @@ _By = Annotated[
     list[MessageDimension], strawberry.argument(description="What to split by; empty: one row for all.")
 ]
 _Where = Annotated[MessageKpiWhere | None, strawberry.argument(description="Which communications count.")]
+_Traits = Annotated[
+    list[TemplateDimension], strawberry.argument(description="What to split by; empty: one row for all.")
+]
 _Per = Annotated[AgentDimension, strawberry.argument(description="What to report per.")]
 
 
@@ -339,6 +310,35 @@ class Kpis:
                 connection, info.context.tenant_id, period=self.period, as_of=self.as_of
             )
         return cast(list[PortfolioKpis], found)
+
+    @resolved(
+        "How messages do by what their templates are like: what became of the outbound communications sent in the "
+        "period, per combination of traits."
+    )
+    async def templates(self, info: Info, by: _Traits, where: _Where = None) -> list[TemplateKpiRow]:
+        """Template KPIs."""
+        await info.context.catch_up()
+        found = await template_kpis(
+            info.context.services.database,
+            info.context.tenant_id,
+            period=self.period,
+            by=by,
+            where=message_where(where),
+            as_of=self.as_of,
+        )
+        return cast(list[TemplateKpiRow], found)
+
+    @resolved(
+        "How debtors pay: per currency one row per band of days past due when paid, and one with bucket null, the "
+        "total."
+    )
+    async def payment_behaviour(self, info: Info) -> list[PaymentBehaviourRow]:
+        """Payment behaviour."""
+        async with info.context.transaction() as connection:
+            found = await payment_behaviour(
+                connection, info.context.tenant_id, period=self.period, as_of=self.as_of
+            )
+        return cast(list[PaymentBehaviourRow], found)
 
 
 def message_where(where: MessageKpiWhere | None) -> requests.MessageKpiWhere | None:

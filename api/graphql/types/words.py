@@ -6,7 +6,7 @@ import strawberry
 
 from api import answers
 from domain import vocabulary
-from domain.kpis import messages, requests
+from domain.kpis import messages, requests, templates
 from domain.storage.reads.debtors import DebtorOrderField as _DebtorOrderField
 
 
@@ -38,6 +38,10 @@ _WORDS: tuple[tuple[type[StrEnum], str], ...] = (
         requests.MessageDimension,
         "What message KPIs can be split by. HOUR and WEEKDAY are local to the debtor; DAY, WEEK (from Monday) "
         "and MONTH are UTC.",
+    ),
+    (
+        templates.TemplateDimension,
+        "What template KPIs can be split by, as the import table `templates` has it.",
     ),
     (requests.AgentDimension, "What agent KPIs are reported per: each agent, each team, or all in one."),
     (answers.ForecastDimension, "What a forecast can be split by."),

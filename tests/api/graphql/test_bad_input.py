@@ -26,6 +26,12 @@ CASES = [
         ["period"],
         "must be before",
     ),
+    (
+        '{ kpis(period: {from: "2025-01-01T00:00:00Z", to: "2026-05-01T00:00:00Z"}) '
+        "{ messages(by: [DAY, HOUR, CHANNEL, COUNTRY, AGENT]) { sent } } }",
+        ["by"],
+        "485 days by 5 dimensions costs 2,425",
+    ),
     ("{ kpiForecast(horizonDays: 0, policy: CURRENT) { asOf } }", ["horizonDays"], "1 to 365"),
     (
         '{ segmentRecommendations(within: {from: "2026-05-02T00:00:00Z", to: "2026-05-01T00:00:00Z"}) '

@@ -143,6 +143,30 @@ async def test_portfolio_kpis(api: Api) -> None:
     assert all(row["aging"] and row["rollRates"] for row in rows)
 
 
+async def test_templates_and_payment_behaviour(api: Api) -> None:
+    answer = await api.ask(
+        """query ($period: PeriodInput!) { kpis(period: $period) {
+        templates(by: [TONE, INCENTIVE]) { key { tone subject } templates sent deliveryRate collected { amount } }
+        messages(by: []) { sent }
+        paymentBehaviour { currency bucket payments onTimeShare collected { amount currency } }
+        portfolio { currency collected { amount } } } }""",
+        period={"from": "2026-01-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"},
+    )
+    found = answer["kpis"]
+    assert sum(row["sent"] for row in found["templates"]) == found["messages"][0]["sent"] > 0
+    assert all(row["key"]["subject"] is None for row in found["templates"])
+    totals = {
+        row["currency"]: float(row["collected"]["amount"])
+        for row in found["paymentBehaviour"]
+        if row["bucket"] is None
+    }
+    assert totals == {
+        row["currency"]: float(row["collected"]["amount"])
+        for row in found["portfolio"]
+        if float(row["collected"]["amount"])
+    }
+
+
 async def test_segments(api: Api) -> None:
     segments = (await run(api, "Segments"))["segments"]
     everybody = (await run(api, "DebtorCount", where=None))["debtors"]["totalCount"]

@@ -10,12 +10,17 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.requests import AgentDimension, MessageDimension, MessageKpiWhere, Period
+from domain.kpis.templates import TemplateDimension
 from domain.storage.kpis.agents import agent_kpis
 from domain.storage.kpis.messages import message_kpis
+from domain.storage.kpis.payment_behaviour import payment_behaviour
 from domain.storage.kpis.portfolio import portfolio_kpis
+from domain.storage.kpis.templates import template_kpis
 from domain.storage.kpis.traffic import traffic_kpis
+from domain.storage.sessions import Database
 from tests.domain.storage.kpis.conftest import Imported
-from tests.oracle import agents, messages, portfolio, traffic
+from tests.oracle import agents, messages, portfolio, templates, traffic
+from tests.oracle.payment_behaviour import payment_behaviour as oracle_of_payments
 
 
 async def compare_messages(
@@ -85,6 +90,40 @@ async def compare_portfolio(
         for row in rows
     }
     assert_same(found, expected, "portfolio")
+    return len(rows)
+
+
+async def compare_templates(
+    database: Database,
+    imported: Imported,
+    period: Period,
+    by: Sequence[TemplateDimension],
+    *,
+    as_of: datetime,
+) -> int:
+    rows = await template_kpis(database, imported.tenant_id, period=period, by=by, as_of=as_of)
+    expected = templates.template_kpis(imported.oracle, period.start, period.end, by, as_of=as_of)
+    found = {
+        tuple(getattr(row.key, dimension.lower()) for dimension in by): {
+            name: getattr(row, name) for name in _figures(expected)
+        }
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    assert_same(found, expected, "templates")
+    return len(rows)
+
+
+async def compare_payment_behaviour(
+    connection: AsyncConnection, imported: Imported, period: Period, *, as_of: datetime
+) -> int:
+    rows = await payment_behaviour(connection, imported.tenant_id, period=period, as_of=as_of)
+    expected = oracle_of_payments(imported.oracle, period.start, period.end, as_of=as_of)
+    found = {
+        (row.currency, row.bucket): {name: getattr(row, name) for name in _figures(expected)} for row in rows
+    }
+    assert len(found) == len(rows)
+    assert_same(found, expected, "payment behaviour")
     return len(rows)
 
 

@@ -13,6 +13,7 @@ import pytest
 from domain.filters import IntFilter, StringFilter
 from domain.kpis.messages import ReactionTimes
 from domain.kpis.requests import AgentDimension, MessageDimension, MessageFigures, MessageKpiWhere, Period
+from domain.kpis.templates import TemplateDimension
 from domain.list_where import ChannelFilter
 from domain.storage.kpis.messages import message_kpis
 from domain.storage.kpis.traffic import traffic_kpis
@@ -21,7 +22,9 @@ from domain.vocabulary import Channel
 from tests.domain.storage.kpis.agreement import (
     compare_agents,
     compare_messages,
+    compare_payment_behaviour,
     compare_portfolio,
+    compare_templates,
     compare_traffic,
 )
 from tests.domain.storage.kpis.conftest import SAMPLE, Imported
@@ -207,5 +210,7 @@ async def test_the_other_families_agree_with_the_oracle(
     async with database.transaction(sample.tenant_id) as connection:
         await compare_traffic(connection, sample, period, as_of=as_of)
         await compare_portfolio(connection, sample, period, as_of=as_of)
+        await compare_payment_behaviour(connection, sample, period, as_of=as_of)
+        await compare_templates(database, sample, period, list(TemplateDimension), as_of=as_of)
         for by in AgentDimension:
             await compare_agents(connection, sample, period, by, as_of=as_of)

@@ -10,9 +10,12 @@ import pytest
 import pytest_asyncio
 
 from domain.kpis.requests import AgentDimension, Period
+from domain.kpis.templates import TemplateDimension, TemplateKpiRow
 from domain.storage.kpis.agents import agent_kpis
 from domain.storage.kpis.messages import message_kpis
+from domain.storage.kpis.payment_behaviour import payment_behaviour
 from domain.storage.kpis.portfolio import portfolio_kpis
+from domain.storage.kpis.templates import template_kpis
 from domain.storage.kpis.traffic import traffic_kpis
 from domain.storage.sessions import Database
 from tests.domain.storage.kpis.conftest import Imported
@@ -52,17 +55,37 @@ async def example(import_data_set: Callable, tmp_path_factory: pytest.TempPathFa
     for name, block in files:
         (folder / name).write_text(re.sub(r"^    ", "", block, flags=re.MULTILINE), encoding="utf-8")
     imported = await import_data_set(folder)
-    assert (len(files), imported.rejected) == (8, {})
+    assert (len(files), imported.rejected) == (9, {})
     return imported
 
 
-@pytest.mark.parametrize("section", ["Message KPIs", "Traffic KPIs", "Agent KPIs", "Portfolio KPIs"])
+async def friendly(database: Database, tenant_id: int) -> list[TemplateKpiRow]:
+    rows = await template_kpis(database, tenant_id, period=MARCH, by=[TemplateDimension.TONE], as_of=AS_OF)
+    assert [row.key.tone for row in rows] == ["FIRM", "FRIENDLY", None]
+    return [rows[1]]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "Message KPIs",
+        "Template KPIs",
+        "Traffic KPIs",
+        "Agent KPIs",
+        "Portfolio KPIs",
+        "Payment behaviour",
+    ],
+)
 async def test_every_worked_example_is_what_comes_out(
     database: Database, example: Imported, section: str
 ) -> None:
     ask: dict[str, Callable] = {
         "Message KPIs": lambda connection: message_kpis(
             connection, example.tenant_id, period=MARCH, by=[], as_of=AS_OF
+        ),
+        "Template KPIs": lambda _: friendly(database, example.tenant_id),
+        "Payment behaviour": lambda connection: payment_behaviour(
+            connection, example.tenant_id, period=MARCH, as_of=AS_OF
         ),
         "Traffic KPIs": lambda connection: traffic_kpis(
             connection, example.tenant_id, period=MARCH, as_of=AS_OF

@@ -14,12 +14,18 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from api.imports import import_folder
-from domain.kpis.requests import AgentDimension, MessageDimension, Period
+from domain.filters import IntFilter, StringFilter
+from domain.kpis.requests import AgentDimension, MessageDimension, MessageKpiWhere, Period
+from domain.kpis.templates import TemplateDimension
+from domain.list_where import ChannelFilter
 from domain.storage.sessions import Database
+from domain.vocabulary import Channel
 from tests.domain.storage.kpis.agreement import (
     compare_agents,
     compare_messages,
+    compare_payment_behaviour,
     compare_portfolio,
+    compare_templates,
     compare_traffic,
 )
 from tests.domain.storage.kpis.conftest import NOW, Imported
@@ -114,5 +120,45 @@ async def test_every_kpi_of_a_world_agrees_with_the_oracle(
             assert await compare_messages(connection, imported, period, by, as_of=as_of, rules=rules) > 1
         assert await compare_traffic(connection, imported, period, as_of=as_of) > 2
         assert await compare_portfolio(connection, imported, period, as_of=as_of) == 3
+        for traits in ([], list(TemplateDimension), [TemplateDimension.TONE]):
+            found = await compare_templates(database, imported, period, traits, as_of=as_of)
+            assert found > bool(traits)
+        assert await compare_payment_behaviour(connection, imported, period, as_of=as_of) > 8
         for dimension in AgentDimension:
             assert await compare_agents(connection, imported, period, dimension, as_of=as_of) > 0
+
+
+FILTERS: list[tuple[MessageKpiWhere, Callable[[dict], bool]]] = [
+    (
+        MessageKpiWhere(segment=StringFilter(starts_with="EARLY")),
+        lambda row: row["segment"].startswith("EARLY"),
+    ),
+    (
+        MessageKpiWhere(days_past_due=IntFilter(gte=31, lt=61), channel=ChannelFilter(eq=Channel.SMS)),
+        lambda row: 31 <= row["days_past_due"] < 61 and row["channel"] == "SMS",
+    ),
+    (
+        MessageKpiWhere(campaign=StringFilter(eq="Spring"), agent=StringFilter(is_null=True)),
+        lambda row: row["campaign"] == "Spring" and row["agent"] is None,
+    ),
+    (
+        MessageKpiWhere(product=StringFilter(is_null=False), template=StringFilter(is_null=False)),
+        lambda row: row["product"] is not None and row["template"] is not None,
+    ),
+]
+
+
+@pytest.mark.parametrize("preset", ["default", "no-propensities", "overseas"])
+async def test_filters_of_a_world_keep_what_the_oracle_keeps(
+    database: Database, worlds: dict[str, tuple[Imported, Rules]], preset: str
+) -> None:
+    imported, rules = worlds[preset]
+    period, as_of = view(VIEWS[1])
+    by = [MessageDimension.COUNTRY, MessageDimension.CHANNEL]
+    groups = 0
+    async with database.transaction(imported.tenant_id) as connection:
+        for where, keep in FILTERS:
+            groups += await compare_messages(
+                connection, imported, period, by, as_of=as_of, where=where, keep=keep, rules=rules
+            )
+    assert groups > len(FILTERS)
