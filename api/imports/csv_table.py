@@ -2,12 +2,14 @@
 
 RFC 4180 in UTF-8 (a byte order mark is skipped). Lines end in LF or CRLF. A blank line is nothing. What can't be read
 as a record of the header's width becomes an `Unreadable` at its line, and reading goes on with the next line.
+
+There is a quick way for lines in order, which nearly all are, and an exact way for any; both read the same.
 """
 
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TextIO
 
@@ -51,11 +53,19 @@ class CsvTable:
                 block = list(islice(file, _BLOCK))
                 at_end = not block
                 lines = pending + block
+                columns = _plain_columns(lines, len(self.columns))
+                if columns is not None:
+                    numbers, pending, line = range(line, line + len(lines)), [], line + len(lines)
+                    yield self._progress(file), Chunk(numbers, dict(zip(self.columns, columns, strict=True)))
+                    continue
                 records = _parse(lines, line, at_end=at_end)
                 pending = lines[records.consumed :]
                 line += records.consumed
                 if records.rows or records.unreadable:
-                    yield min(file.buffer.tell(), self.size), self._chunk(records)
+                    yield self._progress(file), self._chunk(records)
+
+    def _progress(self, file: TextIO) -> int:
+        return min(file.buffer.tell(), self.size)
 
     def _chunk(self, records: "_Records") -> Chunk:
         width, unreadable = len(self.columns), records.unreadable
@@ -125,6 +135,20 @@ def _parse(lines: list[str], first: int, *, at_end: bool) -> _Records:
         records.unreadable.append(Unreadable(first + at, RejectCode.MALFORMED_CSV, lines[at]))
         at += 1
     return _Records(records.lines, records.rows, records.unreadable, at)
+
+
+def _plain_columns(lines: list[str], width: int) -> list[list[str]] | None:
+    """The cells by column where every line is a record and every comma parts two cells; else None."""
+    text = "".join(lines)
+    if width == 1 or any(mark in text for mark in '"\r\0') or not _is_utf8([lines]):
+        return None
+    if (
+        set(map(str.count, lines, repeat(","))) != {width - 1}
+        or max(map(len, lines)) > csv.field_size_limit()
+    ):
+        return None
+    cells = text.removesuffix("\n").replace("\n", ",").split(",")
+    return [cells[at::width] for at in range(width)]
 
 
 def _starts(rows: list[list[str]], at: int, *, consecutive: bool) -> list[int]:

@@ -84,7 +84,9 @@ def read_rows(table: TableFormat, chunk: Chunk) -> Rows:
     attributes, cleared, bad_attributes = _read_attributes(chunk, problems)
     _apply_rules(table, columns, count, problems)
     given = _given(table, chunk)
-    canonical += [attributes, list(map(str, cleared)), given]
+    canonical.append(given)
+    if any(name.startswith(ATTRIBUTE_PREFIX) for name in chunk.columns):
+        canonical += [attributes, list(map(str, cleared))]
     canonical += [
         [found.get(row) for row in range(count)] for found in (chunk.problems, bad_attributes) if found
     ]

@@ -6,6 +6,7 @@ from domain.storage.derived.derivation import (
     derive,
     derive_everything,
     ensure_default_segments,
+    rules_look_at,
 )
 from domain.storage.derived.settings import collection_settings
 
@@ -16,4 +17,5 @@ __all__ = [
     "derive",
     "derive_everything",
     "ensure_default_segments",
+    "rules_look_at",
 ]

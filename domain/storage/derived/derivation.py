@@ -156,6 +156,12 @@ async def _derive_touched(
         await derive_communications(connection, tenant_id, rules=rules, now=now, scale=scale)
 
 
+async def rules_look_at(connection: AsyncConnection, tenant_id: int, table: str) -> bool:
+    """Whether a segment rule in force has a filter on the facts of an import table, such as "events"."""
+    needs = segment_program((await stored_segments(connection, tenant_id)).rules).needs
+    return any(table in tables for field, tables in _RULE_TABLES.items() if field in needs)
+
+
 async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
     """Bring up to `now` what time alone has changed, and apply segment rules that not all history follows yet.
 

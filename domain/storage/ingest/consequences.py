@@ -4,6 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.rejections import RejectCode
+from domain.storage.derived import collection_settings, rules_look_at
 from domain.storage.ingest.scope import OF_TENANT
 from domain.storage.ingest.targets import TARGETS
 
@@ -36,6 +37,29 @@ async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
         ),
         {"tenant_id": tenant_id},
     )
+
+
+async def leave_out_unmoved(connection: AsyncConnection, tenant_id: int) -> None:
+    """When events alone are new: of the touched debtors keep those with a payment that one of them may have caused.
+
+    All stay where a segment rule looks at events.
+    """
+    if await rules_look_at(connection, tenant_id, "events"):
+        return
+    settings = await collection_settings(connection, tenant_id)
+    longest = max(settings.click_window, settings.open_window)
+    await connection.execute(text(_LEAVE_OUT_UNMOVED), {"tenant_id": tenant_id, "longest": longest})
+
+
+_LEAVE_OUT_UNMOVED = f"""
+    DELETE FROM touched_debtor t WHERE NOT EXISTS (
+        SELECT FROM fresh_event e
+        JOIN payment p ON p.{OF_TENANT} AND p.debtor_id = e.debtor_id AND p.communication_id IS NULL
+            AND p.paid_at >= e.occurred_at AND p.paid_at < e.occurred_at + CAST(:longest AS interval)
+        WHERE e.debtor_id = t.debtor_id
+          AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
+    )
+"""
 
 
 async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str) -> None:

@@ -1,13 +1,14 @@
 """Events: an immutable log, each told once to the funnel of its communication."""
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.import_format import FORMAT
 from domain.rejections import RejectCode
 from domain.storage.ingest.scope import OF_TENANT
 from domain.storage.ingest.staging import CANDIDATE
-from domain.storage.ingest.upserts import given, merged_attributes, problem, reject_problems
+from domain.storage.ingest.upserts import Interleaved, given, merged_attributes, problem, reject_problems
 from domain.vocabulary import EventKind
 
 #: Funnel column → the kinds that prove it. Of the first four a person's only; `machine_opened_at` is beside them.
@@ -31,13 +32,21 @@ _COLUMNS = "reference, debtor_id, communication_id, kind, occurred_at, source, a
 async def record_events(connection: AsyncConnection, tenant_id: int) -> int:
     """Add the staged events that are not in the log, merge them into the funnel; answer how many were new.
 
-    The new ones, as far as others care, are in `fresh_event` then.
+    The new ones, as far as others care, are in `fresh_event` then. Where not every event is new, the others are looked
+    at one by one: each is known, or refused.
+
+    Raises:
+        Interleaved: another writer has just inserted one of the same events.
     """
     tenant = {"tenant_id": tenant_id}
-    resolved = await connection.execute(text(_RESOLVE), tenant)
-    candidates = resolved.rowcount - await reject_problems(connection, "events")
-    fresh: int = (await connection.execute(text(_INSERT), tenant)).rowcount
-    if fresh < candidates:
+    found = (await connection.execute(text(_CANDIDATES), tenant)).one()
+    try:
+        fresh: int = (await connection.execute(text(_INSERT[found.any_near]), tenant)).rowcount
+    except IntegrityError as error:
+        raise Interleaved from error
+    if fresh < found.candidates:
+        await connection.execute(text(_RESOLVE_TABLE), tenant)
+        await reject_problems(connection, "events")
         await connection.execute(text(_REJECT_CONFLICTS), tenant)
     if fresh:
         await connection.execute(text(_MERGE_INTO_FUNNEL), tenant)
@@ -52,7 +61,6 @@ def _resolve() -> str:
         ("c.debtor_id <> d.id", "communication", RejectCode.DEBTOR_MISMATCH),
     ]
     return f"""
-        CREATE TEMP TABLE resolved_events ON COMMIT DROP AS
         SELECT s.line, s.given, s.cleared, s.reference, d.id AS debtor_id, c.id AS communication_id, s.kind,
             s.occurred_at, COALESCE(s.source, c.channel, 'DIRECT') AS source,
             COALESCE(s.automated, false) AS automated, s.detail,
@@ -106,14 +114,30 @@ def _merge_into_funnel() -> str:
     """
 
 
-_RESOLVE = _resolve()
-_INSERT = f"""
-    WITH fresh AS (
-        INSERT INTO event (tenant_id, {_COLUMNS}) SELECT :tenant_id, {_COLUMNS} FROM resolved_events
-        WHERE problem IS NULL ORDER BY reference ON CONFLICT DO NOTHING
-        RETURNING debtor_id, communication_id, kind, occurred_at, automated
-    )
-    INSERT INTO fresh_event SELECT * FROM fresh
+def _insert(conflict: str) -> str:
+    return f"""
+        WITH fresh AS (
+            INSERT INTO event (tenant_id, {_COLUMNS}) SELECT :tenant_id, {_COLUMNS} FROM ({_resolve()}) resolved
+            WHERE problem IS NULL ORDER BY reference {conflict}
+            RETURNING debtor_id, communication_id, kind, occurred_at, automated
+        )
+        INSERT INTO fresh_event SELECT * FROM fresh
+    """
+
+
+#: How many events may be new, and whether any that is stored lies between them in the order of references.
+_CANDIDATES = f"""
+    SELECT candidates, EXISTS (
+        SELECT FROM event WHERE {OF_TENANT} AND reference >= least_one AND reference <= greatest_one
+    ) AS any_near
+    FROM (
+        SELECT count(*) AS candidates, min(reference) AS least_one, max(reference) AS greatest_one
+        FROM staged_events WHERE fate = {CANDIDATE}
+    ) s
 """
+#: Whether any stored event is near → the insertion. Where none is, none needs to be looked for row by row, which would
+#: cost a third more.
+_INSERT = {True: _insert("ON CONFLICT DO NOTHING"), False: _insert("")}
+_RESOLVE_TABLE = f"CREATE TEMP TABLE resolved_events ON COMMIT DROP AS {_resolve()}"
 _REJECT_CONFLICTS = _reject_conflicts()
 _MERGE_INTO_FUNNEL = _merge_into_funnel()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.import_format import FORMAT, Chunk
 from domain.rejections import RejectCode, sentence
 from domain.storage.derived import derive
-from domain.storage.ingest.consequences import follow_parents, touch
+from domain.storage.ingest.consequences import follow_parents, leave_out_unmoved, touch
 from domain.storage.ingest.events import record_events
 from domain.storage.ingest.locks import lock_debtors, touched_unlocked
 from domain.storage.ingest.report import MergeReport, Progress, Rejection, TableReport
@@ -69,6 +69,8 @@ async def merge(
     if merged:
         if progress:
             progress("derive", 0, 1)
+        if merged == {"events"}:
+            await leave_out_unmoved(connection, tenant_id)
         await plan_as_usual(connection, staged)
         await derive(connection, tenant_id, merged=merged, now=now)
         if progress:

@@ -97,6 +97,15 @@ def test_what_is_written_is_read_at_the_line_it_was_written(tmp_path_factory, ro
     assert (found, bad) == (expected, [])
 
 
+@given(content=st.text(st.sampled_from('a1é,,,\n\n\r" \t\0'), max_size=40))
+def test_both_ways_of_reading_read_the_same(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("csv")
+    found = read(folder, "a,b\n" + content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_plain_columns", lambda _lines, _width: None)
+        assert read(folder, "a,b\n" + content) == found
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

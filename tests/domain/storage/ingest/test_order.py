@@ -117,6 +117,22 @@ async def test_any_shuffle_split_and_repetition_leaves_the_same(database, new_te
     assert await settled(database, in_parts) == await settled(database, at_once)
 
 
+@pytest.mark.parametrize("seed", [3, 4])
+async def test_events_that_come_alone_and_late_leave_the_same(database, new_tenant, seed):
+    rng = random.Random(seed)
+    facts = random_facts(rng, debtors=6, children=30)
+    at_once, in_parts = new_tenant(), new_tenant()
+    await merge_facts(database, at_once, as_data_set(facts))
+    events = [fact for fact in facts if fact[0] == "events"]
+    await merge_facts(database, in_parts, as_data_set([fact for fact in facts if fact[0] != "events"]))
+    rng.shuffle(events)
+    for part in (events[:20], events[10:50], events):
+        await merge_facts(database, in_parts, as_data_set(part))
+    found = await settled(database, in_parts)
+    assert found == await settled(database, at_once)
+    assert any(payment["attributed_to"] for payment in found["payment"])
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_four_writers_at_once_lose_nothing_and_count_nothing_twice(database, new_tenant, seed):
     rng = random.Random(seed)
