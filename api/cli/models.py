@@ -70,7 +70,7 @@ async def _recommend(
         with (
             open_champions(database, edge.settings()) as champions,
             edge.progress_bar("Recommending") as show,
-            _parts(out) as parts,
+            file_of_parts(out) as parts,
         ):
             return await recommend_everybody(
                 database, champions, tenant_id, within=within, as_of=as_of, write=parts, progress=show
@@ -78,7 +78,7 @@ async def _recommend(
 
 
 @contextmanager
-def _parts(out: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
+def file_of_parts(out: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
     """Takes frames one by one and leaves them as one file, which appears whole or not at all."""
     import polars as pl
 
@@ -146,6 +146,6 @@ async def _forecast(
             f"dunwell train --tenant {tenant}",
         )
     frame = frame_of(made, by)
-    with _parts(out) as write:
+    with file_of_parts(out) as write:
         write(frame)
     return frame.height

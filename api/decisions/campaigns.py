@@ -1,6 +1,6 @@
 """Campaigns: survey every debtor's options part by part, solve for the best plan, log it as decisions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -178,12 +178,12 @@ class _Planning:
         self.show("solving", 0.5)
         choices = await self.champions.run(partial(_solve, survey, deciding, limits, self.request, days))
         campaign_id = await begin_campaign(connection, self.tenant_id, self._new(deciding))
-        outcome = _Outcome()
-        for start in range(0, len(choices), PART):
-            some = dict(list(choices.items())[start : start + PART])
-            part = await self._log(connection, deciding, some, campaign_id, survey)
-            outcome.add(part)
-            self.show(f"{start + len(some):,} of {len(choices):,}", 0.5 + 0.5 * start / len(choices))
+        outcome, chosen = _Outcome(), list(choices.items())
+        debtors = {debtor.id: debtor for debtor in survey.debtors}
+        for start in range(0, len(chosen), PART):
+            some = dict(chosen[start : start + PART])
+            outcome.add(await self._log(connection, deciding, some, campaign_id, debtors))
+            self.show(f"{start + len(some):,} of {len(chosen):,}", 0.5 + 0.5 * start / len(chosen))
         planned = Planned(
             outcome.planned,
             outcome.held_out,
@@ -235,7 +235,7 @@ class _Planning:
         deciding: Deciding,
         choices: dict[int, Choice],
         campaign_id: int,
-        survey: _Survey,
+        debtors: Mapping[int, DebtorKey],
     ) -> PlannedPart:
         people, history = await self._read(deciding, list(choices))
         work = partial(
@@ -250,7 +250,6 @@ class _Planning:
         part = await self.champions.run(work)
         numbers = await log_decisions(connection, self.tenant_id, part.decisions)
         if self.write is not None:
-            debtors = {debtor.id: debtor for debtor in survey.debtors if debtor.id in choices}
             self.write([debtors[one.debtor_id] for one in part.decisions], part.told, part.decisions, numbers)
         return part
 

