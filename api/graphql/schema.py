@@ -13,6 +13,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from api.callers import Unauthenticated
+from api.graphql.columns import ColumnExecutor
 from api.graphql.context import Socket
 from api.graphql.errors import PresentErrors
 from api.graphql.limits import Documents, PrepareDocument
@@ -80,6 +81,7 @@ def build_schema(*, production: bool = False) -> Schema:
         types=[Payment],
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=production),
         extensions=[PresentErrors, lambda: PrepareDocument(documents)],
+        execution_context_class=ColumnExecutor,
     )
     _forget_null_defaults(schema._schema)
     return schema

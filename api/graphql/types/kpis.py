@@ -11,6 +11,7 @@ import strawberry
 from strawberry import Parent
 from strawberry.types.nodes import SelectedField, Selection
 
+from api.graphql.columns import Rows, computed
 from api.graphql.context import Info
 from api.graphql.fields import resolved
 from api.graphql.types.facts import Agent
@@ -96,6 +97,11 @@ class MessageKpiRow(MessageOutcome):
 
     key: MessageKpiKey = _field(description="Which group.")
     reaction: ReactionTimes = _field(description="How long people took.")
+
+
+computed("MessageKpiRow", "collected", lambda row: money_per_currency(row.collected))
+computed("MessageKpiRow", "cost", lambda row: money_per_currency(row.cost))
+computed("MessageKpiRow", "netCollected", lambda row: money_per_currency(row.net_collected))
 
 
 @strawberry.type(
@@ -282,7 +288,7 @@ class Kpis:
                 medians=selects(info, "medianCensored"),
             ),
         )
-        return cast(list[MessageKpiRow], found)
+        return cast(list[MessageKpiRow], Rows(found))
 
     @resolved("Visits to the payment page: one row per source, and one with source null, the total.")
     async def traffic(self, info: Info) -> list[TrafficKpiRow]:

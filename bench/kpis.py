@@ -1,0 +1,201 @@
+"""Message KPIs over HTTP as the app's role, against DuckDB on Parquet of the same rows.
+
+DUNWELL_BENCH_COMMUNICATIONS (default 10,000,000) in one tenant, a tenth of them in another to see how answers grow. An
+answer has at most 10,000 groups, so a year by segment, channel and day is asked for five of the 36 segments.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import duckdb
+
+from api.auth import create_key
+from api.databases import DatabaseServer, database_server, open_database
+from api.settings import Settings
+from bench.kpi_rows import DAYS, END, export, fill
+from bench.kpi_serving import PostgresMemory, Serving, serving
+from bench.measuring import Report
+from domain.storage.rollups.changes import publish_days, touch_every_day
+from domain.storage.rollups.refreshing import EVER, dirty_days, refresh_day
+from domain.storage.sessions import Database
+from domain.storage.tenants import create_tenant
+from domain.vocabulary import Role
+
+COMMUNICATIONS = int(os.environ.get("DUNWELL_BENCH_COMMUNICATIONS", "10000000"))
+_REPEATED = 7
+_FIVE = [f"S{number:02}" for number in range(5)]
+
+_COUNTS = "sent delivered hardBounced opened clicked landed converted openRate"
+_TIMES = "reaction { sentToOpen { count p50 p90 } sentToPay { count p50 p90 } }"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of both; at_most: the goal, our time over DuckDB's."""
+
+    name: str
+    days: int
+    by: tuple[str, ...]
+    times: bool
+    at_most: float
+    five_segments: bool = False
+
+    @property
+    def query(self) -> str:
+        """In GraphQL."""
+        key = " ".join(word.lower() for word in self.by)
+        figures = f"{_COUNTS} {_TIMES}" if self.times else _COUNTS
+        return (
+            "query Bench($period: PeriodInput!, $by: [MessageDimension!]!, $where: MessageKpiWhere, $asOf: DateTime) "
+            "{ kpis(period: $period, asOf: $asOf) { messages(by: $by, where: $where) "
+            f"{{ key {{ {key} }} {figures} }} }} }}"
+        )
+
+    @property
+    def variables(self) -> dict[str, object]:
+        """Of the query."""
+        period = {"from": (END - timedelta(days=self.days)).isoformat(), "to": END.isoformat()}
+        where = {"segment": {"in": _FIVE}} if self.five_segments else None
+        as_of = (END + timedelta(days=90)).isoformat()
+        return {"period": period, "by": list(self.by), "where": where, "asOf": as_of}
+
+    def sql(self, parquet: Path) -> str:
+        """In DuckDB's SQL."""
+        keys = ", ".join(_KEYS[word] for word in self.by)
+        segments = ", ".join(f"'{name}'" for name in _FIVE)
+        return (
+            f"SELECT {keys}, {_COUNTED}{f', {_TIMED}' if self.times else ''} FROM '{parquet}' "
+            f"WHERE sent_at >= '{END - timedelta(days=self.days):%F}' AND sent_at < '{END:%F}' "
+            f"{f'AND segment IN ({segments})' if self.five_segments else ''} GROUP BY ALL ORDER BY ALL"
+        )
+
+
+_DELIVERED = "(opened_at IS NOT NULL OR (delivered_at IS NOT NULL AND bounced_hard_at IS NULL))"
+_COUNTED = f"""
+    count(*), count(*) FILTER (WHERE {_DELIVERED}),
+    count(*) FILTER (WHERE bounced_hard_at IS NOT NULL AND NOT {_DELIVERED}), count(opened_at), count(clicked_at),
+    count(landed_at), count(converted_at), count(opened_at) / count(*) FILTER (WHERE {_DELIVERED})"""
+_TIMED = ", ".join(
+    f"count({span}), quantile_disc({span}, [0.5, 0.9])"
+    for span in ("epoch(opened_at - sent_at)", "epoch(converted_at - sent_at)")
+)
+_KEYS = {
+    "SEGMENT": "segment",
+    "CHANNEL": "channel",
+    "TEMPLATE": "template",
+    "DAY": "date_trunc('day', sent_at)",
+    "MONTH": "date_trunc('month', sent_at)",
+}
+
+_DAILY = ("SEGMENT", "CHANNEL", "DAY")
+_MONTHLY = ("SEGMENT", "CHANNEL", "MONTH")
+QUESTIONS = (
+    Question("30 days by segment, channel and day", 30, _DAILY, times=False, at_most=0.1),
+    Question("365 days by channel and day of 5 segments", 365, _DAILY, False, 0.1, five_segments=True),
+    Question("365 days by segment, channel and month", 365, _MONTHLY, times=False, at_most=0.1),
+    Question("30 days by segment, channel and day, p50 and p90", 30, _DAILY, times=True, at_most=1),
+    Question(
+        "365 days by channel and day of 5 segments, p50 and p90", 365, _DAILY, True, 1, five_segments=True
+    ),
+    Question("365 days by segment, channel and month, p50 and p90", 365, _MONTHLY, times=True, at_most=1),
+    Question("365 days by segment and template (no rollup)", 365, ("SEGMENT", "TEMPLATE"), False, 4),
+)
+
+
+def run(report: Report) -> None:
+    """Fill two tenants, count their days, ask both sides the same."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        with database_server(Settings(home=folder / "home")) as server:
+            keys = asyncio.run(_prepare(server, report, folder))
+            with serving(folder / "home") as served:
+                _ask(report, served, server, keys, folder)
+
+
+async def _prepare(server: DatabaseServer, report: Report, folder: Path) -> dict[int, str]:
+    """Keys of the two tenants, by how many communications they have."""
+    keys = {}
+    async with open_database(server) as database:
+        for rows in (COMMUNICATIONS // 10, COMMUNICATIONS):
+            tenant_id = await create_tenant(
+                server.owner_url, key=f"bench{rows}", name="Bench", currency="EUR"
+            )
+            with report.timed(f"fill with {rows:,} communications"):
+                await asyncio.to_thread(fill, server.owner_url, tenant_id, rows)
+            await asyncio.to_thread(export, server.owner_url, tenant_id, folder / f"{rows}.parquet")
+            with PostgresMemory(server.owner_url) as memory:
+                await _refresh(database, tenant_id, report, rows)
+            report.note(f"refresh, PostgreSQL's peak memory, MB ({rows:,})", memory.peak)
+            keys[rows] = await create_key(database, tenant_id, Role.ADMIN, now=END)
+    return keys
+
+
+async def _refresh(database: Database, tenant_id: int, report: Report, rows: int) -> None:
+    """Count every day, one after the other as the refresher does."""
+    async with database.transaction(tenant_id) as connection:
+        await touch_every_day(connection, tenant_id)
+        await publish_days(connection, tenant_id)
+        days = await dirty_days(connection, tenant_id, *EVER, most=10_000)
+    seconds = []
+    for day in days:
+        begun = time.perf_counter()
+        async with database.transaction(tenant_id) as connection:
+            await refresh_day(connection, tenant_id, day)
+        seconds.append(time.perf_counter() - begun)
+    report.note(
+        f"refresh per dirty day, seconds ({rows // DAYS:,} communications)", statistics.median(seconds)
+    )
+
+
+def _ask(report: Report, served: Serving, server: DatabaseServer, keys: dict[int, str], folder: Path) -> None:
+    small, large = sorted(keys)
+    for question in QUESTIONS:
+        print(f"  {question.name}", flush=True)
+        with PostgresMemory(server.owner_url) as memory:
+            ours = {
+                rows: _seconds(partial(served.ask, key, question.query, question.variables))
+                for rows, key in keys.items()
+            }
+        theirs, their_memory, groups = _in_duckdb(question.sql(folder / f"{large}.parquet"))
+        report.note(f"{question.name}: groups", groups)
+        report.note(f"{question.name}: seconds", ours[large])
+        report.note(f"{question.name}: DuckDB, seconds", theirs)
+        report.note(f"{question.name}: PostgreSQL's peak memory, MB", memory.peak)
+        report.note(f"{question.name}: DuckDB's peak memory, MB", their_memory)
+        report.note(f"{question.name}: {large:,} ÷ {small:,} communications", ours[large] / ours[small])
+        report.goal(f"{question.name} ÷ DuckDB", ours[large] / theirs, at_most=question.at_most)
+    report.note("the server's peak memory, MB", served.peak_memory())
+
+
+def _seconds(ask: Callable[[], object]) -> float:
+    """The median of several, after one that warms up."""
+    ask()
+    taken = []
+    for _ in range(_REPEATED):
+        begun = time.perf_counter()
+        ask()
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def _in_duckdb(sql: str) -> tuple[float, float, int]:
+    """(median seconds, peak memory in MB, groups), in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_duckdb, (sql,))
+
+
+def _duckdb(sql: str) -> tuple[float, float, int]:
+    connection = duckdb.connect()
+    seconds = _seconds(lambda: connection.execute(sql).fetchall())
+    groups = len(connection.execute(sql).fetchall())
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, groups

@@ -1,0 +1,94 @@
+"""Lists completed by column answer what ordinary execution answers."""
+
+import random
+
+import pytest
+from graphql import GraphQLObjectType
+
+from api.graphql import columns
+from tests.api.portfolio import Api, operation
+
+PERIOD = {"from": "2026-01-15T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+DIMENSIONS = (
+    *("SEGMENT", "CHANNEL", "TEMPLATE", "AGENT", "DPD_BUCKET"),
+    *("CURRENCY", "HOUR", "WEEKDAY", "DAY", "MONTH"),
+)
+KEY = (
+    *("segment", "channel", "template", "agent", "dpdBucket", "currency"),
+    *("hour", "weekday", "day", "month", "country", "__typename"),
+)
+FIGURES = (
+    *("sent", "twice: sent", "converted", "deliveryRate", "clickToOpenRate", "__typename"),
+    *("collected { amount currency }", "money: netCollected { of: currency amount __typename }"),
+    *("cost { ...Amount }", "reaction { sentToOpen { count p50 } sentToPay { mean } }"),
+    *("reaction { sentToOpen { p90 medianCensored } }", "... @include(if: $yes) { key { channel } }"),
+    *("... on MessageKpiRow @include(if: $yes) { clicked }", "opened @skip(if: $yes)"),
+)
+
+
+def random_query(rng: random.Random) -> str:
+    chosen = rng.sample(FIGURES, rng.randrange(1, 7))
+    key = f"{rng.choice(['', 'of: '])}key {{ {' '.join(rng.sample(KEY, rng.randrange(1, 5)))} }}"
+    fragment = (
+        "fragment Amount on Money { amount again: amount }"
+        if any("...Amount" in one for one in chosen)
+        else ""
+    )
+    return (
+        "query Kpis($period: PeriodInput!, $by: [MessageDimension!]!, $yes: Boolean!) "
+        f"{{ kpis(period: $period) {{ asOf messages(by: $by) {{ {key} {' '.join(chosen)} }} }} }} {fragment}"
+    )
+
+
+@pytest.fixture
+def without_columns(monkeypatch: pytest.MonkeyPatch):
+    """Switch completion by column off and on."""
+
+    def switch(*, on: bool) -> None:
+        if on:
+            monkeypatch.undo()
+        else:
+            monkeypatch.setattr(columns, "Rows", type("Nothing", (), {}))
+
+    return switch
+
+
+async def test_by_column_and_field_by_field_are_the_same(api: Api, without_columns) -> None:
+    rng = random.Random(3)
+    for _ in range(60):
+        query = random_query(rng)
+        variables = {
+            "period": PERIOD,
+            "by": rng.sample(DIMENSIONS, rng.randrange(3)),
+            "yes": rng.random() < 0.5,
+        }
+        if "key" not in query or ("$yes" not in query.split("{", 1)[1]):
+            query = query.replace(", $yes: Boolean!", "")
+            variables.pop("yes")
+        by_column = await api.ask(query, **variables)
+        without_columns(on=False)
+        field_by_field = await api.ask(query, **variables)
+        without_columns(on=True)
+        assert by_column == field_by_field
+        assert repr(by_column) == repr(field_by_field)  # the order of fields as well
+
+
+async def test_no_row_of_kpis_is_executed_field_by_field(api: Api, monkeypatch) -> None:
+    async def fail(self: object, kind: GraphQLObjectType, *_: object) -> None:
+        raise AssertionError(kind.name)
+
+    executor = columns.ColumnExecutor
+    others = executor.complete_object_value
+    monkeypatch.setattr(
+        executor,
+        "complete_object_value",
+        lambda self, kind, *rest: (fail if kind.name == "MessageKpiRow" else others)(self, kind, *rest),
+    )
+    assert (await api.ask(operation("MessageKpis"), period=PERIOD, by=["CHANNEL", "DAY"]))["kpis"]["messages"]
+
+
+async def test_what_a_type_refuses_is_left_to_ordinary_execution(api: Api, monkeypatch) -> None:
+    """A value that is no Int is the error that it always was, whichever way the list is completed."""
+    monkeypatch.setitem(columns._COMPUTED, ("MessageKpiRow", "sent"), lambda _: "many")
+    told = await api.ask(operation("MessageKpis"), period=PERIOD, by=["CHANNEL"])
+    assert all(isinstance(row["sent"], int) for row in told["kpis"]["messages"])
