@@ -18,16 +18,18 @@ from domain.storage.derived import catch_up
 
 @dataclass(frozen=True)
 class Context:
-    """One operation of one caller. `now` is one instant for the whole of it."""
+    """One operation of one caller. `now` is one instant for the whole of it; what lasts longer asks the clock."""
 
     services: Services
     caller: Caller
-    now: datetime
+    clock: Callable[[], datetime]
+    now: datetime = field(init=False)
     loaders: Loaders = field(init=False)
     _catching_up: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _is_caught_up: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "now", self.clock())
         loaders = Loaders(self.transaction, self.caller.tenant_id, self.now, self.services.recommendations)
         object.__setattr__(self, "loaders", loaders)
 
@@ -64,7 +66,7 @@ class Socket:
 
     async def operation(self) -> Context:
         """The context of an operation that begins now."""
-        return Context(self.services, await self.authenticate(self.authorization), self.clock())
+        return Context(self.services, await self.authenticate(self.authorization), self.clock)
 
 
 Info = strawberry.Info[Context, None]

@@ -10,11 +10,18 @@ from api.graphql.context import Info
 from api.graphql.fields import watched
 from api.graphql.ids import number_of
 from api.graphql.permissions import Group, allow
+from api.graphql.types.inputs import PeriodInput
+from api.graphql.types.kpis import Kpis
 from api.graphql.types.models import TrainingRun
 from api.services import InvalidArgument
+from domain.kpis.requests import Period
+from domain.storage.derived import catch_up
+from domain.storage.rollups.watching import changed_since, seen_now
 from domain.vocabulary import RunStatus
 
 _POLL_SECONDS = 0.5
+#: A period's KPIs are told at most this often.
+_KPI_SECONDS = 1.0
 _LIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
@@ -42,3 +49,30 @@ class Subscription:
             if run.status not in _LIVE:
                 return
             await asyncio.sleep(_POLL_SECONDS)
+
+    @watched(
+        "The KPIs of a period, whenever facts they rest on have changed, whoever changed them; at most once a second. "
+        "Nothing is told when only time has passed."
+    )
+    async def kpis_changed(
+        self,
+        info: Info,
+        period: Annotated[PeriodInput, strawberry.argument(description="The period: from <= t < to.")],
+    ) -> AsyncIterator[Kpis]:
+        """A period's KPIs, when they have changed."""
+        allow(info, Group.READ)
+        watched_period = Period(period.from_, period.to)
+        context = info.context
+        async with context.services.database.transaction(context.tenant_id) as connection:
+            seen = await seen_now(connection)
+        while True:
+            await asyncio.sleep(_KPI_SECONDS)
+            async with context.services.database.transaction(context.tenant_id) as connection:
+                changed, seen = await changed_since(
+                    connection, context.tenant_id, period=watched_period, seen=seen
+                )
+            if changed:
+                now = context.clock()
+                async with context.services.database.transaction(context.tenant_id) as connection:
+                    await catch_up(connection, context.tenant_id, now=now)
+                yield Kpis(as_of=now, period=watched_period)

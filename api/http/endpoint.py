@@ -51,7 +51,7 @@ class GraphQLEndpoint:
             caller = await self._keys.caller(request.headers.get("authorization"))
             request.state.caller = caller
             asked = await read_request(request)
-            result = await self._execute(request, asked, Context(self._services, caller, self._clock()))
+            result = await self._execute(request, asked, Context(self._services, caller, self._clock))
             return _answer(result, media_type)
         except Unauthenticated as error:
             return _failure(401, error.code, str(error), media_type, {"WWW-Authenticate": "Bearer"})

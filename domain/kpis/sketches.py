@@ -8,8 +8,9 @@ are a sketch of all of them. A percentile is answered by the band of its exact r
 Source: Masson, Rim & Lee (2019), DDSketch: a fast and fully-mergeable quantile sketch with relative-error guarantees.
 """
 
-from collections import Counter
+from bisect import bisect_left
 from fractions import Fraction
+from itertools import accumulate
 from math import exp
 from struct import Struct
 
@@ -22,9 +23,10 @@ _PAIR = Struct(">hI")
 
 def read_sketch(sketch: bytes) -> list[tuple[int, int]]:
     """(band, count) in the order of bands, of one sketch or several written one after the other."""
-    counts: Counter[int] = Counter()
+    counts: dict[int, int] = {}
+    known = counts.get
     for band, count in _PAIR.iter_unpack(sketch):
-        counts[band] += count
+        counts[band] = known(band, 0) + count
     return sorted(counts.items())
 
 
@@ -36,14 +38,8 @@ def band_seconds(band: int) -> float:
 
 
 def sketch_percentiles(sketch: bytes, shares: tuple[Fraction, ...]) -> tuple[float, ...]:
-    """The ⌈p·n⌉-th smallest for each share p (ascending, above 0), within 1 %; `sketch` holds at least one value."""
-    bands = read_sketch(sketch)
-    total = sum(count for _, count in bands)
-    ranks = [-(-share.numerator * total // share.denominator) for share in shares]
-    found: list[float] = []
-    below = 0
-    for band, count in bands:
-        below += count
-        while len(found) < len(ranks) and ranks[len(found)] <= below:
-            found.append(band_seconds(band))
-    return tuple(found)
+    """The ⌈p·n⌉-th smallest for each share p (above 0), within 1 %; `sketch` holds at least one value."""
+    bands, counts = zip(*read_sketch(sketch), strict=True)
+    up_to = list(accumulate(counts))
+    ranks = [-(-share.numerator * up_to[-1] // share.denominator) for share in shares]
+    return tuple(band_seconds(bands[bisect_left(up_to, rank)]) for rank in ranks)

@@ -1,6 +1,6 @@
 """The dimensions of message KPIs: where each is read, what its values are and how they are ordered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -71,18 +71,36 @@ def key_of(by: Sequence[MessageDimension], stored: Sequence[Any]) -> MessageKpiK
     return MessageKpiKey(**values)
 
 
-def key_of_texts(by: Sequence[MessageDimension], texts: Sequence[str | None]) -> MessageKpiKey:
-    """The key of the group whose columns hold what `texts` are the texts of."""
-    return key_of(
-        by,
-        [
-            None if value is None else _DIMENSIONS[dimension].stored(value)
-            for dimension, value in zip(by, texts, strict=True)
-        ],
-    )
-
-
 def place_of(by: Sequence[MessageDimension], key: MessageKpiKey) -> tuple[tuple[bool, Any], ...]:
     """Where a group stands in an answer: by the dimensions as asked, each in its own order, none last."""
     values = [(_DIMENSIONS[dimension], getattr(key, _DIMENSIONS[dimension].field)) for dimension in by]
     return tuple((value is None, value is not None and of.order(value)) for of, value in values)
+
+
+class TextKeys:
+    """The keys of one answer's groups, from the texts of what is stored: each different text is read once."""
+
+    def __init__(self, by: Sequence[MessageDimension], keys: Iterable[tuple[str | None, ...]]) -> None:
+        texts = [set(column) for column in zip(*keys, strict=True)] or [set() for _ in by]
+        dimensions = [_DIMENSIONS[dimension] for dimension in by]
+        self._fields = [of.field for of in dimensions]
+        self._values = [_values(of, found) for of, found in zip(dimensions, texts, strict=True)]
+        self._places = [_places(of, values) for of, values in zip(dimensions, self._values, strict=True)]
+
+    def key_of(self, texts: tuple[str | None, ...]) -> MessageKpiKey:
+        """The key of a group."""
+        values = [values[each] for values, each in zip(self._values, texts, strict=True)]
+        return MessageKpiKey(**dict(zip(self._fields, values, strict=True)))
+
+    def place_of(self, texts: tuple[str | None, ...]) -> tuple[int, ...]:
+        """Where a group stands in the answer, as `place_of` has it."""
+        return tuple([places[each] for places, each in zip(self._places, texts, strict=True)])
+
+
+def _values(of: _Dimension, texts: set[str | None]) -> dict[str | None, Any]:
+    return {each: None if each is None else of.value(of.stored(each)) for each in texts}
+
+
+def _places(of: _Dimension, values: Mapping[str | None, Any]) -> dict[str | None, int]:
+    told = sorted((each for each in values if each is not None), key=lambda each: of.order(values[each]))
+    return {each: place for place, each in enumerate([*told, None])}

@@ -21,8 +21,8 @@ _PUBLISH = text(
         INSERT INTO dirty_day (tenant_id, day)
         SELECT DISTINCT CAST(:tenant_id AS integer), day FROM touched WHERE of_messages ORDER BY day
     )
-    INSERT INTO kpi_change (tenant_id, transaction, first_day, last_day, facts_from)
-    SELECT CAST(:tenant_id AS integer), CAST(CAST(pg_current_xact_id() AS text) AS bigint),
+    INSERT INTO kpi_change (tenant_id, transaction, changed_at, first_day, last_day, facts_from)
+    SELECT CAST(:tenant_id AS integer), CAST(CAST(pg_current_xact_id() AS text) AS bigint), clock_timestamp(),
            min(day) FILTER (WHERE of_messages), max(day) FILTER (WHERE of_messages),
            min(day) FILTER (WHERE NOT of_messages)
     FROM touched HAVING count(*) > 0

@@ -26,12 +26,13 @@ from domain.kpis.requests import (
 )
 from domain.kpis.sketches import sketch_percentiles
 from domain.storage.kpis.cohort import cohort_of, conditions
-from domain.storage.kpis.grouping import key_of_texts, place_of
+from domain.storage.kpis.grouping import TextKeys
 from domain.storage.rollups.coverage import Coverage
 from domain.storage.rollups.dimensions import FILTERS, ROLLUPS
 from domain.storage.rollups.figures import COUNT_NAMES, figures, key_of
 
 _SHARES = (Fraction(1, 2), Fraction(9, 10))
+_NO_TIMES = ReactionTimes()
 _NO_DAY = "'-infinity'::date"
 _CALENDAR = {
     MessageDimension.DAY: "day",
@@ -115,17 +116,16 @@ class RollupReader:
             counts.setdefault((), (0,) * len(COUNT_NAMES))
         cost, collected = _money(await self._read(_MONEY) if wanted.money else ())
         times = _times(await self._read(_REACTIONS) if wanted.reactions else ())
-        keyed = [(key_of_texts(self._by, key), key) for key in counts]
-        keyed.sort(key=lambda pair: place_of(self._by, pair[0]))
+        keys = TextKeys(self._by, counts)
         return [
             MessageKpiRow(
-                key=shown,
+                key=keys.key_of(key),
                 **dict(zip(COUNT_NAMES, counts[key], strict=True)),
                 cost=cost.get(key, {}),
                 collected=collected.get(key, {}),
-                reaction=ReactionTimes(**times.get(key, {})),
+                reaction=ReactionTimes(**times[key]) if key in times else _NO_TIMES,
             )
-            for shown, key in keyed
+            for key in sorted(counts, key=keys.place_of)
         ]
 
     async def _read(self, figure: _Figure, *, most: int | None = None) -> list[tuple[Any, ...]]:

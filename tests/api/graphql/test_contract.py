@@ -23,9 +23,6 @@ from tests.conftest import ROOT
 
 CONTRACT = build_schema((ROOT / "docs/contract/schema.graphql").read_text())
 
-#: What comes with watching KPIs.
-NOT_SERVED = {"types": set(), "fields": {"Subscription.kpisChanged"}}
-
 
 @pytest.fixture(scope="module")
 def served() -> GraphQLSchema:
@@ -34,7 +31,7 @@ def served() -> GraphQLSchema:
 
 def differences(contract: GraphQLSchema, served: GraphQLSchema) -> Iterator[str]:
     for name, expected in contract.type_map.items():
-        if name.startswith("__") or name in NOT_SERVED["types"]:
+        if name.startswith("__"):
             continue
         found = served.type_map.get(name)
         if type(found) is not type(expected):
@@ -56,8 +53,6 @@ def differences(contract: GraphQLSchema, served: GraphQLSchema) -> Iterator[str]
 def _differing_fields(owner, expected, found) -> Iterator[str]:
     for name, field in expected.items():
         path = f"{owner}.{name}"
-        if path in NOT_SERVED["fields"]:
-            continue
         if name not in found:
             yield f"{path}: missing"
         elif str(found[name].type) != str(field.type):
@@ -94,10 +89,6 @@ def test_nothing_of_the_contract_is_missing_or_looser(served: GraphQLSchema) -> 
 def test_a_field_that_could_be_null_would_be_noticed(served: GraphQLSchema) -> None:
     looser = build_schema(sdl().replace("daysPastDue: Int!", "daysPastDue: Int"))
     assert "Debtor.daysPastDue: Int, expected Int!" in list(differences(CONTRACT, looser))
-
-
-def test_what_is_not_served_is_not_in_the_schema_either(served: GraphQLSchema) -> None:
-    assert NOT_SERVED["types"].isdisjoint(served.type_map)
 
 
 def test_every_type_field_and_argument_says_what_it_is(served: GraphQLSchema) -> None:

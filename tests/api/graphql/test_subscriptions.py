@@ -1,11 +1,19 @@
 """Subscriptions over graphql-transport-ws."""
 
+import asyncio
+import sys
+import time
+from itertools import pairwise
+
 import pytest
 from starlette.applications import Starlette
 
 from api.graphql.ids import global_id
+from domain.storage.sessions import Database
 from tests.api.http.sockets import WebSocketClient, websocket
 from tests.api.portfolio import Api, operation
+from tests.conftest import ROOT
+from tests.facts import merge_facts, row
 
 
 async def begin(socket: WebSocketClient, key: str) -> None:
@@ -70,3 +78,54 @@ async def test_an_unknown_run_is_an_error_with_a_code(app: Starlette, api: Api) 
 async def test_a_page_of_another_origin_may_not_connect(app: Starlette, api: Api) -> None:
     async with websocket(app, origin="https://evil.example", host="dunwell.test") as socket:
         assert await socket.receive() == {"close": 1008}
+
+
+FEBRUARY = {"from": "2026-02-01T00:00:00Z", "to": "2026-03-01T00:00:00Z"}
+WRITER = """
+import asyncio, sys
+from domain.storage.sessions import Database
+from tests.facts import merge_facts, row
+
+async def write(url, tenant_id):
+    database = Database(url)
+    for at in range(3):
+        await merge_facts(database, tenant_id, {"communications": [row("communications", reference=f"C{at}")]})
+    await database.close()
+
+asyncio.run(write(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+async def test_kpis_that_another_process_changed_are_told_at_most_once_a_second(
+    app: Starlette, api_of, database: Database, owner_url: str, tenant_id: int
+) -> None:
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "accounts": [row("accounts")]})
+    async with websocket(app) as socket:
+        await begin(socket, (await api_of(tenant_id)).key)
+        await subscribe(socket, "KpisChanged", period=FEBRUARY)
+        await asyncio.sleep(0.3)
+        # Of another period, so not told.
+        late = row("communications", reference="LATE", sent_at="2026-04-01T00:00:00Z")
+        await merge_facts(database, tenant_id, {"communications": [late]})
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", WRITER, owner_url, str(tenant_id)), cwd=ROOT
+        )
+        sent, told = 0, []
+        while sent < 3:
+            frame = await socket.receive()
+            told.append(time.monotonic())
+            (channel,) = frame["payload"]["data"]["kpisChanged"]["messages"]
+            assert channel["sent"] > sent, "told without a change"
+            sent = channel["sent"]
+        await process.wait()
+    assert sent == 3
+    assert all(later - sooner > 0.9 for sooner, later in pairwise(told))
+
+
+async def test_a_period_that_cannot_be_is_refused(app: Starlette, api: Api) -> None:
+    async with websocket(app) as socket:
+        await begin(socket, api.key)
+        frames = await run(socket, "KpisChanged", period={"from": FEBRUARY["to"], "to": FEBRUARY["from"]})
+    errors = frames[0].get("payload")
+    errors = errors if isinstance(errors, list) else errors["errors"]
+    assert errors[0]["extensions"]["code"] == "IMPOSSIBLE_PERIOD"
