@@ -14,10 +14,10 @@ _NOW = text("SELECT CAST(pg_current_snapshot() AS text)")
 _CHANGED = text(
     """
     SELECT CAST(pg_current_snapshot() AS text) AS seen, EXISTS (
-        SELECT FROM kpi_change
+        SELECT FROM kpi_change, CAST(CAST(:seen AS text) AS pg_snapshot) AS former
         WHERE tenant_id = :tenant_id
-          AND transaction >= CAST(CAST(pg_snapshot_xmin(CAST(CAST(:seen AS text) AS pg_snapshot)) AS text) AS bigint)
-          AND NOT pg_visible_in_snapshot(CAST(CAST(transaction AS text) AS xid8), CAST(CAST(:seen AS text) AS pg_snapshot))
+          AND transaction >= CAST(CAST(pg_snapshot_xmin(former) AS text) AS bigint)
+          AND NOT pg_visible_in_snapshot(CAST(CAST(transaction AS text) AS xid8), former)
           AND (first_day <= :last AND last_day >= :first OR facts_from <= :last)
     ) AS changed
     """

@@ -128,4 +128,4 @@ async def test_a_period_that_cannot_be_is_refused(app: Starlette, api: Api) -> N
         frames = await run(socket, "KpisChanged", period={"from": FEBRUARY["to"], "to": FEBRUARY["from"]})
     errors = frames[0].get("payload")
     errors = errors if isinstance(errors, list) else errors["errors"]
-    assert errors[0]["extensions"]["code"] == "IMPOSSIBLE_PERIOD"
+    assert errors[0]["extensions"]["reason"] == "IMPOSSIBLE_PERIOD"
