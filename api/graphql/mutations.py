@@ -31,7 +31,7 @@ from api.graphql.types.inputs import (
 from api.graphql.types.logged import DecideReport
 from api.graphql.types.models import ModelVersion, TrainingRun, UserError
 from domain.filters import FilterError
-from domain.storage.derived import define_segments
+from domain.storage.derived import propose_segments
 from domain.storage.reads import segments
 
 MOST_SEGMENTS = 1000
@@ -44,7 +44,11 @@ _items = _said(description="At most 1,000 items; good ones land, bad ones come b
 class SegmentList:
     """Segments in order."""
 
-    segments: list[Segment] = strawberry.field(description="The segments.")
+    segments: list[Segment] = strawberry.field(description="The segments that everything answers by.")
+    applied: bool = strawberry.field(
+        description="True: by the rules just given. False: the portfolio is large, so they are applied in the "
+        "background; until then everything answers by the former rules (Query.segmentsPendingSince)."
+    )
 
 
 TrainModelsResult = Annotated[
@@ -79,7 +83,7 @@ class Mutation:
     @root(
         Group.DECIDE,
         "Replaces the segment rules; the first rule that holds for a debtor names its segment, in all "
-        "of history. An empty list goes back to the default rules.",
+        "of history. An empty list goes back to the default rules. Large portfolios follow in the background.",
     )
     async def define_segments(
         self,
@@ -91,12 +95,14 @@ class Mutation:
         at_most(input, MOST_SEGMENTS, "input")
         try:
             async with context.services.database.transaction(context.tenant_id) as connection:
-                await define_segments(connection, context.tenant_id, as_stored_json(input), now=context.now)
+                applied = await propose_segments(
+                    connection, context.tenant_id, as_stored_json(input), now=context.now
+                )
         except FilterError as error:
             return UserError(code=error.code, message=error.message, path=list(error.path))
         async with context.transaction() as connection:
             found = await segments.list_segments(connection, context.tenant_id)
-        return SegmentList(segments=[Segment.of(row) for row in found])
+        return SegmentList(segments=[Segment.of(row) for row in found], applied=applied)
 
     @root(
         Group.DECIDE,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -28,6 +29,7 @@ from api.graphql.types.nodes import Node, find_node
 from api.graphql.windows import window_of
 from api.services import InvalidArgument
 from domain.kpis.requests import Period
+from domain.storage.derived import draft_since
 from domain.storage.reads import debtors, segments
 
 MOST_REFERENCES = 1000
@@ -117,6 +119,16 @@ class Query:
             return [
                 Segment.of(row) for row in await segments.list_segments(connection, info.context.tenant_id)
             ]
+
+    @root(
+        Group.READ,
+        "When segment rules were given that are still being applied in the background; null: everything answers by the "
+        "latest rules.",
+    )
+    async def segments_pending_since(self, info: Info) -> datetime | None:
+        """Since when new segment rules wait."""
+        async with info.context.transaction() as connection:
+            return await draft_since(connection, info.context.tenant_id)
 
     @root(Group.READ, "The KPIs of a period (docs/contract/kpis.md).")
     async def kpis(self, info: Info, period: _Period, as_of: AsOf = None) -> Kpis:

@@ -1,4 +1,4 @@
-"""The process that runs jobs: takes them from the queue, carries on what dead workers left, keeps rollups fresh."""
+"""The process that runs jobs: takes them from the queue, carries on what dead workers left, keeps derived state."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from dbos import DBOS
 
 from api.jobs.queue import run_of
 from api.jobs.refreshing import RollupRefresher
+from api.jobs.segmenting import Segmenter
 from api.jobs.slots import SlotLost, WorkerSlot, executor_id, slot_number
 from api.jobs.system import TRAINING_QUEUE, worker_config
 from api.jobs.training import MOST_ATTEMPTS, WORKFLOW, Learner, TrainingJobs
@@ -44,8 +45,9 @@ class Worker:
         self._slot = WorkerSlot(self._url)
         DBOS(config=worker_config(self._url, self._slot.executor_id))
         self._database = Database(self._url, pool_size=2)
-        self._refresher = RollupRefresher(self._url)
-        self._refresher.start()
+        self._rounds = (RollupRefresher(self._url), Segmenter(self._url))
+        for rounds in self._rounds:
+            rounds.start()
         TrainingJobs(self._database, self._learner, self._folder)
         DBOS.listen_queues([TRAINING_QUEUE])
         DBOS.launch()
@@ -56,7 +58,8 @@ class Worker:
     def stop(self) -> None:
         """Stop taking work; what runs is carried on by the next worker. Its thread may go on for a while."""
         self._leaving.set()
-        self._refresher.stop()
+        for rounds in self._rounds:
+            rounds.stop()
         self._watch.join(timeout=LOOK_SECONDS)
         DBOS.destroy()
         self._slot.release()

@@ -261,7 +261,7 @@ communication = _tenant_table(
         "decision_id",
         postgresql_where=text("decision_id IS NOT NULL"),
     ),
-    fillfactor=45,
+    fillfactor=42,
 )
 
 # No foreign key to tenant, debtor or communication: the merge resolves them in the same transaction and none is ever
@@ -420,6 +420,15 @@ finance = _tenant_table(
 )
 
 # ---------- segments, models, decisions ----------
+
+# Rules that wait to be applied to a large portfolio: a list of SegmentInput, the latest that was given. Until then
+# `segment` holds the former ones.
+segment_draft = _tenant_table(
+    "segment_draft",
+    Column("rules", JSONB, nullable=False),
+    _instant("defined_at", nullable=False),
+    keyed=(),
+)
 
 segment = _tenant_table(
     "segment",

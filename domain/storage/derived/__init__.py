@@ -8,14 +8,18 @@ from domain.storage.derived.derivation import (
     ensure_default_segments,
     rules_look_at,
 )
+from domain.storage.derived.drafts import apply_draft, draft_since, propose_segments
 from domain.storage.derived.settings import collection_settings
 
 __all__ = [
+    "apply_draft",
     "catch_up",
     "collection_settings",
     "define_segments",
     "derive",
     "derive_everything",
+    "draft_since",
     "ensure_default_segments",
+    "propose_segments",
     "rules_look_at",
 ]

@@ -166,7 +166,7 @@ async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime
     """Bring up to `now` what time alone has changed, and apply segment rules that not all history follows yet.
 
     To be called before reads that must be current, in a transaction of its own; with nothing due it is two look-ups.
-    Answers how many debtors were derived again.
+    Answers how many debtors were derived again. It does not wait for a draft of rules that is being applied.
     """
     if not (await stored_segments(connection, tenant_id)).is_applied:
         await own_segments(connection, tenant_id)
@@ -175,7 +175,8 @@ async def catch_up(connection: AsyncConnection, tenant_id: int, *, now: datetime
             return await _apply_segments(connection, tenant_id, now=now)
     if not await connection.scalar(_ANY_DUE, {"tenant_id": tenant_id, "now": now}):
         return 0
-    await lock_due(connection, tenant_id, now=now)
+    # Whoever applies rules to everybody has locked everybody, and does this as well.
+    await lock_due(connection, tenant_id, now=now, wait=await share_segments(connection, tenant_id))
     await derive(connection, tenant_id, merged=_TIME, now=now)
     return await touched_count(connection)
 

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 _CREATE = text("CREATE TEMP TABLE IF NOT EXISTS touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP")
 _LOCKED = """
     WITH locked AS (
-        SELECT id FROM debtor WHERE tenant_id = :tenant_id {condition} ORDER BY id FOR NO KEY UPDATE
+        SELECT id FROM debtor WHERE tenant_id = :tenant_id {condition} ORDER BY id FOR NO KEY UPDATE {others}
     )
     INSERT INTO touched_debtor SELECT id FROM locked
 """
-_LOCK_ALL = text(_LOCKED.format(condition=""))
-_LOCK_DUE = text(_LOCKED.format(condition="AND state_until <= :now"))
+_LOCK_ALL = text(_LOCKED.format(condition="", others=""))
+_LOCK_DUE = text(_LOCKED.format(condition="AND state_until <= :now", others=""))
+_LOCK_DUE_AND_FREE = text(_LOCKED.format(condition="AND state_until <= :now", others="SKIP LOCKED"))
 _ALL = text("INSERT INTO touched_debtor SELECT id FROM debtor WHERE tenant_id = :tenant_id")
 _SOME = text(
     "INSERT INTO touched_debtor SELECT id FROM debtor"
@@ -36,10 +37,10 @@ async def lock_all(connection: AsyncConnection, tenant_id: int) -> None:
     await connection.execute(_LOCK_ALL, {"tenant_id": tenant_id})
 
 
-async def lock_due(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> None:
-    """Touch and lock the debtors whose derived state time has overtaken."""
+async def lock_due(connection: AsyncConnection, tenant_id: int, *, now: datetime, wait: bool) -> None:
+    """Touch and lock the debtors whose derived state time has overtaken; not waiting, those that nobody has locked."""
     await touch_none(connection)
-    await connection.execute(_LOCK_DUE, {"tenant_id": tenant_id, "now": now})
+    await connection.execute(_LOCK_DUE if wait else _LOCK_DUE_AND_FREE, {"tenant_id": tenant_id, "now": now})
 
 
 async def touch_for_reading(

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from api.graphql.ids import global_id
+from domain.storage.derived import drafts
 from tests.api.portfolio import Api, operation
 
 DEBTOR = {
@@ -168,6 +171,28 @@ async def test_segments_are_defined_and_apply_at_once(api_of, tenant_id: int) ->
         "where": {"balance": {"currency": "EUR", "lt": "1000"}},
         "debtorCount": 1,
     }
+
+
+async def test_a_large_portfolio_is_told_that_its_segments_follow(
+    api_of, tenant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = await api_of(tenant_id)
+    await fill(api)
+    query = "{ segmentsPendingSince segments { key } }"
+    before = await api.ask(query)
+    assert before["segmentsPendingSince"] is None
+    monkeypatch.setattr(drafts, "AT_ONCE", 0)
+    rules = [{"key": "ALL", "name": "Everybody", "where": {}}]
+    mutation = """mutation ($input: [SegmentInput!]!) {
+        defineSegments(input: $input) { ... on SegmentList { applied segments { key } } } }"""
+    answer = (await api.ask(mutation, input=rules))["defineSegments"]
+    assert answer == {"applied": False, "segments": before["segments"]}
+    meanwhile = await api.ask(query)
+    assert meanwhile["segments"] == before["segments"]
+    assert meanwhile["segmentsPendingSince"] is not None
+    monkeypatch.undo()
+    assert (await api.ask(mutation, input=rules))["defineSegments"]["applied"]
+    assert (await api.ask(query))["segmentsPendingSince"] is None
 
 
 async def test_segments_that_cannot_be_are_an_answer_that_says_where(api_of, tenant_id: int) -> None:
