@@ -1,0 +1,197 @@
+"""Promoting, rolling back and cancelling through the API, with what decides; races leave one champion and one truth."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest_asyncio
+from sqlalchemy import update
+
+from api.auth import create_key
+from api.graphql.ids import global_id
+from api.http import create_app
+from api.jobs.queue import JobQueue
+from api.jobs.system import create_job_tables
+from api.recommendations.champions import Champions
+from api.recommendations.service import RecommendationService
+from api.settings import Settings
+from api.training.service import TrainingService
+from domain.storage.sessions import Database
+from domain.storage.tables import model_version
+from domain.vocabulary import Role
+from tests.api.learned import AS_OF, KEY, Learned
+from tests.api.portfolio import Api, operation
+from tests.domain.storage.test_models import make_version, statuses
+
+ASKED = {"asOf": (AS_OF + timedelta(hours=1)).isoformat()}
+ADVISE = """query ($references: [String!]!, $asOf: DateTime) {
+    debtorRecommendations(references: $references, asOf: $asOf) {
+        recommendation { evidence reasons best { channel } modelVersion { id } } } }"""
+
+
+async def run(api: Api, name: str, **variables: object):
+    return await api.ask(operation(name), **variables)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def real(
+    database: Database, owner_url: str, services, champions: Champions
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The application with real advice and real training runs, without a worker."""
+    create_job_tables(owner_url)
+    queue = JobQueue(owner_url)
+    advised = replace(
+        services,
+        recommendations=RecommendationService(database, champions),
+        training=TrainingService(database, queue, lambda: AS_OF + timedelta(days=400)),
+    )
+    app = create_app(advised, Settings(), clock=lambda: AS_OF + timedelta(hours=1))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://dunwell.test") as client:
+        yield client
+    queue.close()
+
+
+async def api_for(real: httpx.AsyncClient, database: Database, tenant_id: int) -> Api:
+    return Api(real, await create_key(database, tenant_id, Role.ADMIN, now=AS_OF))
+
+
+async def test_the_champion_is_swapped_and_rolled_back_without_a_restart(
+    real: httpx.AsyncClient, learned: Learned
+) -> None:
+    """Two processes' worth of services: what one promotes, the other decides by, at its next decision."""
+    api = await api_for(real, learned.database, learned.tenant_id)
+    other = Champions(learned.database, KEY)
+
+    async def deciding() -> set[str]:
+        (one,) = (await api.ask(ADVISE, references=learned.references[:1], **ASKED))["debtorRecommendations"]
+        found = await other.deciding(learned.tenant_id, as_of=AS_OF)
+        assert found is not None
+        return {one["recommendation"]["modelVersion"]["id"], global_id("ModelVersion", found.version.id)}
+
+    (before,) = await deciding()
+    second = global_id("ModelVersion", await learned.promote())
+    assert await deciding() == {second}
+    back = (await run(api, "RollBackModel"))["rollBackModel"]
+    assert back == {"id": before, "status": "CHAMPION"}
+    assert await deciding() == {before}
+    again = (await run(api, "PromoteModel", id=second))["promoteModel"]
+    assert again["status"] == "CHAMPION"
+    assert (await run(api, "RollBackModel"))["rollBackModel"]["id"] == before
+    other.close()
+
+
+async def test_promoting_rolling_back_and_cancelling_at_once_leave_one_champion(
+    real: httpx.AsyncClient, database: Database, tenant_id: int
+) -> None:
+    api = await api_for(real, database, tenant_id)
+    versions = [await make_version(database, tenant_id) for _ in range(3)]
+    running = (await run(api, "TrainModels", input={"promote": "AUTO"}))["trainModels"]
+    asked = [run(api, "PromoteModel", id=global_id("ModelVersion", number)) for number in versions * 2]
+    asked += [run(api, "RollBackModel"), run(api, "CancelTraining", id=running["id"])]
+    answers = await asyncio.gather(*asked)
+    assert all("promoteModel" not in each or each["promoteModel"]["id"] for each in answers)
+    assert list((await statuses(database, tenant_id)).values()).count("CHAMPION") == 1
+    assert answers[-1]["cancelTraining"] == {"id": running["id"], "status": "CANCELLED"}
+    too_late = (await run(api, "CancelTraining", id=running["id"]))["cancelTraining"]
+    assert too_late["code"] == "ALREADY_FINISHED"
+    shown = (await run(api, "TrainingRun", id=running["id"]))["trainingRun"]
+    assert (shown["status"], shown["modelVersion"]) == ("CANCELLED", None)
+
+
+async def test_what_cannot_be_promoted_is_named(
+    real: httpx.AsyncClient, database: Database, new_tenant
+) -> None:
+    mine, other = new_tenant(), new_tenant()
+    api = await api_for(real, database, mine)
+    newer = await make_version(database, mine)
+    older = await make_version(database, mine, AS_OF - timedelta(days=90))
+    foreign = await make_version(database, other)
+    for number, code in (
+        (foreign, "NOT_FOUND"),
+        (10**9, "NOT_FOUND"),
+        (newer, None),
+        (older, "CHAMPION_KNOWS_MORE"),
+    ):
+        found = (await run(api, "PromoteModel", id=global_id("ModelVersion", number)))["promoteModel"]
+        assert found.get("code") == code
+    assert (await run(api, "RollBackModel"))["rollBackModel"]["code"] == "NO_PREVIOUS_CHAMPION"
+
+
+async def test_a_debtor_that_no_channel_reaches_is_left_alone_and_told_why(
+    real: httpx.AsyncClient, learned: Learned
+) -> None:
+    api = await api_for(real, learned.database, learned.tenant_id)
+    await owing(api, "HERMIT", country="ES")
+    (advice,) = (await api.ask(ADVISE, references=["HERMIT"], **ASKED))["debtorRecommendations"]
+    assert advice["recommendation"]["best"] is None
+    assert "No channel reaches them" in advice["recommendation"]["reasons"][0]
+    (one,) = (await run(api, "Decide", input={"references": ["HERMIT"], **ASKED}))["decide"]["decisions"]
+    assert one["decision"]["action"] is None
+    assert {block["rule"].split("@")[0] for block in one["decision"]["blockedBy"]} == {"NO_ADDRESS"}
+    assert one["decision"]["eligible"] == 1
+
+
+async def test_what_was_never_seen_in_training_is_decided_for(
+    real: httpx.AsyncClient, learned: Learned
+) -> None:
+    """A product, a country, a language and an attribute that the model has never met, in a segment of three."""
+    api = await api_for(real, learned.database, learned.tenant_id)
+    strange = [f"STRANGER-{number}" for number in range(3)]
+    for reference in strange:
+        await owing(
+            api,
+            reference,
+            country="JP",
+            language="ja",
+            email=f"{reference}@example.test",
+            phone="+81312345678",
+            segment="ISLANDERS",
+            attributes={"x_planet": "Mars"},
+            product="SPACESHIP",
+        )
+    advice = (await api.ask(ADVISE, references=strange, **ASKED))["debtorRecommendations"]
+    assert {one["recommendation"]["evidence"] for one in advice} == {"INSUFFICIENT"}
+    assert all(one["recommendation"]["best"] is None and one["recommendation"]["reasons"] for one in advice)
+    decided = (await run(api, "Decide", input={"references": strange, **ASKED}))["decide"]["decisions"]
+    assert [one["decision"]["action"] for one in decided] == [None] * 3
+    (segment,) = (await run(api, "SegmentRecommendations", segments=["ISLANDERS"], **ASKED))[
+        "segmentRecommendations"
+    ]
+    assert segment["recommendation"]["evidence"] == "INSUFFICIENT"
+    assert segment["recommendation"]["best"] is None
+
+
+async def owing(api: Api, reference: str, *, product: str = "CARD", **traits: object) -> None:
+    """A debtor who owes 100 euros."""
+    debtor = {"reference": reference, "name": reference.title(), **traits}
+    account = {
+        "reference": f"A-{reference}",
+        "debtor": reference,
+        "product": product,
+        "currency": "EUR",
+        "principal": "100",
+        "openedOn": "2026-01-01",
+        "dueOn": "2026-02-01",
+    }
+    for name, item in (("UpsertDebtors", debtor), ("UpsertAccounts", account)):
+        (report,) = (await run(api, name, input=[item])).values()
+        assert report["rejected"] == []
+
+
+async def test_a_model_that_failed_its_gate_does_not_decide_by_itself(
+    real: httpx.AsyncClient, database: Database, tenant_id: int
+) -> None:
+    version_id = await make_version(database, tenant_id, AS_OF)
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(
+            update(model_version)
+            .where(model_version.c.id == version_id)
+            .values(gate={"passed": False, "checks": []})
+        )
+    api = await api_for(real, database, tenant_id)
+    await owing(api, "D1", country="ES", email="d1@example.test")
+    (one,) = (await run(api, "Decide", input={"references": ["D1"], **ASKED}))["decide"]["decisions"]
+    assert one["decision"]["action"] is None
