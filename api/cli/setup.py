@@ -1,7 +1,9 @@
-"""Verbs that prepare a database: migrate, tenant create, key create."""
+"""Verbs that prepare a database: migrate, tenant create, tenant set, key create."""
 
+import json
 from datetime import UTC, datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +47,59 @@ def create_tenant(
     edge.out.print(
         f"Tenant {key} is there. Next: dunwell key create --tenant {key} --role ADMIN", markup=False
     )
+
+
+@tenants.command("set")
+def set_tenant(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The tenant's key.")],
+    contact_rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            exists=True,
+            dir_okay=False,
+            help="Contact rules that bind besides those of each debtor's jurisdiction (docs/contact-rules.md).",
+        ),
+    ] = None,
+    hold_out_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=0.9, help="The share of debtors that decisions never contact, to measure lift."
+        ),
+    ] = None,
+) -> None:
+    """Set how a tenant's decisions are made. What is not named stays as it is."""
+    from api.databases import open_database
+    from domain.storage.tenants import change_settings
+
+    changes: dict[str, Any] = {}
+    if contact_rules is not None:
+        changes["contact_rules"] = _rules(contact_rules)
+    if hold_out_share is not None:
+        changes["hold_out_share"] = hold_out_share
+    if not changes:
+        raise edge.CommandError("NOTHING_TO_SET", "Name what to set; see dunwell tenant set --help.")
+    with edge.server() as server:
+
+        async def change() -> None:
+            async with open_database(server):
+                await change_settings(server.owner_url, key=key, changes=changes)
+
+        edge.wait_for(change())
+    edge.out.print(f"Set for tenant {key}: {', '.join(changes)}.", markup=False)
+
+
+def _rules(path: Path) -> dict[str, Any]:
+    from domain.contact_rules.tenant_rules import tenant_presets
+
+    try:
+        rules = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise edge.CommandError("BAD_CONTACT_RULES", f"{path} is no JSON: {error}.") from None
+    if not isinstance(rules, dict):
+        raise edge.CommandError("BAD_CONTACT_RULES", f"{path} holds no object of rules.")
+    tenant_presets(rules)
+    return rules
 
 
 @keys.command("create")

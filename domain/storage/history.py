@@ -97,6 +97,14 @@ _OF_TOUCHED = (
     " JOIN {table} {alias} ON {alias}.tenant_id = :tenant_id AND {alias}.debtor_id = t.debtor_id"
 )
 
+# A communication that carries out a decision, on its channel and in its local hour, was sent with its probability.
+_DECIDED = """
+    SELECT m.propensity FROM decision m JOIN debtor whose ON whose.tenant_id = m.tenant_id AND whose.id = m.debtor_id
+    WHERE m.tenant_id = :tenant_id AND m.id = c.decision_id AND m.action ->> 'channel' = c.channel
+      AND m.action ->> 'hour' = CAST(EXTRACT(hour FROM c.sent_at AT TIME ZONE whose.time_zone) AS text)
+      AND m.action ->> 'weekday' = to_char(c.sent_at AT TIME ZONE whose.time_zone, 'FMDAY')
+"""
+
 # Children before parents: what is written while this is read has its parents read after it.
 _FRAMES: Mapping[str, _Frame] = {
     "payments": _Frame(
@@ -122,14 +130,13 @@ _FRAMES: Mapping[str, _Frame] = {
         _OF_TOUCHED.format(table="promise", alias="r") + " WHERE r.promised_at <= :as_of",
     ),
     "communications": _Frame(
-        _plain(
-            "c", "channel", "direction", "template", "campaign", "sent_at", "cost", "currency", "propensity"
-        )
+        _plain("c", "channel", "direction", "template", "campaign", "sent_at", "cost", "currency")
         | {
             "communication": "c.id",
             "debtor": "c.debtor_id",
             "account": "c.account_id",
             "segment": "c.segment_key",
+            "propensity": f"COALESCE(c.propensity, CASE WHEN c.decision_id IS NOT NULL THEN ({_DECIDED}) END)",
         }
         | {name: f"CASE WHEN c.{name} <= :as_of THEN c.{name} END" for name in FUNNEL_INSTANTS},
         _OF_TOUCHED.format(table="communication", alias="c") + " WHERE c.sent_at <= :as_of",

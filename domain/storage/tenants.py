@@ -1,8 +1,10 @@
-"""Making tenants: the one write that no tenant's own transaction may do, so it takes the owner's URL."""
+"""Making tenants and setting them up: what no tenant's own transaction may write, so it takes the owner's URL."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -14,7 +16,7 @@ _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 class TenantError(Exception):
-    """A tenant that cannot be made; `code`: BAD_TENANT_KEY, BAD_CURRENCY, TENANT_EXISTS."""
+    """A tenant that cannot be made or changed; `code`: BAD_TENANT_KEY, BAD_CURRENCY, TENANT_EXISTS, TENANT_UNKNOWN."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -42,5 +44,22 @@ async def create_tenant(owner_url: str, *, key: str, name: str, currency: str) -
             return int((await connection.execute(row)).scalar_one())
     except IntegrityError:
         raise TenantError("TENANT_EXISTS", f"There is a tenant {key!r} already.") from None
+    finally:
+        await engine.dispose()
+
+
+async def change_settings(owner_url: str, *, key: str, changes: Mapping[str, Any]) -> None:
+    """Set some of a tenant's settings, checked by the caller; the others stay.
+
+    Raises:
+        TenantError: there is no such tenant.
+    """
+    engine = create_async_engine(async_url(owner_url))
+    try:
+        async with engine.begin() as connection:
+            merged = tenant.c.settings.concat(dict(changes))
+            changed = update(tenant).where(tenant.c.key == key).values(settings=merged)
+            if (await connection.execute(changed)).rowcount == 0:
+                raise TenantError("TENANT_UNKNOWN", f"There is no tenant {key!r}.")
     finally:
         await engine.dispose()

@@ -14,6 +14,7 @@ SAMPLE = ROOT / "tests" / "data" / "sample" / "facts"
 VERBS = [
     ["migrate"],
     ["tenant", "create"],
+    ["tenant", "set"],
     ["key", "create"],
     ["import"],
     ["train"],
@@ -128,6 +129,24 @@ def test_a_schema_that_is_behind_is_refused(run, cluster_url: str) -> None:
     assert done.status == 1
     assert done.err.startswith("SCHEMA_NOT_CURRENT: ")
     assert "dunwell migrate" in done.err
+
+
+def test_a_tenants_own_rules_are_checked_and_kept(run, tenant: str, owner_url: str, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(
+        '{"closed_weekdays": ["SUNDAY"], "at_most": [{"channels": ["SMS"], "contacts": 1, "days": 3}]}'
+    )
+    bad.write_text('{"open_hours": 24}')
+    assert run("tenant", "set", tenant, "--contact-rules", good, "--hold-out-share", "0.05").status == 0
+    done = run("tenant", "set", tenant, "--contact-rules", bad)
+    assert (done.status, done.err.split(":")[0]) == (1, "BAD_CONTACT_RULES")
+    assert run("tenant", "set", tenant).err.startswith("NOTHING_TO_SET")
+    assert run("tenant", "set", "nobody", "--hold-out-share", "0").err.startswith("TENANT_UNKNOWN")
+    with psycopg.connect(owner_url) as connection:
+        row = connection.execute("SELECT settings FROM tenant WHERE key = %s", (tenant,)).fetchone()
+    assert row is not None
+    assert row[0]["contact_rules"]["closed_weekdays"] == ["SUNDAY"]
+    assert row[0]["hold_out_share"] == 0.05
 
 
 def test_an_import_counts_and_lists_bad_rows(run, tenant: str, tmp_path: Path) -> None:

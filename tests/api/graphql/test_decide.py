@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import polars as pl
 import psycopg
 import pytest
 import pytest_asyncio
@@ -11,6 +12,7 @@ from sqlalchemy import update
 
 from api.decisions.service import DecisionService
 from api.graphql.ids import global_id, number_of
+from api.histories import read_history_of
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
 from domain.storage import models
@@ -150,6 +152,35 @@ async def test_the_outcome_comes_back_with_the_decisions_id(
     query = "query ($id: ID!) { decision(id: $id) { outcome { reference } } }"
     found = await campaigner.ask(query, id=one["decision"]["id"])
     assert found["decision"]["outcome"] == {"reference": "CARRIED-OUT"}
+
+
+async def test_what_was_sent_as_decided_is_learned_from_with_its_probability(
+    api_of, campaigner: Api, learned: Learned
+) -> None:
+    found = await decide(campaigner, learned.references[20:60])
+    one = next(each for each in found if each["decision"]["action"])
+    action, debtor = one["decision"]["action"], one["reference"]
+    sent_at = datetime.fromisoformat(action["sendAt"])
+    feeder = await api_of(learned.tenant_id, Role.INGEST)
+    items = [
+        {
+            "reference": f"SENT-{name}",
+            "debtor": debtor,
+            "channel": action["channel"],
+            "direction": "OUTBOUND",
+            "sentAt": (sent_at + timedelta(hours=hours)).isoformat(),
+            "decisionId": one["decision"]["id"],
+        }
+        for name, hours in (("AS-DECIDED", 0), ("LATER", 3))
+    ]
+    assert (await feeder.ask(RECORD, input=items))["recordCommunications"]["rejected"] == []
+    debtor_id = learned.debtors[learned.references.index(debtor)].id
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        history = await read_history_of(
+            connection, learned.tenant_id, [debtor_id], as_of=AS_OF + timedelta(days=9)
+        )
+    sent = history.communications.filter(pl.col("sent_at") >= AS_OF).sort("sent_at")
+    assert sent["propensity"].to_list()[-2:] == [one["decision"]["propensity"], None]
 
 
 async def test_a_decision_of_nobody_or_of_somebody_else_is_refused(
