@@ -180,6 +180,8 @@ async def promote(
 async def roll_back(connection: AsyncConnection, tenant_id: int) -> ModelVersion:
     """Give the champion's part back to the one before it, in the caller's transaction.
 
+    The one given up is forgotten as a champion: rolling back later never leads to it again.
+
     Raises:
         ModelError: NO_PREVIOUS_CHAMPION.
     """
@@ -193,10 +195,13 @@ async def roll_back(connection: AsyncConnection, tenant_id: int) -> ModelVersion
         and version.promoted_at is not None
         and version.promoted_at < present.promoted_at
     ]
-    if not earlier:
+    if present is None or not earlier:
         raise ModelError("NO_PREVIOUS_CHAMPION", "No version was champion before the present one.")
     former = max(earlier, key=lambda pair: pair[0])[1]
-    return await _swap(connection, tenant_id, present, former, promoted_at=former.promoted_at)
+    swapped = await _swap(connection, tenant_id, present, former, promoted_at=former.promoted_at)
+    forgotten = update(model_version).where(_VERSION.tenant_id == tenant_id, _VERSION.id == present.id)
+    await connection.execute(forgotten.values(promoted_at=None))
+    return swapped
 
 
 async def _locked_versions(connection: AsyncConnection, tenant_id: int) -> list[ModelVersion]:

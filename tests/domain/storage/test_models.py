@@ -166,6 +166,19 @@ async def test_rolling_back_goes_step_by_step(database: Database, tenant_id: int
     assert error.value.code == "NO_PREVIOUS_CHAMPION"
 
 
+async def test_rolling_back_never_leads_to_what_was_rolled_back_before(
+    database: Database, tenant_id: int
+) -> None:
+    first, bad, other = [await make_version(database, tenant_id) for _ in range(3)]
+    for day, version_id in enumerate((first, bad)):
+        async with database.transaction(tenant_id) as connection:
+            await models.promote(connection, tenant_id, version_id, now=NOW + timedelta(days=day))
+    async with database.transaction(tenant_id) as connection:
+        assert (await models.roll_back(connection, tenant_id)).id == first
+        await models.promote(connection, tenant_id, other, now=NOW + timedelta(days=2))
+        assert (await models.roll_back(connection, tenant_id)).id == first
+
+
 async def test_another_tenants_version_is_unknown(database: Database, new_tenant) -> None:
     mine, other = new_tenant(), new_tenant()
     version_id = await make_version(database, mine)
