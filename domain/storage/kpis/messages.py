@@ -31,14 +31,14 @@ from domain.storage.kpis.reactions import (
     SPANS,
     Span,
     censored_median,
-    group_by,
     listed,
     observed,
     opening,
 )
 from domain.storage.kpis.scans import scanning
 
-COUNTS = (  # besides `converted`, which comes with the payments
+#: What is counted of a cohort with `first_paid_at` joined to it: field of a row → condition.
+COUNTS = (
     ("sent", "true"),
     ("delivered", "delivered"),
     ("hard_bounced", "bounced_hard AND NOT delivered"),
@@ -49,8 +49,9 @@ COUNTS = (  # besides `converted`, which comes with the payments
     ("landed", "landed"),
     ("unsubscribed", "unsubscribed"),
     ("complained", "complained"),
+    ("converted", "first_paid_at IS NOT NULL"),
 )
-_COUNT_NAMES = tuple(name for name, _ in COUNTS)
+COUNT_NAMES = tuple(name for name, _ in COUNTS)
 
 
 @dataclass(slots=True)
@@ -58,7 +59,6 @@ class _Group:
     """The parts of one group's row as they come in."""
 
     counts: Sequence[int] = (0,) * len(COUNTS)
-    converted: int = 0
     collected: dict[str, Decimal] = field(default_factory=dict)
     cost: dict[str, Decimal] = field(default_factory=dict)
     observed: dict[str, ReactionTime] = field(default_factory=dict)
@@ -101,12 +101,17 @@ async def message_kpis(
 
 def _statement(cohort: Cohort, figures: MessageFigures) -> TextualSelect:
     keys = cohort.keys
-    parts = [*_size_and_count_parts(keys), _collected_part(keys), _converted_part(keys)]
+    counted = _size_and_count_parts(keys)
+    parts = [*counted]
+    if figures.money:
+        parts.append(_collected_part(keys))
     if figures.reactions:
         parts += [_observed_part(span, keys) for span in SPANS]
     if figures.medians:
         parts += [_median_part(span, keys) for span in SPANS]
-    written = {**ATTRIBUTION, **_counted(keys), "paying": _paying(keys)}
+    written = {**ATTRIBUTION, **_counted(keys)}
+    if len(parts) > len(counted):
+        written["paying"] = _paying(keys)
     if figures.reactions or figures.medians:
         written["opening"] = opening(keys)
     ctes = [text(sql).columns().cte(name) for name, sql in written.items()]
@@ -122,7 +127,7 @@ def _counted(keys: Sequence[str]) -> dict[str, str]:
     counts = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in COUNTS)
     return {
         "counted": f"""SELECT {listed(keys)}currency, {counts}, sum(cost) AS cost
-            FROM cohort GROUP BY {listed(keys)}currency""",
+            FROM cohort LEFT JOIN paid ON paid.communication_id = cohort.id GROUP BY {listed(keys)}currency""",
         "size": f"SELECT count(*) AS groups FROM (SELECT DISTINCT {', '.join(keys) or '1'} FROM counted) groups",
     }
 
@@ -138,7 +143,7 @@ def _paying(keys: Sequence[str]) -> str:
 
 def _size_and_count_parts(keys: Sequence[str]) -> tuple[str, str]:
     no_keys = "NULL, " * len(keys)
-    counts = ", ".join(_COUNT_NAMES)
+    counts = ", ".join(COUNT_NAMES)
     return (
         f"""SELECT 'groups' AS part, NULL AS name, {no_keys}ARRAY[groups] AS counts, NULL::numeric AS amount,
         NULL::float8[] AS seconds FROM size""",
@@ -150,11 +155,6 @@ def _collected_part(keys: Sequence[str]) -> str:
     return f"""SELECT 'collected', a.currency, {listed(keys)}NULL, sum(a.amount), NULL
         FROM attributed a JOIN paying ON paying.id = a.communication_id WHERE {_FITS}
         GROUP BY {listed(keys)}a.currency"""
-
-
-def _converted_part(keys: Sequence[str]) -> str:
-    return f"""SELECT 'converted', NULL, {listed(keys)}ARRAY[count(*)], NULL, NULL
-        FROM paying WHERE {_FITS} {group_by(keys)}"""
 
 
 def _observed_part(span: Span, keys: Sequence[str]) -> str:
@@ -183,8 +183,6 @@ def _groups(rows: Sequence[Row[Any]], keys: int) -> dict[tuple[Any, ...], _Group
                 group.cost[name] = amount
         elif part == "collected":
             group.collected[name] = amount
-        elif part == "converted":
-            group.converted = counts[0]
         elif part == "observed":
             group.observed[name] = ReactionTime(counts[0], *seconds)
         else:
@@ -201,8 +199,7 @@ def _row(key: MessageKpiKey, group: _Group) -> MessageKpiRow:
     }
     return MessageKpiRow(
         key=key,
-        **dict(zip(_COUNT_NAMES, group.counts, strict=True)),
-        converted=group.converted,
+        **dict(zip(COUNT_NAMES, group.counts, strict=True)),
         collected=dict(sorted(group.collected.items())),
         cost=dict(sorted(group.cost.items())),
         reaction=ReactionTimes(**times),

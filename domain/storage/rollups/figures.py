@@ -9,16 +9,10 @@ from collections.abc import Mapping
 from domain.kpis.sketches import BEFORE, STEP, ZERO
 from domain.storage.kpis.messages import COUNTS
 
-#: What `message_rollup` counts, in the order of its columns.
-COUNT_NAMES = (*(name for name, _ in COUNTS), "converted")
-
 _BAND = f"""CASE WHEN seconds > 0 THEN ceil(ln(seconds) / {STEP}) WHEN seconds = 0 THEN {ZERO}
     ELSE {BEFORE} - ceil(ln(-seconds) / {STEP}) END::smallint"""
 
-_COUNTED = ", ".join(
-    f"count(*) FILTER (WHERE {condition}) AS {name}"
-    for name, condition in (*COUNTS, ("converted", "first_paid_at IS NOT NULL"))
-)
+_COUNTED = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in COUNTS)
 
 
 def figures(keyings: Mapping[str, tuple[str, ...]], day: str) -> dict[str, str]:

@@ -27,9 +27,10 @@ from domain.kpis.requests import (
 from domain.kpis.sketches import sketch_percentiles
 from domain.storage.kpis.cohort import cohort_of, conditions
 from domain.storage.kpis.grouping import TextKeys
+from domain.storage.kpis.messages import COUNT_NAMES
 from domain.storage.rollups.coverage import Coverage
 from domain.storage.rollups.dimensions import FILTERS, ROLLUPS
-from domain.storage.rollups.figures import COUNT_NAMES, figures, key_of
+from domain.storage.rollups.figures import figures, key_of
 
 _SHARES = (Fraction(1, 2), Fraction(9, 10))
 _NO_TIMES = ReactionTimes()

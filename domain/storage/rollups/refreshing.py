@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.requests import MessageDimension, MessageKpiWhere, Period
 from domain.storage.kpis.cohort import cohort_of
+from domain.storage.kpis.messages import COUNT_NAMES
 from domain.storage.rollups.changes import DAY_SENT
 from domain.storage.rollups.dimensions import ROLLED_UP, ROLLUPS
-from domain.storage.rollups.figures import COUNT_NAMES, figures
+from domain.storage.rollups.figures import figures
 
 #: (first, last + 1) of all days.
 EVER = (date.min, date.max)
