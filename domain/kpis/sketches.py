@@ -37,6 +37,16 @@ def band_seconds(band: int) -> float:
     return 2 * exp(STEP * band) / (exp(STEP) + 1)
 
 
+def band_edges(band: int) -> tuple[float, float]:
+    """(least, most) seconds of a band's members."""
+    if band == ZERO:
+        return 0.0, 0.0
+    if band < ZERO:
+        low, high = band_edges(BEFORE - band)
+        return -high, -low
+    return exp(STEP * (band - 1)), exp(STEP * band)
+
+
 def sketch_percentiles(sketch: bytes, shares: tuple[Fraction, ...]) -> tuple[float, ...]:
     """The ⌈p·n⌉-th smallest for each share p (above 0), within 1 %; `sketch` holds at least one value."""
     bands, counts = zip(*read_sketch(sketch), strict=True)

@@ -4,8 +4,10 @@ The one place that decides which. Whatever it decides, the answer is the same.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 
+from domain.kpis.censored_sketches import CannotTell
 from domain.kpis.messages import MessageKpiRow
 from domain.kpis.requests import (
     ALL_FIGURES,
@@ -36,26 +38,27 @@ async def current_message_kpis(
     as_of: datetime,
     figures: MessageFigures = ALL_FIGURES,
 ) -> list[MessageKpiRow]:
-    """What `message_kpis` answers, percentiles within 1 %; whatever was committed before is in it.
+    """What `message_kpis` answers, percentiles and medians within 1 %; whatever was committed before is in it.
 
     Raises:
         KpiRequestError: TOO_COSTLY, TOO_MANY_GROUPS.
     """
     by, where = tuple(dict.fromkeys(by)), where or MessageKpiWhere()
     check_cost(period, by)
-    rollup = None if figures.medians else rollup_for(by, where)
+    rollup = rollup_for(by, where)
     if rollup is not None:
         await _fold(database, tenant_id, *period.whole_days())
     async with database.snapshot(tenant_id) as connection:
         covered = rollup and await coverage(connection, tenant_id, period=period, as_of=as_of)
-        if not rollup or not covered:
-            return await message_kpis(
-                connection, tenant_id, period=period, by=by, where=where, as_of=as_of, figures=figures
+        if rollup and covered:
+            reader = RollupReader(
+                connection, tenant_id, rollup=rollup, covered=covered, by=by, where=where, as_of=as_of
             )
-        reader = RollupReader(
-            connection, tenant_id, rollup=rollup, covered=covered, by=by, where=where, as_of=as_of
+            with suppress(CannotTell):
+                return await reader.rows(figures)
+        return await message_kpis(
+            connection, tenant_id, period=period, by=by, where=where, as_of=as_of, figures=figures
         )
-        return await reader.rows(figures)
 
 
 async def _fold(database: Database, tenant_id: int, first: date, until: date) -> None:

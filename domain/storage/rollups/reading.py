@@ -6,7 +6,7 @@ else within 1 % (`domain.kpis.sketches`).
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -31,10 +31,11 @@ from domain.storage.kpis.messages import COUNT_NAMES
 from domain.storage.rollups.coverage import Coverage
 from domain.storage.rollups.dimensions import FILTERS, ROLLUPS
 from domain.storage.rollups.figures import figures, key_of
+from domain.storage.rollups.medians import medians
 
 _SHARES = (Fraction(1, 2), Fraction(9, 10))
 _NO_TIMES = ReactionTimes()
-_NO_DAY = "'-infinity'::date"
+_DAY_SENT = "(sent_at AT TIME ZONE 'UTC')::date"
 _CALENDAR = {
     MessageDimension.DAY: "day",
     MessageDimension.WEEK: "date_trunc('week', day::timestamp)::date",
@@ -72,6 +73,21 @@ _REACTIONS = _Figure(
     "sum(count)::bigint, sum(seconds), min(p50), min(p90), "
     "CASE WHEN count(*) > 1 THEN string_agg(sketch, ''::bytea) END",
 )
+# What the Kaplan–Meier medians are told by.
+_POPULATION = _Figure(
+    "message_rollup",
+    "counts",
+    "day, delivered, opened",
+    "",
+    "array_agg(day), array_agg(delivered), array_agg(opened)",
+)
+_REACTED = _Figure(
+    "message_rollup_reaction",
+    "reactions",
+    "day, span, count, entered, sketch",
+    ", span",
+    "array_agg(day), array_agg(entered), sum(count)::bigint, string_agg(sketch, ''::bytea)",
+)
 
 
 class RollupReader:
@@ -90,6 +106,7 @@ class RollupReader:
     ) -> None:
         self._connection = connection
         self._by = by
+        self._as_of = as_of
         self._key = _key_in(rollup, by)
         self._conditions = _conditions(rollup, where)
         self._facts = _facts(tenant_id, covered.facts, by=by, where=where, as_of=as_of)
@@ -103,10 +120,11 @@ class RollupReader:
         }
 
     async def rows(self, wanted: MessageFigures) -> list[MessageKpiRow]:
-        """The rows in the order of their keys; figures that are not wanted are missing, and medians always.
+        """The rows in the order of their keys; figures that are not wanted are missing.
 
         Raises:
             KpiRequestError: TOO_MANY_GROUPS.
+            CannotTell: medians are wanted, and the facts alone can tell them.
         """
         counts: dict[_Key, tuple[int, ...]] = {
             tuple(row[0]): row[1:] for row in await self._read(_COUNTS, most=GROUP_LIMIT + 1)
@@ -117,6 +135,11 @@ class RollupReader:
             counts.setdefault((), (0,) * len(COUNT_NAMES))
         cost, collected = _money(await self._read(_MONEY) if wanted.money else ())
         times = _times(await self._read(_REACTIONS) if wanted.reactions else ())
+        if wanted.medians:
+            reacted = await self._read(_REACTED)
+            found = medians(await self._read(_POPULATION), reacted, as_of=self._as_of)
+            for (key, span), median in found.items():
+                times[key][span] = replace(times[key].get(span, ReactionTime()), median_censored=median)
         keys = TextKeys(self._by, counts)
         return [
             MessageKpiRow(
@@ -190,7 +213,7 @@ def _facts(
     if not facts:
         return []
     cohort = cohort_of(tenant_id, periods=facts, by=by, where=where, as_of=as_of)
-    parts = figures({"": cohort.keys}, day=_NO_DAY)
+    parts = figures({"": cohort.keys}, day=_DAY_SENT)
     return [*cohort.ctes, *(text(sql).columns().cte(name) for name, sql in parts.items())]
 
 
@@ -210,7 +233,7 @@ def _money(rows: Iterable[tuple[Any, ...]]) -> tuple[_Money, _Money]:
     return cost, collected
 
 
-def _times(rows: Iterable[tuple[Any, ...]]) -> dict[_Key, dict[str, ReactionTime]]:
+def _times(rows: Iterable[tuple[Any, ...]]) -> defaultdict[_Key, dict[str, ReactionTime]]:
     times: defaultdict[_Key, dict[str, ReactionTime]] = defaultdict(dict)
     for key, span, count, seconds, p50, p90, sketches in rows:
         percentiles = (p50, p90) if sketches is None else sketch_percentiles(sketches, _SHARES)

@@ -3,26 +3,29 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.filters import IntFilter, StringFilter
-from domain.kpis.requests import MessageDimension, MessageKpiWhere, Period
+from domain.kpis import requests
+from domain.kpis.requests import KpiRequestError, MessageDimension, MessageKpiWhere, Period
 from domain.list_where import ChannelFilter
 from domain.storage.derived import define_segments
 from domain.storage.kpis.messages import message_kpis
+from domain.storage.rollups import answering, reading
 from domain.storage.rollups.answering import current_message_kpis
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from tests.domain.storage.ingest.test_order import as_data_set, random_facts, split_parents_first
-from tests.domain.storage.rollups.rollups import COUNTED, assert_alike, kept_and_counted_anew, refresh
-from tests.facts import NOW, merge_facts
+from tests.domain.storage.rollups.rollups import WINTER, assert_alike, kept_and_counted_anew, refresh
+from tests.facts import NOW, merge_facts, row
 
 
 async def compare(database: Database, tenant_id: int, **request) -> None:
-    found = await current_message_kpis(database, tenant_id, figures=COUNTED, **request)
+    found = await current_message_kpis(database, tenant_id, **request)
     async with database.snapshot(tenant_id) as connection:
-        assert_alike(found, await message_kpis(connection, tenant_id, figures=COUNTED, **request))
+        assert_alike(found, await message_kpis(connection, tenant_id, **request))
 
 
 def random_request(rng: random.Random) -> dict:
@@ -105,3 +108,51 @@ async def test_every_day_that_a_change_concerns_is_counted_again(database, new_t
         await refresh(database, tenant_id)
         kept, anew = await kept_and_counted_anew(database, tenant_id)
         assert kept == anew
+
+
+def settled_facts() -> dict[str, list[dict[str, str]]]:
+    """Twenty messages, one a day, each opened later than the one before; every other one is paid for."""
+    sent = datetime(2026, 2, 1, 10, tzinfo=UTC)
+    facts: dict[str, list[dict[str, str]]] = {"debtors": [row("debtors")], "accounts": [row("accounts")]}
+    facts |= {"communications": [], "events": [], "payments": []}
+    for at in range(20):
+        day = sent + timedelta(days=at)
+        message = {"communication": f"C{at}"}
+        facts["communications"].append(
+            row("communications", reference=f"C{at}", sent_at=day.isoformat(), cost="0.1", currency="EUR")
+        )
+        opened = (day + timedelta(minutes=7 * at + 1)).isoformat()
+        facts["events"].append(
+            row("events", reference=f"E{at}", kind="OPENED", occurred_at=opened, **message)
+        )
+        if at % 2:
+            paid = (day + timedelta(hours=at)).isoformat()
+            facts["payments"].append(row("payments", reference=f"P{at}", amount="1", paid_at=paid, **message))
+    return facts
+
+
+@pytest.mark.parametrize(
+    "by", [[], [MessageDimension.CHANNEL, MessageDimension.WEEK], [MessageDimension.DAY]]
+)
+async def test_a_settled_period_takes_no_look_at_the_facts(database, tenant_id, monkeypatch, by) -> None:
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    request = {"period": WINTER, "by": by, "as_of": NOW}
+    async with database.snapshot(tenant_id) as connection:
+        expected = await message_kpis(connection, tenant_id, **request)
+    monkeypatch.delattr(answering, "message_kpis")
+    found = await current_message_kpis(database, tenant_id, **request)
+    assert_alike(found, expected)
+    assert any(one.reaction.sent_to_open.median_censored for one in found)
+
+
+async def test_too_many_groups_are_counted_and_refused(database, tenant_id, monkeypatch) -> None:
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    monkeypatch.setattr(reading, "GROUP_LIMIT", 5)
+    monkeypatch.setattr(requests, "GROUP_LIMIT", 5)
+    with pytest.raises(
+        KpiRequestError, match=r"This would be 20 groups; one answer has at most 5\."
+    ) as refused:
+        await current_message_kpis(database, tenant_id, period=WINTER, by=[MessageDimension.DAY], as_of=NOW)
+    assert refused.value.code == "TOO_MANY_GROUPS"
