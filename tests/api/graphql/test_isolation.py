@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from domain.storage.sessions import Database
 from tests.api.conftest import tenant_with_sample
 from tests.api.portfolio import Api, operation
 from tests.conftest import ROOT
+from tests.domain.storage.rollups.rollups import refresh
 
 VARIABLES = json.loads((ROOT / "docs/contract/variables.json").read_text())
 READS = [
@@ -41,8 +43,12 @@ def ids_in(answer: Any) -> set[str]:
 
 @pytest.mark.parametrize("name", READS)
 async def test_the_same_question_shows_each_tenant_only_its_own(
-    api_of, sample_tenant, other_tenant, name
+    database: Database, api_of, sample_tenant, other_tenant, name
 ) -> None:
+    for tenant_id in (sample_tenant, other_tenant):
+        await refresh(
+            database, tenant_id
+        )  # percentiles from days already counted may differ from the facts' by 1 %
     variables = {"first": 20, **VARIABLES.get(name, {})}
     own, other = [
         await (await api_of(t)).ask(operation(name), **variables) for t in (sample_tenant, other_tenant)
