@@ -9,6 +9,7 @@ from domain.rejections import RejectCode
 from domain.storage.ingest.scope import OF_TENANT
 from domain.storage.ingest.staging import CANDIDATE
 from domain.storage.ingest.upserts import Interleaved, given, merged_attributes, problem, reject_problems
+from domain.storage.rollups.changes import touching_days
 from domain.vocabulary import EventKind
 
 #: Funnel column → the kinds that prove it. Of the first four a person's only; `machine_opened_at` is beside them.
@@ -96,7 +97,7 @@ def _reject_conflicts() -> str:
 
 
 def _merge_into_funnel() -> str:
-    """The earliest instant of each stage, whatever order events come in."""
+    """The earliest instant of each stage, whatever order events come in; touches the days of messages it changes."""
     firsts, sets, earlier = [], [], []
     for column, kinds in _FUNNEL.items():
         human = " AND NOT automated" if column in _BY_A_PERSON else ""
@@ -107,10 +108,14 @@ def _merge_into_funnel() -> str:
         sets.append(f"{column} = LEAST(c.{column}, f.{column})")
         earlier.append(f"f.{column} < COALESCE(c.{column}, 'infinity')")
     return f"""
-        UPDATE communication c SET {", ".join(sets)}
-        FROM (SELECT communication_id, {", ".join(firsts)} FROM fresh_event
-              WHERE communication_id IS NOT NULL GROUP BY communication_id) f
-        WHERE c.{OF_TENANT} AND c.id = f.communication_id AND ({" OR ".join(earlier)})
+        WITH moved AS (
+            UPDATE communication c SET {", ".join(sets)}
+            FROM (SELECT communication_id, {", ".join(firsts)} FROM fresh_event
+                  WHERE communication_id IS NOT NULL GROUP BY communication_id) f
+            WHERE c.{OF_TENANT} AND c.id = f.communication_id AND ({" OR ".join(earlier)})
+            RETURNING c.sent_at, c.direction
+        )
+        {touching_days("FROM moved c WHERE c.direction = 'OUTBOUND'")}
     """
 
 

@@ -11,6 +11,8 @@ the transaction.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from operator import lt
 from typing import Any
 
 from sqlalchemy import Column as SqlColumn
@@ -65,18 +67,21 @@ async def stage(connection: AsyncConnection, batches: Mapping[str, Iterable[Chun
     """
     driver = await _driver(connection)
     await driver.execute(_create_tables(list(batches)))
-    lines = {
-        name: await _stage_table(connection, FORMAT[name], batches[name])
-        for name in FORMAT
-        if name in batches
-    }
+    lines: dict[str, int] = {}
+    may_repeat: set[str] = set()
+    for name in FORMAT:
+        if name in batches:
+            order = _Order(FORMAT[name])
+            lines[name] = await _stage_table(connection, FORMAT[name], batches[name], order)
+            if not order.ascending:
+                may_repeat.add(name)
     many = max(lines.values(), default=0) >= _MANY_ROWS
     if many:
         await connection.execute(text(_PLAN_FOR_MANY))
     repeated = [
         name
         for name, count in lines.items()
-        if count > 1 and await _settle_repetitions(connection, FORMAT[name])
+        if count > 1 and name in may_repeat and await _settle_repetitions(connection, FORMAT[name])
     ]
     return Staged(lines, frozenset(repeated), many)
 
@@ -105,11 +110,29 @@ def _staged_columns(table: TableFormat) -> str:
     )
 
 
-async def _stage_table(connection: AsyncConnection, table: TableFormat, chunks: Iterable[Chunk]) -> int:
+class _Order:
+    """Whether a table's keys come in order, as those of exports mostly do: then none can come twice."""
+
+    def __init__(self, table: TableFormat) -> None:
+        self.ascending = len(table.key) == 1
+        self._key, self._last = table.key[0], ""
+
+    def follow(self, rows: Rows) -> None:
+        """Look at the next rows."""
+        keys = rows.columns.get(self._key, [])
+        self.ascending = self.ascending and None not in keys and all(map(lt, chain([self._last], keys), keys))
+        self._last = keys[-1] if keys else self._last
+
+
+async def _stage_table(
+    connection: AsyncConnection, table: TableFormat, chunks: Iterable[Chunk], order: _Order
+) -> int:
     count = 0
     for chunk in chunks:
         count += len(chunk.lines) + len(chunk.unreadable)
-        await _copy_chunk(connection, table, chunk)
+        rows = read_rows(table, chunk)
+        order.follow(rows)
+        await _copy_chunk(connection, table, chunk, rows)
     if _SOME_ROWS <= count < _MANY_ROWS:
         await connection.execute(text(f"ANALYZE staged_{table.name}"))
     return count
@@ -123,8 +146,7 @@ def _sql_type(table: TableFormat, column: Column) -> str:
     return str(target.type.compile(dialect=_DIALECT))
 
 
-async def _copy_chunk(connection: AsyncConnection, table: TableFormat, chunk: Chunk) -> None:
-    rows = read_rows(table, chunk)
+async def _copy_chunk(connection: AsyncConnection, table: TableFormat, chunk: Chunk, rows: Rows) -> None:
     if rows.lines:
         fates = [CANDIDATE] * len(rows.lines)
         for row in rows.problems:

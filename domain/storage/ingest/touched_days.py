@@ -1,4 +1,7 @@
-"""Which days' KPIs the rows of a merged table change by themselves; what follows from them, `derive` adds."""
+"""Which days' KPIs the rows of a merged table change by themselves; what follows from them, `derive` adds.
+
+Events touch the days of the messages whose funnel they change where they change it, in `events`.
+"""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,9 +16,6 @@ _MESSAGES = {
         FROM resolved_communications r
         CROSS JOIN LATERAL (VALUES (r.sent_at, r.direction), (r.old_sent_at, r.old_direction)) AS c (sent_at, direction)
         WHERE r.changed AND r.problem IS NULL AND c.direction = 'OUTBOUND'""",
-    "events": f"""
-        FROM fresh_event e JOIN communication c ON c.{OF_TENANT} AND c.id = e.communication_id
-        WHERE c.direction = 'OUTBOUND'""",
     # Another amount, or a reversal; where attribution moves, `derive` touches both sides.
     "payments": f"""
         FROM resolved_payments r

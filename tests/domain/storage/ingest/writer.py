@@ -1,7 +1,7 @@
 """A writer as a process of its own, for tests that kill it.
 
-Arguments: the database's URL, a tenant's id, a file of JSON: a list of parts, each a list of [table, row]. It sends every
-part and says so; a part that is known already changes nothing.
+Arguments: the database's URL, a tenant's id, a file of JSON: a list of parts, each a list of [table, row]. It sends
+every part and says so; a part that is known already changes nothing.
 """
 
 import asyncio
