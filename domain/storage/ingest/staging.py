@@ -31,10 +31,14 @@ CANDIDATE, REJECTED, REPETITION = 0, 1, 2
 #: From this many rows on the planner is told about them.
 _SOME_ROWS = 1_000
 
-#: From this many on it needn't be: they are joined by hashing whole tables, whatever it believes, with memory for it.
+#: From this many on they are joined by hashing whole tables, with memory for it: what the planner believes of those
+#: that they go to may be from before a former import.
 _MANY_ROWS = 50_000
 
-_PLAN_FOR_MANY = "SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '128MB', true)"
+_PLAN_FOR_MANY = (
+    "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true), "
+    "set_config('work_mem', '128MB', true)"
+)
 _WORKING_TABLES = {
     "rejected": "table_name text, line integer, column_name text, code text",
     "locked_debtor": "id bigint",
@@ -89,7 +93,8 @@ async def stage(connection: AsyncConnection, batches: Mapping[str, Iterable[Chun
 async def plan_as_usual(connection: AsyncConnection, staged: Staged) -> None:
     """Give the planner its freedom back, where it was taken."""
     if staged.many:
-        await connection.execute(text("SET LOCAL enable_nestloop TO DEFAULT"))
+        for join in ("nestloop", "mergejoin"):
+            await connection.execute(text(f"SET LOCAL enable_{join} TO DEFAULT"))
 
 
 def _create_tables(names: list[str]) -> str:
@@ -133,7 +138,7 @@ async def _stage_table(
         rows = read_rows(table, chunk)
         order.follow(rows)
         await _copy_chunk(connection, table, chunk, rows)
-    if _SOME_ROWS <= count < _MANY_ROWS:
+    if count >= _SOME_ROWS:
         await connection.execute(text(f"ANALYZE staged_{table.name}"))
     return count
 
