@@ -76,6 +76,10 @@ def plan(
     )
     with edge.server() as server:
         made = edge.wait_for(_plan(server, tenant, out, request, now))
+    _print(made, out)
+
+
+def _print(made: CampaignRow, out: Path) -> None:
     edge.out.print(
         f"Campaign {made.name!r}: {made.planned_count:,} contacts planned, {made.held_out_count:,} held out, "
         f"{made.blocked_count:,} blocked by contact rules; in {out}",
@@ -92,7 +96,7 @@ def plan(
 def _request(
     name: str, start: datetime, end: datetime, capacity: Sequence[str], budget: str | None, hold_out: float
 ) -> CampaignRequest:
-    from api.answers import Window
+    from api.answers import Money, Window
     from api.decisions.requests import CampaignRequest
 
     if start >= end:
@@ -104,8 +108,6 @@ def _request(
         "budget": budget,
         "holdOutShare": hold_out,
     }
-    from api.answers import Money
-
     money = None
     if budget is not None:
         found = _BUDGET.fullmatch(budget.strip())

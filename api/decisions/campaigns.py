@@ -1,20 +1,19 @@
 """Campaigns: survey every debtor's options part by part, solve for the best plan, log it as decisions."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from typing import Any
 
-import numpy as np
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.answers import Failure, Recommendation
 from api.decisions.choosing import Deciding
-from api.decisions.planned import Choice, PlannedPart, Surveyed, plan_part, survey_part
+from api.decisions.planned import Choice, PlannedPart, plan_part, survey_part
 from api.decisions.requests import CampaignRequest, days_of
 from api.decisions.service import new_seed
+from api.decisions.surveying import Outcome, Survey, solve, why_empty
 from api.histories import read_history_of
 from api.recommendations.champions import Champion, Champions
 from api.recommendations.hours import window_from
@@ -26,80 +25,16 @@ from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
 from domain.storage.sessions import Database
-from domain.vocabulary import Arm
-from ml.actions import rounded
-from ml.candidates import Total
 from ml.exploration import RECOMMENDED
 from ml.frames import History
 from ml.options import segment_ranking
-from ml.planning import NOBODY, Limits, assign, hold_out, trim
-from ml.values import contact_cost
+from ml.planning import Limits
 
 PART = 2_000
 
 Progress = Callable[[str, float], None]
 Write = Callable[[Sequence[DebtorKey], Sequence[Recommendation], Sequence[NewDecision], Sequence[int]], None]
 """Takes a part of the plan: debtors, what was decided, as logged, and the decisions' ids, all in one order."""
-
-
-@dataclass
-class _Survey:
-    """What is known of all debtors asked for: those with a contact that is worth something, and how many others."""
-
-    debtors: list[DebtorKey] = field(default_factory=list)
-    worth: list[Any] = field(default_factory=list)
-    hour: list[Any] = field(default_factory=list)
-    count: int = 0
-    blocked: int = 0
-
-    def add(self, part: Sequence[DebtorKey], found: Surveyed) -> None:
-        """Keep what may matter to the plan."""
-        self.count += len(part)
-        self.blocked += int(found.blocked.sum())
-        rows = np.flatnonzero((found.options.worth > 0).any(axis=(1, 2)))
-        self.debtors += [part[int(row)] for row in rows]
-        self.worth.append(found.options.worth[rows])
-        self.hour.append(found.options.hour[rows])
-
-
-@dataclass
-class _Outcome:
-    """What the plan came to, as its parts are logged."""
-
-    planned: int = 0
-    held_out: int = 0
-    by_channel: dict[str, int] = field(default_factory=dict)
-    totals: dict[str, Total] = field(default_factory=dict)
-
-    def add(self, part: PlannedPart) -> None:
-        """Count a part."""
-        for decision in part.decisions:
-            if decision.arm is Arm.HELD_OUT:
-                self.held_out += 1
-            elif decision.action is not None:
-                self.planned += 1
-                channel = decision.action["channel"]
-                self.by_channel[channel] = self.by_channel.get(channel, 0) + 1
-        for currency, total in part.totals.items():
-            before = self.totals.get(currency)
-            self.totals[currency] = total if before is None else before + total
-
-    def expected(self, reasons: Sequence[str]) -> dict[str, Any]:
-        """Expected money by currency, and why there is no plan, as JSON."""
-        money = {
-            currency: {
-                name: str(rounded(amount))
-                for name, amount in (
-                    ("collected", total.collected),
-                    ("cost", total.cost),
-                    ("net", total.net),
-                    ("low", total.net - total.error),
-                    ("high", total.net + total.error),
-                )
-            }
-            for currency, total in sorted(self.totals.items())
-        }
-        return {"money": money, "reasons": list(reasons)}
 
 
 class CampaignService:
@@ -176,9 +111,9 @@ class _Planning:
         days = days_of(deciding.window)
         survey = await self._survey(deciding, days)
         self.show("solving", 0.5)
-        choices = await self.champions.run(partial(_solve, survey, deciding, limits, self.request, days))
+        choices = await self.champions.run(partial(solve, survey, deciding, limits, self.request, days))
         campaign_id = await begin_campaign(connection, self.tenant_id, self._new(deciding))
-        outcome, chosen = _Outcome(), list(choices.items())
+        outcome, chosen = Outcome(), list(choices.items())
         debtors = {debtor.id: debtor for debtor in survey.debtors}
         for start in range(0, len(chosen), PART):
             some = dict(chosen[start : start + PART])
@@ -189,18 +124,18 @@ class _Planning:
             outcome.held_out,
             survey.blocked,
             outcome.by_channel,
-            outcome.expected(_why_empty(survey, self.request, len(choices))),
+            outcome.expected(why_empty(survey, self.request, len(choices))),
         )
         await finish_campaign(connection, self.tenant_id, campaign_id, planned)
         return campaign_id
 
-    async def _survey(self, deciding: Deciding, days: Sequence[date]) -> _Survey:
+    async def _survey(self, deciding: Deciding, days: Sequence[date]) -> Survey:
         where = self._where(deciding.as_of)
         async with self.database.transaction(self.tenant_id) as connection:
             total = await count_debtors(connection, self.tenant_id, where=where)
         names = None if self.request.channels is None else sorted(self.request.channels)
         ranking = await self.champions.run(lambda: segment_ranking(deciding.champion.model, names))
-        survey, last = _Survey(), 0
+        survey, last = Survey(), 0
         while True:
             async with self.database.transaction(self.tenant_id) as connection:
                 part = await debtors_after(connection, self.tenant_id, last, limit=PART, where=where)
@@ -262,42 +197,3 @@ class _Planning:
             starts_at=self.request.within.start,
             ends_at=self.request.within.end,
         )
-
-
-def _solve(
-    survey: _Survey, deciding: Deciding, limits: Limits, request: CampaignRequest, days: Sequence[date]
-) -> dict[int, Choice]:
-    """By debtor id what the best plan within the limits does, in the order of the debtors; others are not in it."""
-    if not survey.debtors:
-        return {}
-    worth, hour = np.concatenate(survey.worth), np.concatenate(survey.hour)
-    cost, share = contact_cost(deciding.champion.model), request.hold_out_share
-    # More are chosen than the limits allow, by as much as is then held out: both groups are chosen in one way.
-    option = assign(worth, cost, limits.widened(share), seed=deciding.seed).option
-    held = hold_out(option, share, seed=deciding.seed)
-    kept = trim(np.where(held, NOBODY, option), worth, cost, limits)
-    count = len(days)
-    return {
-        survey.debtors[row].id: Choice(
-            channel := int(option[row]) // count,
-            int(hour[row, channel, int(option[row]) % count]),
-            days[int(option[row]) % count],
-            bool(held[row]),
-        )
-        for row in np.flatnonzero(held | (kept != NOBODY))
-    }
-
-
-def _why_empty(survey: _Survey, request: CampaignRequest, chosen: int) -> list[str]:
-    """Why nobody is in the plan; nothing when somebody is."""
-    if chosen:
-        return []
-    if not survey.count:
-        return ["No debtor meets the condition."]
-    if request.channels is not None and not request.channels:
-        return ["No channel was asked for."]
-    if survey.blocked == survey.count:
-        return ["The contact rules forbid every contact in the window."]
-    if not survey.debtors:
-        return ["No lawful contact is expected to bring more than it costs."]
-    return ["The capacities or the budget leave no contact."]

@@ -65,7 +65,9 @@ async def learned(database: Database, owner_url: str, tmp_path_factory: pytest.T
     """A tenant with a model that decides, whose facts tests only add to."""
     key = f"learned{uuid.uuid4().hex[:12]}"
     tenant_id = await create_tenant(owner_url, key=key, name=key, currency="EUR")
-    return await learn(database, tenant_id, tmp_path_factory.mktemp("learned"))
+    learned = await learn(database, tenant_id, tmp_path_factory.mktemp("learned"))
+    await learned.store()
+    return learned
 
 
 @pytest.fixture(scope="session")

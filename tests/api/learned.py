@@ -33,23 +33,27 @@ class Learned:
     def references(self) -> list[str]:
         return [debtor.reference for debtor in self.debtors]
 
-    async def promote(self, trained: TrainedVersion | None = None) -> int:
-        """Store the model once more and make it champion; answers its id."""
+    @property
+    def ids(self) -> list[int]:
+        return [debtor.id for debtor in self.debtors]
+
+    async def store(self, *, data_to: datetime = AS_OF, promote: bool = True, **changes: object) -> int:
+        """Store the model once more, changed or not, and make it champion; answers its id."""
+        trained = TrainedVersion(**{**vars(self.trained), "data_to": data_to, **changes})
         async with self.database.transaction(self.tenant_id) as connection:
             run, _ = await training_runs.start_or_join_run(
-                connection, self.tenant_id, as_of=AS_OF, promote=Promotion.AUTO, now=AS_OF
+                connection, self.tenant_id, as_of=data_to, promote=Promotion.AUTO, now=AS_OF
             )
-            version_id = await models.store_version(
-                connection, self.tenant_id, run.id, trained or self.trained
-            )
+            version_id = await models.store_version(connection, self.tenant_id, run.id, trained)
             await training_runs.succeed_run(connection, self.tenant_id, run.id, now=AS_OF)
-            await models.promote(connection, self.tenant_id, version_id, now=datetime.now(UTC))
+            if promote:
+                await models.promote(connection, self.tenant_id, version_id, now=datetime.now(UTC))
         return version_id
 
 
-async def learn(database: Database, tenant_id: int, place: Path) -> Learned:
-    """Simulate, import, learn, promote."""
-    write(simulate(DEBTORS, seed=5, end=END), place / "world")
+async def learn(database: Database, tenant_id: int, place: Path, *, debtors: int = DEBTORS) -> Learned:
+    """Simulate, import, learn; no model decides yet."""
+    write(simulate(debtors, seed=5, end=END), place / "world")
     await import_folder(database, tenant_id, place / "world", rejects=place / "rejects.csv", now=AS_OF)
     learner = ModelLearner(KEY)
     await learner.export(database, tenant_id, as_of=AS_OF, folder=place / "history")
@@ -62,7 +66,5 @@ async def learn(database: Database, tenant_id: int, place: Path) -> Learned:
         progress=lambda stage, share: None,
     )
     async with database.transaction(tenant_id) as connection:
-        debtors = await debtors_after(connection, tenant_id, 0, limit=10_000)
-    learned = Learned(database, tenant_id, trained, debtors)
-    await learned.promote()
-    return learned
+        keys = await debtors_after(connection, tenant_id, 0, limit=10_000)
+    return Learned(database, tenant_id, trained, keys)

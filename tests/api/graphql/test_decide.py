@@ -6,22 +6,17 @@ from datetime import datetime, timedelta
 
 import polars as pl
 import psycopg
-import pytest
 import pytest_asyncio
-from sqlalchemy import update
 
 from api.decisions.service import DecisionService
 from api.graphql.ids import global_id, number_of
 from api.histories import read_history_of
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
-from domain.storage import models
 from domain.storage.reachability import reachability
 from domain.storage.reads.decisions import decisions_by_id
-from domain.storage.tables import model_version
 from domain.vocabulary import Channel, Role
-from ml.artefact import _signature
-from tests.api.learned import AS_OF, KEY, Learned
+from tests.api.learned import AS_OF, Learned
 from tests.api.portfolio import Api, operation
 from tests.domain.contact_rules_oracle import broken_rules
 from tests.facts import merge_facts, row
@@ -301,30 +296,3 @@ async def test_a_logged_seed_gives_the_same_choice_again(learned: Learned, champ
     free = [number for number, row in enumerate(made[0]) if row.rules_version.startswith(("ES", "DK"))]
     assert [made[0][number] for number in free] == [made[1][number] for number in free]
     assert any(made[0][number].explored for number in free)
-
-
-@pytest.mark.parametrize("damage", ["TAMPERED", "TRUNCATED", "INCOMPATIBLE"])
-async def test_a_damaged_model_is_refused_by_name(
-    api_of, learned: Learned, owner_url: str, damage: str
-) -> None:
-    content, manifest = learned.trained.artefact, dict(learned.trained.manifest)
-    if damage == "TAMPERED":
-        content = content[:-1] + bytes([content[-1] ^ 1])
-    elif damage == "TRUNCATED":
-        content = content[:-10]
-    else:
-        unsigned = {name: value for name, value in manifest.items() if name != "signature"}
-        unsigned["libraries"] = {**manifest["libraries"], "lightgbm": "1.0.0"}
-        manifest = {**unsigned, "signature": _signature(unsigned, KEY)}
-    version_id = await learned.promote(replace(learned.trained, artefact=content, manifest=manifest))
-    api = await api_of(learned.tenant_id)
-    try:
-        for name, variables in (("Decide", {"input": {"references": learned.references[:1], **ASKED}}),):
-            error = await api.error(operation(name), **variables)
-            assert error["extensions"]["code"] == f"ARTEFACT_{damage}"
-    finally:
-        async with learned.database.transaction(learned.tenant_id) as connection:
-            await connection.execute(
-                update(model_version).where(model_version.c.id == version_id).values(gate={"passed": False})
-            )
-            await models.roll_back(connection, learned.tenant_id)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+import pytest
 import pytest_asyncio
 from sqlalchemy import update
 
@@ -18,9 +19,11 @@ from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
 from api.settings import Settings
 from api.training.service import TrainingService
+from domain.storage import models
 from domain.storage.sessions import Database
 from domain.storage.tables import model_version
 from domain.vocabulary import Role
+from ml.artefact import _signature
 from tests.api.learned import AS_OF, KEY, Learned
 from tests.api.portfolio import Api, operation
 from tests.domain.storage.test_models import make_version, statuses
@@ -72,7 +75,7 @@ async def test_the_champion_is_swapped_and_rolled_back_without_a_restart(
         return {one["recommendation"]["modelVersion"]["id"], global_id("ModelVersion", found.version.id)}
 
     (before,) = await deciding()
-    second = global_id("ModelVersion", await learned.promote())
+    second = global_id("ModelVersion", await learned.store())
     assert await deciding() == {second}
     back = (await run(api, "RollBackModel"))["rollBackModel"]
     assert back == {"id": before, "status": "CHAMPION"}
@@ -195,3 +198,30 @@ async def test_a_model_that_failed_its_gate_does_not_decide_by_itself(
     await owing(api, "D1", country="ES", email="d1@example.test")
     (one,) = (await run(api, "Decide", input={"references": ["D1"], **ASKED}))["decide"]["decisions"]
     assert one["decision"]["action"] is None
+
+
+@pytest.mark.parametrize("damage", ["TAMPERED", "TRUNCATED", "INCOMPATIBLE"])
+async def test_a_damaged_model_is_refused_by_name(
+    api_of, learned: Learned, owner_url: str, damage: str
+) -> None:
+    content, manifest = learned.trained.artefact, dict(learned.trained.manifest)
+    if damage == "TAMPERED":
+        content = content[:-1] + bytes([content[-1] ^ 1])
+    elif damage == "TRUNCATED":
+        content = content[:-10]
+    else:
+        unsigned = {name: value for name, value in manifest.items() if name != "signature"}
+        unsigned["libraries"] = {**manifest["libraries"], "lightgbm": "1.0.0"}
+        manifest = {**unsigned, "signature": _signature(unsigned, KEY)}
+    version_id = await learned.store(artefact=content, manifest=manifest)
+    api = await api_of(learned.tenant_id)
+    try:
+        for name, variables in (("Decide", {"input": {"references": learned.references[:1], **ASKED}}),):
+            error = await api.error(operation(name), **variables)
+            assert error["extensions"]["code"] == f"ARTEFACT_{damage}"
+    finally:
+        async with learned.database.transaction(learned.tenant_id) as connection:
+            await connection.execute(
+                update(model_version).where(model_version.c.id == version_id).values(gate={"passed": False})
+            )
+            await models.roll_back(connection, learned.tenant_id)

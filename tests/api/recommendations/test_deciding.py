@@ -1,9 +1,7 @@
 """Which model decides: none before the first, swapped without a restart, never one from the future or one altered."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,78 +11,26 @@ from sqlalchemy import update
 from api.answers import Evidence, ForecastKpi, ForecastPolicy, Window
 from api.forecasting.service import ForecastService
 from api.histories import Histories, export, load, read_history_of
-from api.imports import import_folder
 from api.jobs.training import CannotLearn
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
 from api.services import InvalidArgument
 from api.training.learner import ModelLearner
 from domain.contact_rules import blocks
-from domain.storage import models, training_runs
-from domain.storage.models import TrainedVersion
+from domain.storage import models
 from domain.storage.reachability import reachability
-from domain.storage.reads.portfolio import debtors_after
 from domain.storage.sessions import Database
 from domain.storage.tables import debtor, model_version
-from domain.vocabulary import Channel, Promotion
+from domain.vocabulary import Channel
 from ml.artefact import ArtefactError
-from ml.simulator import simulate, write
+from tests.api.learned import AS_OF, KEY, Learned, learn
 
-KEY = b"a key for tests"
-END = date(2026, 5, 1)
-AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
 DEBTORS = 60
 
 
-@dataclass
-class Portfolio:
-    """A tenant with an imported world, and what was learned from it."""
-
-    database: Database
-    tenant_id: int
-    trained: TrainedVersion
-    place: Path
-
-    async def store(self, *, data_to: datetime = AS_OF, promote: bool = True, **changes: object) -> int:
-        """Another version of the same model; answers its id."""
-        trained = TrainedVersion(**{**vars(self.trained), "data_to": data_to, **changes})
-        async with self.database.transaction(self.tenant_id) as connection:
-            run, _ = await training_runs.start_or_join_run(
-                connection, self.tenant_id, as_of=data_to, promote=Promotion.AUTO, now=AS_OF
-            )
-            version_id = await models.store_version(connection, self.tenant_id, run.id, trained)
-            await training_runs.succeed_run(connection, self.tenant_id, run.id, now=AS_OF)
-            if promote:
-                await models.promote(connection, self.tenant_id, version_id, now=datetime.now(UTC))
-        return version_id
-
-    async def debtor_ids(self) -> list[int]:
-        async with self.database.transaction(self.tenant_id) as connection:
-            return [debtor.id for debtor in await debtors_after(connection, self.tenant_id, 0, limit=1000)]
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("deciding") / "world"
-    write(simulate(DEBTORS, seed=5, end=END), folder)
-    return folder
-
-
 @pytest_asyncio.fixture(loop_scope="session")
-async def portfolio(database: Database, new_tenant, world: Path, tmp_path: Path) -> Portfolio:
-    tenant_id = new_tenant()
-    await import_folder(database, tenant_id, world, rejects=tmp_path / "rejects.csv", now=AS_OF)
-    learner = ModelLearner(KEY)
-    await learner.export(database, tenant_id, as_of=AS_OF, folder=tmp_path / "history")
-    trained = await asyncio.to_thread(
-        learner.learn,
-        tmp_path / "history",
-        as_of=AS_OF,
-        champion=None,
-        now=AS_OF,
-        progress=lambda stage, share: None,
-    )
-    return Portfolio(database, tenant_id, trained, tmp_path)
+async def portfolio(database: Database, new_tenant, tmp_path: Path) -> Learned:
+    return await learn(database, new_tenant(), tmp_path, debtors=DEBTORS)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -94,12 +40,12 @@ async def champions(database: Database) -> AsyncIterator[Champions]:
     champions.close()
 
 
-async def test_a_few_debtors_histories_are_those_in_the_whole(portfolio: Portfolio) -> None:
-    ids = (await portfolio.debtor_ids())[:5]
+async def test_a_few_debtors_histories_are_those_in_the_whole(portfolio: Learned, tmp_path: Path) -> None:
+    ids = portfolio.ids[:5]
     async with portfolio.database.transaction(portfolio.tenant_id) as connection:
-        await export(connection, portfolio.tenant_id, as_of=AS_OF, folder=portfolio.place / "whole")
+        await export(connection, portfolio.tenant_id, as_of=AS_OF, folder=tmp_path / "whole")
         few = await read_history_of(connection, portfolio.tenant_id, ids, as_of=AS_OF, attributes=["x_none"])
-    whole = load(portfolio.place / "whole")
+    whole = load(tmp_path / "whole")
     assert whole.debtors.height == DEBTORS
     assert few.debtors["x_none"].is_null().all()
     for name in ("accounts", "communications", "payments", "promises"):
@@ -110,11 +56,11 @@ async def test_a_few_debtors_histories_are_those_in_the_whole(portfolio: Portfol
 
 
 async def test_before_the_first_model_the_answer_is_honest(
-    portfolio: Portfolio, champions: Champions
+    portfolio: Learned, champions: Champions, tmp_path: Path
 ) -> None:
     service = RecommendationService(portfolio.database, champions)
     everybody = {"within": None, "channels": None, "as_of": AS_OF}
-    ids = await portfolio.debtor_ids()
+    ids = portfolio.ids
     found = [
         advice for _, advice in await service.for_segments(portfolio.tenant_id, segments=None, **everybody)
     ]
@@ -123,18 +69,18 @@ async def test_before_the_first_model_the_answer_is_honest(
     for advice in found:
         assert (advice.evidence, advice.best, advice.model_version_id) == (Evidence.INSUFFICIENT, None, None)
         assert "train" in advice.reasons[0]
-    forecasts = ForecastService(Histories(portfolio.database, portfolio.place), champions)
+    forecasts = ForecastService(Histories(portfolio.database, tmp_path), champions)
     assert await forecasts.forecast(
         portfolio.tenant_id, horizon_days=3, policy=ForecastPolicy.CURRENT, by=[], kpis=None, as_of=AS_OF
     ) is None  # fmt: skip
 
 
 async def test_recommendations_are_lawful_and_inside_the_window(
-    portfolio: Portfolio, champions: Champions
+    portfolio: Learned, champions: Champions
 ) -> None:
     version_id = await portfolio.store()
     service = RecommendationService(portfolio.database, champions)
-    ids = await portfolio.debtor_ids()
+    ids = portfolio.ids
     window = Window(AS_OF + timedelta(days=2), AS_OF + timedelta(days=4))
     channels = frozenset({Channel.EMAIL, Channel.SMS})
     found = await service.for_debtors(portfolio.tenant_id, ids, within=window, channels=channels, as_of=AS_OF)
@@ -150,7 +96,7 @@ async def test_recommendations_are_lawful_and_inside_the_window(
                 assert blocks(action.send_at, action.channel, people[debtor_id]) == []
 
 
-async def test_the_champion_is_swapped_without_a_restart(portfolio: Portfolio, champions: Champions) -> None:
+async def test_the_champion_is_swapped_without_a_restart(portfolio: Learned, champions: Champions) -> None:
     first = await portfolio.store()
     decides = await champions.deciding(portfolio.tenant_id, as_of=AS_OF)
     assert decides is not None
@@ -167,7 +113,7 @@ async def test_the_champion_is_swapped_without_a_restart(portfolio: Portfolio, c
 
 
 async def test_about_the_past_a_model_decides_that_knew_nothing_later(
-    portfolio: Portfolio, champions: Champions
+    portfolio: Learned, champions: Champions
 ) -> None:
     earlier = await portfolio.store(
         data_to=AS_OF - timedelta(days=30), promote=False, gate={"passed": True, "checks": []}
@@ -181,7 +127,7 @@ async def test_about_the_past_a_model_decides_that_knew_nothing_later(
 
 
 @pytest.mark.parametrize("damage", ["tampered", "truncated", "another key"])
-async def test_an_altered_artefact_is_never_opened(portfolio: Portfolio, damage: str) -> None:
+async def test_an_altered_artefact_is_never_opened(portfolio: Learned, damage: str) -> None:
     version_id = await portfolio.store()
     content = portfolio.trained.artefact
     changed = {"tampered": content[:-1] + bytes([content[-1] ^ 1]), "truncated": content[:-10]}.get(
@@ -198,9 +144,11 @@ async def test_an_altered_artefact_is_never_opened(portfolio: Portfolio, damage:
     champions.close()
 
 
-async def test_forecasts_name_what_cannot_be_forecast(portfolio: Portfolio, champions: Champions) -> None:
+async def test_forecasts_name_what_cannot_be_forecast(
+    portfolio: Learned, champions: Champions, tmp_path: Path
+) -> None:
     await portfolio.store()
-    service = ForecastService(Histories(portfolio.database, portfolio.place), champions)
+    service = ForecastService(Histories(portfolio.database, tmp_path), champions)
 
     async def forecast(**changes: object) -> object:
         asked = {"horizon_days": 3, "policy": ForecastPolicy.CURRENT, "by": [], "kpis": None, "as_of": AS_OF}
@@ -226,11 +174,11 @@ async def test_a_history_without_contacts_teaches_nothing(
 
 
 async def test_a_debtor_without_the_custom_attributes_of_training_is_decided_for(
-    portfolio: Portfolio, champions: Champions
+    portfolio: Learned, champions: Champions
 ) -> None:
     await portfolio.store()
     service = RecommendationService(portfolio.database, champions)
-    debtor_id = (await portfolio.debtor_ids())[0]
+    debtor_id = portfolio.ids[0]
     async with portfolio.database.transaction(portfolio.tenant_id) as connection:
         await connection.execute(update(debtor).where(debtor.c.id == debtor_id).values(attributes={}))
     found = await service.for_debtors(
