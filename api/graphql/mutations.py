@@ -108,7 +108,7 @@ class Mutation:
         Group.DECIDE,
         "Chooses for each debtor, explores, and logs the choice with its probability. Leaving alone is a choice that "
         "is logged too. Asking again decides again: send the id of the decision that is carried out with its "
-        "communication; one that is not carried out has no effect once its instant has passed.",
+        "communication; one that is not carried out has no effect a day after its instant.",
     )
     async def decide(
         self,

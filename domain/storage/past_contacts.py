@@ -1,4 +1,4 @@
-"""Contacts that rules on how often count: those made, and those decided on that are still to come."""
+"""Contacts that rules on how often count: those made, and those decided on that may still be made or be reported."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ _PLANNED = text(
     SELECT debtor_id, action ->> 'channel' AS channel, CAST(action ->> 'send_at' AS timestamptz) AS at
     FROM decision d
     WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND decided_at > :since AND decided_at <= :known
-      AND arm = 'PLANNED' AND CAST(action ->> 'send_at' AS timestamptz) > :known
+      AND arm = 'PLANNED' AND CAST(action ->> 'send_at' AS timestamptz) > :forgotten
       AND NOT EXISTS (SELECT FROM communication c WHERE c.tenant_id = :tenant_id AND c.decision_id = d.id
                       AND c.sent_at <= :known)
     """
@@ -36,8 +36,11 @@ _TYPED = (
     bindparam("since", type_=DateTime(timezone=True)),
     bindparam("known", type_=DateTime(timezone=True)),
 )
+_TYPED_PLANNED = (*_TYPED, bindparam("forgotten", type_=DateTime(timezone=True)))
 #: No decision plans further ahead.
 _FARTHEST_PLAN = timedelta(days=100)
+_REPORTED_WITHIN = timedelta(days=1)
+"""What was decided for an instant that has passed may have been sent without being recorded yet: so long it counts."""
 
 
 async def past_contacts(
@@ -48,14 +51,17 @@ async def past_contacts(
     look_back: timedelta,
     known: datetime,
 ) -> Mapping[int, list[PastContact]]:
-    """For each debtor the contacts made in the `look_back` before `known`, and those planned by then for later."""
+    """For each debtor the contacts made in the `look_back` before `known`, and those planned by then.
+
+    Planned ones count until a day after their instant, or until the communication is recorded.
+    """
     found: dict[int, list[PastContact]] = {debtor_id: [] for debtor_id in debtor_ids}
     wanted = {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids), "known": known}
     for row in await connection.execute(_MADE.bindparams(*_TYPED), {**wanted, "since": known - look_back}):
         found[row.debtor_id].append(
             PastContact(Channel(row.channel), row.at, bool(row.conversation), row.counted)
         )
-    since = known - _FARTHEST_PLAN
-    for row in await connection.execute(_PLANNED.bindparams(*_TYPED), {**wanted, "since": since}):
+    wanted |= {"since": known - _FARTHEST_PLAN, "forgotten": known - _REPORTED_WITHIN}
+    for row in await connection.execute(_PLANNED.bindparams(*_TYPED_PLANNED), wanted):
         found[row.debtor_id].append(PastContact(Channel(row.channel), row.at, planned=True))
     return found

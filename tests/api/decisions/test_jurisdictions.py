@@ -1,0 +1,135 @@
+"""Debtors of every jurisdiction in one portfolio: whatever is recommended, decided or planned keeps their rules."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from api.answers import Window
+from api.decisions.campaigns import CampaignService
+from api.decisions.requests import CampaignRequest
+from api.decisions.service import DecisionService
+from api.recommendations.champions import Champions
+from api.recommendations.service import RecommendationService
+from domain.contact_rules import Reachability
+from domain.storage.reachability import reachability
+from domain.storage.reads.decisions import decisions_by_id, page_of_plan
+from domain.vocabulary import Channel
+from tests.api.learned import AS_OF, Learned
+from tests.domain.contact_rules_oracle import broken_rules
+
+PLACES = [
+    ("CO", None, "America/Bogota"),
+    ("CL", None, "America/Santiago"),
+    ("EC", None, "America/Guayaquil"),
+    ("MX", None, "America/Mexico_City"),
+    ("US", "US-MA", "America/New_York"),
+    ("US", "US-TX", "America/Chicago"),
+    ("GB", None, "Europe/London"),
+    ("FR", None, "Europe/Paris"),
+]
+#: Right after the last contacts of the simulated history, and before a Colombian holiday (18 May).
+INSTANTS = [AS_OF + timedelta(hours=1), datetime.fromisoformat("2026-05-15T20:10:00+00:00")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def abroad(learned: Learned, owner_url: str) -> AsyncIterator[Learned]:
+    """The learned portfolio, moved: the debtors live in turn in each place, and three in four have consented."""
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        before = connection.execute(
+            "SELECT country, region, time_zone, id FROM debtor WHERE tenant_id = %s", (learned.tenant_id,)
+        ).fetchall()
+        move = "UPDATE debtor SET country = %s, region = %s, time_zone = %s WHERE tenant_id = %s AND id = %s"
+        for number, debtor_id in enumerate(learned.ids):
+            connection.execute(move, (*PLACES[number % len(PLACES)], learned.tenant_id, debtor_id))
+        made = connection.execute(
+            """
+            INSERT INTO contact_point (tenant_id, debtor_id, channel, address, consented_at)
+            SELECT d.tenant_id, d.id, own.channel, own.address, '2026-01-01' FROM debtor d, LATERAL (VALUES
+                ('EMAIL', d.email), ('SMS', d.phone), ('WHATSAPP', d.phone), ('VOICE', d.phone)) own (channel, address)
+            WHERE d.tenant_id = %s AND own.address IS NOT NULL AND d.id %% 4 > 0
+            ON CONFLICT DO NOTHING RETURNING debtor_id, channel, address
+            """,
+            (learned.tenant_id,),
+        ).fetchall()
+        yield learned
+        for row in before:
+            connection.execute(move, (*row[:3], learned.tenant_id, row[3]))
+        for row in made:
+            connection.execute(
+                "DELETE FROM contact_point WHERE tenant_id = %s AND debtor_id = %s AND channel = %s AND address = %s",
+                (learned.tenant_id, *row),
+            )
+
+
+def broken(person: Reachability, channel: str, at: datetime, *, planned: int) -> list[str]:
+    """Rules broken by a contact that is itself among the planned ones `planned` times."""
+    others = list(person.contacts)
+    own = [past for past in others if past.planned and past.at == at and past.channel == channel]
+    for past in own[:planned]:
+        others.remove(past)
+    return broken_rules(
+        person.presets[0].name,
+        person.zone,
+        Channel(channel),
+        at,
+        addresses=person.addresses,
+        requests=person.requests,
+        contacts=others,
+    )
+
+
+async def people_of(learned: Learned, as_of: datetime) -> dict[int, Reachability]:
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        return dict(await reachability(connection, learned.tenant_id, learned.ids, known=as_of))
+
+
+@pytest.mark.parametrize("as_of", INSTANTS)
+async def test_recommendations_keep_the_rules_of_every_jurisdiction(
+    abroad: Learned, champions: Champions, as_of: datetime
+) -> None:
+    service = RecommendationService(abroad.database, champions)
+    found = await service.for_debtors(abroad.tenant_id, abroad.ids, within=None, channels=None, as_of=as_of)
+    people = await people_of(abroad, as_of)
+    named = 0
+    for debtor_id, advice in found.items():
+        for action in filter(None, [advice.best, *advice.alternatives]):
+            assert action.send_at is not None
+            assert broken(people[debtor_id], action.channel, action.send_at, planned=0) == []
+            named += 1
+    assert named > len(abroad.ids)
+
+
+@pytest.mark.parametrize("as_of", INSTANTS)
+async def test_decisions_and_plans_keep_them_together(
+    abroad: Learned, champions: Champions, as_of: datetime
+) -> None:
+    """Decided twice and planned once for the same week: all of it together breaks no rule on how often either."""
+    seeds = iter(range(100))
+    deciding = DecisionService(abroad.database, champions, seeds=lambda: next(seeds))
+    numbers: list[int] = []
+    for _ in range(2):
+        made = await deciding.decide(
+            abroad.tenant_id, abroad.ids, within=None, channels=None, explore=True, as_of=as_of
+        )
+        numbers += made.values()
+    request = CampaignRequest("Together", Window(as_of, as_of + timedelta(days=7)), hold_out_share=0.0)
+    campaign = await CampaignService(abroad.database, champions, seeds=lambda: 7).plan(
+        abroad.tenant_id, request, as_of=as_of
+    )
+    async with abroad.database.transaction(abroad.tenant_id) as connection:
+        rows = list((await decisions_by_id(connection, abroad.tenant_id, numbers)).values())
+        page = await page_of_plan(connection, abroad.tenant_id, campaign, first=1000, position=None)
+    rows += page.rows
+    people = await people_of(abroad, as_of)
+    checked = set()
+    for row in rows:
+        person = people[row.debtor_id]
+        if row.action is not None:
+            at = datetime.fromisoformat(row.action["send_at"])
+            assert as_of <= at < as_of + timedelta(days=7)
+            assert broken(person, row.action["channel"], at, planned=1) == []
+            checked.add(person.presets[0].name)
+    assert checked == {"CO", "CL", "EC", "MX", "US-MA", "US", "UK", "FR"}

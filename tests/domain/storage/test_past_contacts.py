@@ -1,0 +1,77 @@
+"""Which contacts count towards how often: made ones, and decided ones until it is plain that nothing came of them."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from domain.storage.decisions import NewDecision, log_decisions
+from domain.storage.past_contacts import past_contacts
+from domain.storage.sessions import Database
+from domain.vocabulary import Arm, Channel
+from tests.facts import merge_facts, row
+
+SENT = datetime(2026, 2, 10, 10, tzinfo=UTC)
+
+
+async def seen(database: Database, tenant_id: int, *, known: datetime) -> list[tuple[str, datetime, bool]]:
+    async with database.transaction(tenant_id) as connection:
+        debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
+        found = await past_contacts(
+            connection, tenant_id, [debtor_id], look_back=timedelta(days=7), known=known
+        )
+    return [(past.channel, past.at, past.planned) for past in found[debtor_id]]
+
+
+async def test_a_decision_counts_until_it_is_recorded_or_a_day_has_passed(
+    database: Database, tenant_id: int
+) -> None:
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "accounts": [row("accounts")]})
+    async with database.transaction(tenant_id) as connection:
+        debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
+        decided = [
+            NewDecision(
+                debtor_id=debtor_id,
+                decided_at=SENT - timedelta(days=1),
+                action={"channel": "SMS", "send_at": SENT.isoformat()} if arm is Arm.PLANNED else None,
+                propensity=1.0,
+                explored=False,
+                arm=arm,
+                eligible=(),
+                blocked_by=(),
+                reasons=(),
+                seed=1,
+                policy="RECOMMENDED@1",
+                rules_version="CO@2026-1",
+                model_version_id=None,
+            )
+            for arm in (Arm.PLANNED, Arm.HELD_OUT)
+        ]
+        number, _ = await log_decisions(connection, tenant_id, decided)
+    planned = [(Channel.SMS, SENT, True)]
+    assert await seen(database, tenant_id, known=SENT - timedelta(days=2)) == []
+    for hours in (-1, 0, 23):
+        assert await seen(database, tenant_id, known=SENT + timedelta(hours=hours)) == planned
+    assert await seen(database, tenant_id, known=SENT + timedelta(hours=24)) == []
+    carried_out = row(
+        "communications", channel="SMS", sent_at=(SENT + timedelta(minutes=5)).isoformat(), decision_id=number
+    )
+    await merge_facts(database, tenant_id, {"communications": [carried_out]}, items=True)
+    made = [(Channel.SMS, SENT + timedelta(minutes=5), False)]
+    assert await seen(database, tenant_id, known=SENT + timedelta(hours=1)) == made
+
+
+async def test_calls_are_conversations_when_the_right_person_spoke(
+    database: Database, tenant_id: int
+) -> None:
+    calls = [
+        row("communications", reference=name, channel="VOICE", direction=direction, sent_at=SENT.isoformat())
+        for name, direction in (("OUT", "OUTBOUND"), ("IN", "INBOUND"))
+    ]
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "communications": calls})
+    async with database.transaction(tenant_id) as connection:
+        debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
+        found = await past_contacts(
+            connection, tenant_id, [debtor_id], look_back=timedelta(days=7), known=SENT + timedelta(hours=1)
+        )
+    kinds = sorted((past.counted, past.conversation) for past in found[debtor_id])
+    assert kinds == [(False, True), (True, False)]
