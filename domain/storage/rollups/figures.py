@@ -12,7 +12,8 @@ from domain.storage.kpis.messages import COUNTS
 _BAND = f"""CASE WHEN seconds > 0 THEN ceil(ln(seconds) / {STEP}) WHEN seconds = 0 THEN {ZERO}
     ELSE {BEFORE} - ceil(ln(-seconds) / {STEP}) END::smallint"""
 
-_COUNTED = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in COUNTS)
+_CONDITIONS = ", ".join(f"({condition}) AS {name}" for name, condition in COUNTS)
+_COUNTED = ", ".join(f"count(*) FILTER (WHERE {name}) AS {name}" for name, _ in COUNTS)
 
 
 def figures(keyings: Mapping[str, tuple[str, ...]], day: str) -> dict[str, str]:
@@ -27,21 +28,25 @@ def figures(keyings: Mapping[str, tuple[str, ...]], day: str) -> dict[str, str]:
             SELECT member.id, p.amount, p.currency, p.paid_at
             FROM member JOIN payment p ON p.tenant_id = :tenant_id AND p.attributed_to = member.id
             WHERE p.paid_at <= :as_of AND (p.reversed_at IS NULL OR p.reversed_at > :as_of)""",
-        "keyed": f"""
-            SELECT keying.rollup, {day} AS day, keying.key, member.*, first_paid_at
+        "reached": """
+            SELECT member.*, first_paid_at
             FROM member
-            LEFT JOIN (SELECT id, min(paid_at) AS first_paid_at FROM attributed GROUP BY id) paid USING (id)
-            CROSS JOIN LATERAL (VALUES {values}) AS keying (rollup, key)""",
-        "reaction": """
-            SELECT rollup, day, key, span, seconds, entered
-            FROM keyed CROSS JOIN LATERAL (VALUES
+            LEFT JOIN (SELECT id, min(paid_at) AS first_paid_at FROM attributed GROUP BY id) paid USING (id)""",
+        "keyed": f"""
+            SELECT keying.rollup, {day} AS day, keying.key, id, cost, currency, {_CONDITIONS}
+            FROM reached CROSS JOIN LATERAL (VALUES {values}) AS keying (rollup, key)""",
+        "reaction": f"""
+            SELECT keying.rollup, {day} AS day, keying.key, span, seconds, entered
+            FROM reached
+            CROSS JOIN LATERAL (VALUES
                 ('sent_to_open', date_part('epoch', opened_at - sent_at), true),
                 ('open_to_pay', CASE WHEN first_paid_at >= opened_at
                     THEN date_part('epoch', first_paid_at - opened_at) END, true),
                 ('sent_to_pay', CASE WHEN first_paid_at >= sent_at
                     THEN date_part('epoch', first_paid_at - sent_at) END, delivered)
-            ) AS reached (span, seconds, entered)
-            WHERE opened_at IS NOT NULL OR first_paid_at IS NOT NULL""",
+            ) AS span (span, seconds, entered)
+            CROSS JOIN LATERAL (VALUES {values}) AS keying (rollup, key)
+            WHERE seconds IS NOT NULL""",
         "counts": f"SELECT rollup, day, key, {_COUNTED} FROM keyed GROUP BY rollup, day, key",
         "money": """
             SELECT rollup, day, key, currency, sum(cost) AS cost, sum(collected) AS collected
@@ -58,13 +63,13 @@ def figures(keyings: Mapping[str, tuple[str, ...]], day: str) -> dict[str, str]:
                 SELECT rollup, day, key, span, count(*), count(*) FILTER (WHERE entered) AS entered,
                     sum(seconds) AS seconds,
                     percentile_disc(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds) AS percentiles
-                FROM reaction WHERE seconds IS NOT NULL GROUP BY rollup, day, key, span
+                FROM reaction GROUP BY rollup, day, key, span
             ) observed JOIN (
                 SELECT rollup, day, key, span,
                     string_agg(int2send(band) || int4send(n::integer), ''::bytea ORDER BY band) AS sketch
                 FROM (
                     SELECT rollup, day, key, span, {_BAND} AS band, count(*) AS n
-                    FROM reaction WHERE seconds IS NOT NULL GROUP BY rollup, day, key, span, band
+                    FROM reaction GROUP BY rollup, day, key, span, band
                 ) banded
                 GROUP BY rollup, day, key, span
             ) sketched USING (rollup, day, key, span)""",
