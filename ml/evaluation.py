@@ -8,6 +8,7 @@ import polars as pl
 
 from ml.arrays import Floats, Ints, sums_by
 from ml.calibration import calibration_noise, expected_calibration_error
+from ml.off_policy import LoggedTrial
 from ml.outcomes import CHANNELS
 
 ROUNDS = 200
@@ -45,10 +46,11 @@ class StepHoldOut:
 @dataclass(frozen=True)
 class HoldOut:
     """Out-of-time predictions by step; cut: the instant (microseconds) up to which the model behind them
-    had learned."""
+    had learned; trial: where propensities were logged, what its plan can be valued by."""
 
     cut: int
     steps: dict[str, StepHoldOut]
+    trial: LoggedTrial | None = None
 
 
 def log_loss(chance: Floats, label: Floats) -> Floats:

@@ -14,9 +14,10 @@ from ml.arrays import Floats, Ints
 from ml.calibration import calibration_noise, expected_calibration_error
 from ml.evaluation import HoldOut, StepHoldOut, bootstrap_mean, log_loss
 from ml.frames import History
+from ml.gate_checks import GateCheck, unknown
+from ml.gate_off_policy import value_checks
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
-from ml.outcomes import outcomes_of
 from ml.rescoring import score_again
 
 LEAST_POSITIVES = 20
@@ -30,17 +31,6 @@ TOLERATED_LOSS = 0.01
 
 _ROUNDS = 400
 _NAMES = {"engaged": "opening or answering", "converted": "paying"}
-
-
-@dataclass(frozen=True)
-class GateCheck:
-    """passed None: it cannot be known from this data, and the message says why."""
-
-    name: str
-    passed: bool | None
-    value: float | None
-    threshold: float | None
-    message: str
 
 
 @dataclass(frozen=True)
@@ -61,15 +51,13 @@ def judge(
     holdout = challenger.holdout or HoldOut(0, {})
     checks = [check for name in ("engaged", "converted") for check in _against_base(name, holdout, seed)]
     needed = ["engaged_log_loss"]
-    if champion is None:
-        checks.append(_off_policy(history))
-    else:
+    if champion is not None:
         checks.append(_newer(challenger, champion))
         needed.append("not_older_than_champion")
         checks += _against_champion(challenger, champion, holdout, history, seed)
-        checks.append(_off_policy(history))
         if champion.recipe != challenger.recipe:
-            needed.append("converted_gain_over_champion")
+            needed += ["converted_gain_over_champion", "off_policy_gain_over_champion"]
+    checks += value_checks(challenger, champion, history, seed)
     known = {check.name: check.passed for check in checks}
     passed = all(check.passed is not False for check in checks) and all(
         known.get(name) is True for name in needed
@@ -92,7 +80,7 @@ def _against_base(name: str, holdout: HoldOut, seed: int) -> list[GateCheck]:
         )
         return [
             GateCheck(f"{name}_log_loss", None, None, None, message),
-            _unknown(f"{name}_calibration", message),
+            unknown(f"{name}_calibration", message),
         ]
     gain = log_loss(step.base, step.label) - log_loss(step.chance, step.label)
     low = float(np.quantile(bootstrap_mean(gain, step.debtor, seed=seed, rounds=_ROUNDS), 0.05))
@@ -150,7 +138,7 @@ def _against_champion(
                 f"Only {len(rows)} contacts are newer than what the champion learned from; "
                 f"{LEAST_CONTACTS} with {LEAST_POSITIVES} showing {_NAMES[name]} are needed to compare."
             )
-            checks.append(_unknown(f"{name}_{kind}", message))
+            checks.append(unknown(f"{name}_{kind}", message))
             continue
         theirs = log_loss(score_again(champion, history, step.keys[rows], name), step.label[rows])
         mine = log_loss(step.chance[rows], step.label[rows])
@@ -178,24 +166,3 @@ def _paired(
         f"On {len(rows):,} contacts new to both, the log-loss of {_NAMES[name]} is "
         f"{gain.mean():+.5f} better than the champion's (95 % sure of at least {low:+.5f}){doubt}.",
     )
-
-
-def _off_policy(history: History) -> GateCheck:
-    """Whether the value of the recommended policy could be estimated from logged propensities."""
-    outcomes = outcomes_of(history)
-    known = int(np.isfinite(outcomes.propensity).sum())
-    if not known:
-        return _unknown(
-            "off_policy_value",
-            "No communication carries a propensity, so what another policy would have collected "
-            "cannot be estimated from this history.",
-        )
-    return _unknown(
-        "off_policy_value",
-        f"{known:,} communications carry a propensity; promotion rests on the checks above, "
-        "which do not weigh policies by them.",
-    )
-
-
-def _unknown(name: str, message: str) -> GateCheck:
-    return GateCheck(name, None, None, None, message)

@@ -33,11 +33,11 @@ CONTACTS_LOST = 10.0
 """Contacts' worth of value that an opt-out or complaint forfeits."""
 
 
-def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int) -> Standing:
-    """Stage A for the debtors (positions in book.debtors) on every channel, as of an instant
-    (microseconds)."""
+def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int | Ints) -> Standing:
+    """Stage A for the debtors (positions in book.debtors) on every channel, as of an instant, or of one
+    each (microseconds)."""
     count, channels = len(debtor), len(CHANNELS)
-    now = np.full(count, at)
+    now = np.full(count, at, dtype=np.int64)
     margins = {name: np.zeros((count, channels)) for name in (*DECIDING, "attributed")}
     amount = np.zeros((count, channels))
     owed = book.balances(debtor, now)

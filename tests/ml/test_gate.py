@@ -42,10 +42,23 @@ def test_a_first_champion_passes_and_says_what_cannot_be_known() -> None:
 def test_missing_propensities_are_named() -> None:
     known = history()
     bare = replace(known, communications=known.communications.drop("propensity"))
+    untried = _with_step(model(), "engaged")
     message = next(
-        check.message for check in judge(model(), None, bare).checks if check.name == "off_policy_value"
+        check.message for check in judge(untried, None, bare).checks if check.name == "off_policy_value"
     )
-    assert "propensity" in message
+    assert "No communication carries a propensity" in message
+
+
+def test_too_few_contacts_like_the_plan_s_leave_its_value_open() -> None:
+    check = next(check for check in judge(model(), None, history()).checks if check.name == "off_policy_value")
+    assert check.passed is None
+    assert "tell nothing" in check.message
+
+
+def test_a_plan_is_held_against_the_champion_s_in_all_and_per_segment() -> None:
+    checks = _verdict(judge(model(), model(), history()))
+    assert "off_policy_not_worse_than_champion" in checks
+    assert "no_segment_worse_than_champion" in checks
 
 
 def test_a_model_no_better_than_the_base_rate_fails() -> None:

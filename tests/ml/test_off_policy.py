@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.off_policy import (
+    WIDTHS,
+    LoggedContacts,
+    block_of,
+    gain_over_log,
+    policy_gain,
+    policy_value,
+    usual_shares,
+    weights_for,
+)
+from tests.ml.bandits import FORMS, Bandit, make_bandit
+
+RUNS = 12
+
+
+@pytest.fixture(scope="module")
+def bandits() -> list[Bandit]:
+    return [make_bandit(seed, form=FORMS[seed % len(FORMS)], contacts=20_000) for seed in range(RUNS)]
+
+
+def test_the_value_of_a_plan_is_found_within_its_interval(bandits: list[Bandit]) -> None:
+    held, errors = 0, []
+    for made in bandits:
+        found = policy_value(made.trial, made.trial.plan, width=4, seed=1)
+        truth = float(made.truth.mean())
+        held += found.low <= truth <= found.high
+        errors.append(abs(found.mean - truth) / truth)
+    assert held >= RUNS - 2  # 95 % each: three misses of twelve have a chance of 2 %
+    assert np.mean(errors) < 0.1
+
+
+def test_the_model_alone_promises_more_than_comes(bandits: list[Bandit]) -> None:
+    def promised(made: Bandit) -> float:
+        return float(made.trial.value(made.trial.plan[made.trial.log.segment]).mean() / made.truth.mean())
+
+    found = [policy_value(made.trial, made.trial.plan, width=4, seed=1).mean for made in bandits]
+    came = [estimate / made.truth.mean() for estimate, made in zip(found, bandits, strict=True)]
+    excess = np.mean([promised(made) for made in bandits]) - 1
+    assert excess > 0.05
+    assert abs(np.mean(came) - 1) < 0.7 * excess
+
+
+def test_a_gain_is_the_difference_of_two_values(bandits: list[Bandit]) -> None:
+    made = bandits[0]
+    trial = made.trial
+    alone = policy_value(trial, trial.plan, width=4, seed=3)
+    assert policy_gain(
+        trial, trial.plan, np.full_like(trial.plan, -1), width=4, seed=3
+    ).mean == pytest.approx(alone.mean)
+    over_log = gain_over_log(trial, trial.plan, width=4, seed=3)
+    assert over_log.mean == pytest.approx(alone.mean - trial.log.reward.mean())
+    assert over_log.low < made.truth.mean() - made.done.mean() < over_log.high
+
+
+def test_a_plan_gains_nothing_over_itself(bandits: list[Bandit]) -> None:
+    trial = bandits[1].trial
+    gain = policy_gain(trial, trial.plan, trial.plan, width=4, seed=3)
+    assert (gain.mean, gain.low, gain.high) == (0.0, 0.0, 0.0)
+
+
+def test_an_untried_channel_leaves_the_model_uncorrected_and_no_evidence(bandits: list[Bandit]) -> None:
+    trial = bandits[0].trial
+    kept = np.flatnonzero(trial.log.action // 168 != 2)
+    found = policy_value(trial.narrowed(kept), np.full_like(trial.plan, 2 * 168 + 12), width=4, seed=1)
+    assert found.effective == 0.0
+
+
+@given(st.integers(0, 5), st.integers(0, 167), st.sampled_from(WIDTHS))
+def test_an_action_lies_in_one_block_of_its_channel_and_kind_of_day(
+    channel: int, slot: int, width: int
+) -> None:
+    action = np.array([channel * 168 + slot])
+    block = int(block_of(action, width)[0])
+    if not 8 <= slot % 24 < 21:
+        assert block == -1
+        return
+    everything = np.arange(6 * 168)
+    same = everything[block_of(everything, width) == block]
+    assert action[0] in same
+    assert set(same // 168) == {channel}
+    assert {bool(other % 168 // 24 >= 5) for other in same} == {slot // 24 >= 5}
+    assert np.ptp(same % 24) < width
+    assert usual_shares(action, width)[same].sum() == pytest.approx(1.0)
+
+
+def test_weights_average_to_one_under_full_exploration() -> None:
+    rng = np.random.default_rng(4)
+    lawful = [day * 24 + hour for day in range(7) for hour in range(8, 21)]
+    count = 60_000
+    slot, channel = rng.choice(lawful, count), rng.integers(0, 3, count)
+    even, one = np.full(count, 1 / (3 * len(lawful))), np.ones(count)
+    log = LoggedContacts(channel * 168 + slot, even, one, np.arange(count), np.zeros(count, np.int64))
+    assert weights_for(log, np.full(count, 168 + 3 * 24 + 10), 4).mean() == pytest.approx(1.0, abs=0.05)
