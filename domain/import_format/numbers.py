@@ -78,7 +78,12 @@ class Probability(Kind):
         typed = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
         if not typed and not (isinstance(cell, str) and _FLOAT.fullmatch(cell)):
             raise BadCell(RejectCode.NOT_A_NUMBER)
-        number = float(cell)
+        try:
+            number = float(cell)
+        except ValueError as no_number:  # a signalling NaN
+            raise BadCell(RejectCode.NOT_A_NUMBER) from no_number
+        except OverflowError as too_large:
+            raise BadCell(RejectCode.OUT_OF_RANGE) from too_large
         if number != number:  # noqa: PLR0124 - NaN
             raise BadCell(RejectCode.NOT_A_NUMBER)
         if not 0 <= number <= 1:

@@ -11,6 +11,7 @@ from domain.import_format import FORMAT
 from domain.import_format.numbers import Amount, Probability, Whole
 from domain.import_format.texts import Text, Truth, Word, Zone
 from domain.import_format.times import Day, Instant, Month
+from domain.rejections import RejectCode
 from domain.vocabulary import Channel
 
 KINDS = list(
@@ -93,3 +94,18 @@ def test_every_cell_becomes_a_value_of_the_kind_a_null_or_a_problem(kind, cells)
 def test_good_cells(kind, cell, value):
     assert kind.read([cell]).values == [value]
     assert kind.read([cell]).problems == {}
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        (Decimal("sNaN"), RejectCode.NOT_A_NUMBER),
+        (Decimal("NaN"), RejectCode.NOT_A_NUMBER),
+        pytest.param(10**400, RejectCode.OUT_OF_RANGE, id="a huge whole number"),
+        (Decimal("1e400"), RejectCode.OUT_OF_RANGE),
+    ],
+)
+def test_numbers_that_no_float_holds_are_no_probabilities(cell, code):
+    read = Probability().read([cell])
+    assert read.values == [None]
+    assert list(read.problems.values()) == [code]
