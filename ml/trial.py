@@ -1,9 +1,11 @@
 """Trying policies on the contacts held out, where their sender logged propensities."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
+from ml.actions import lawful_hours
 from ml.arrays import Floats, Ints
 from ml.casework import Casework, Knowledge
 from ml.circumstances import channel_facts_of, paid_share_of
@@ -11,11 +13,13 @@ from ml.decisions import usual_plan
 from ml.hold_out import Earlier, Rehearsal, matured_contacts
 from ml.model import TrainedModel
 from ml.off_policy import LoggedContacts, LoggedTrial
-from ml.outcomes import sent_costs
-from ml.quotes import net_draws
-from ml.values import CONTACTS_LOST, contact_cost, panel_of, standing_of
+from ml.outcomes import CHANNELS, sent_costs
+from ml.slot_effects import HOURS
+from ml.standing import Standing
+from ml.values import CONTACTS_LOST, contact_cost, panel_of, slot_tables, standing_of, worth
 
-MOST_CONTACTS = 40_000
+MOST_CONTACTS = 20_000
+_CHUNK = 2_000
 
 
 def trial_of(
@@ -26,7 +30,7 @@ def trial_of(
 
     model: the final one; what does not decide between actions (the organic hazard, reaction times) is its.
     Reward is what a contact moved (`ml.causes`), less what would have been paid anyway and its cost, in the
-    tenant's currency. At most 40,000 contacts, drawn with the seed.
+    tenant's currency. At most 20,000 contacts, drawn with the seed.
     """
     if rehearsal.earlier is None:
         return None
@@ -37,20 +41,33 @@ def trial_of(
     outcomes = everything.outcomes
     standing = standing_of(earlier, casework.book, outcomes.debtor[rows], outcomes.sent_at[rows])
     standing = replace(standing, segment=everything.segment[rows])
-    done = outcomes.channel[rows] * 168 + outcomes.local.hour_of_week[rows]
-
-    def value(action: Ints) -> Floats:
-        net, _ = net_draws(earlier, standing, np.maximum(action, 0))
-        return np.where(action >= 0, net, 0.0)
-
     log = LoggedContacts(
-        action=done,
+        action=outcomes.channel[rows] * HOURS + outcomes.local.hour_of_week[rows],
         propensity=outcomes.propensity[rows],
         reward=_rewards(earlier, casework, everything, rows, standing.alone),
         debtor=outcomes.debtor[rows],
         segment=standing.segment,
     )
-    return LoggedTrial(log, usual_plan(earlier).best, value)
+    return LoggedTrial(log, usual_plan(earlier).best, _valuer(earlier, standing))
+
+
+def _valuer(model: TrainedModel, standing: Standing) -> Callable[[Ints], Floats]:
+    """What any actions are worth, one for each debtor of the standing; worked out once for all lawful hours."""
+    lawful = np.flatnonzero(lawful_hours())
+    tables = slot_tables(model.conversion, np.unique(standing.segment))
+    everyone = np.arange(len(standing))
+    net = np.zeros((len(standing), len(CHANNELS) * HOURS), dtype=np.float32)
+    columns = (np.arange(len(CHANNELS))[:, None] * HOURS + lawful[None, :]).ravel()
+    for start in range(0, len(standing), _CHUNK):
+        some = everyone[start : start + _CHUNK]
+        net[some[:, None], columns] = worth(model, standing.take(some), tables, lawful).net.reshape(
+            len(some), -1
+        )
+
+    def value(action: Ints) -> Floats:
+        return np.where(action >= 0, net[everyone, np.maximum(action, 0)], 0.0).astype(np.float64)
+
+    return value
 
 
 def _logged_rows(earlier: Earlier, everything: Knowledge, later: Ints, seed: int) -> Ints:
