@@ -39,10 +39,15 @@ def opening(keys: Sequence[str]) -> str:
         FROM cohort WHERE opened_at IS NOT NULL"""
 
 
+def exact_sum(seconds: str) -> str:
+    """The sum of durations, added up as whole microseconds: a sum of floats would depend on the order of rows."""
+    return f"sum(({seconds} * 1e6)::bigint)::float8 / 1e6"
+
+
 def observed(span: Span, keys: Sequence[str]) -> str:
     """Rows of keys, n, mean and percentiles (p50, p90), in seconds, over the communications that have the reaction."""
     return f"""
-        SELECT {listed(keys)}count(*) AS n, avg({span.name}) AS mean,
+        SELECT {listed(keys)}count(*) AS n, {exact_sum(span.name)} / count(*) AS mean,
             percentile_disc(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY {span.name}) AS percentiles
         FROM {span.reached} WHERE {span.name} IS NOT NULL {group_by(keys)}"""
 

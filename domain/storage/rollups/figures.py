@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from domain.kpis.sketches import BEFORE, STEP, ZERO
 from domain.storage.kpis.messages import COUNTS
+from domain.storage.kpis.reactions import exact_sum
 
 _BAND = f"""CASE WHEN seconds > 0 THEN ceil(ln(seconds) / {STEP}) WHEN seconds = 0 THEN {ZERO}
     ELSE {BEFORE} - ceil(ln(-seconds) / {STEP}) END::smallint"""
@@ -61,7 +62,7 @@ def figures(keyings: Mapping[str, tuple[str, ...]], day: str) -> dict[str, str]:
                 percentiles[2] AS p90, sketch
             FROM (
                 SELECT rollup, day, key, span, count(*), count(*) FILTER (WHERE entered) AS entered,
-                    sum(seconds) AS seconds,
+                    {exact_sum("seconds")} AS seconds,
                     percentile_disc(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds) AS percentiles
                 FROM reaction GROUP BY rollup, day, key, span
             ) observed JOIN (

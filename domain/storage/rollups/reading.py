@@ -28,6 +28,7 @@ from domain.kpis.sketches import sketch_percentiles
 from domain.storage.kpis.cohort import cohort_of, conditions
 from domain.storage.kpis.grouping import TextKeys
 from domain.storage.kpis.messages import COUNT_NAMES
+from domain.storage.kpis.reactions import exact_sum
 from domain.storage.rollups.coverage import Coverage
 from domain.storage.rollups.dimensions import FILTERS, ROLLUPS
 from domain.storage.rollups.figures import figures, key_of
@@ -70,7 +71,7 @@ _REACTIONS = _Figure(
     "reactions",
     "span, count, seconds, p50, p90, sketch",
     ", span",
-    "sum(count)::bigint, sum(seconds), min(p50), min(p90), "
+    f"sum(count)::bigint, {exact_sum('seconds')}, min(p50), min(p90), "
     "CASE WHEN count(*) > 1 THEN string_agg(sketch, ''::bytea) END",
 )
 # What the Kaplan–Meier medians are told by.
