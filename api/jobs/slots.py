@@ -5,7 +5,7 @@ it died. A number whose lock is free belongs to nobody, so its unfinished work m
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -71,7 +71,9 @@ class WorkerSlot:
             self._connection.execute("SELECT pg_advisory_unlock(%s, %s)", (_LOCK_SPACE, number))
 
     def release(self) -> None:
-        """Give the number back."""
+        """Give the number back: at once where PostgreSQL can be reached, else when it finds the session gone."""
+        with suppress(psycopg.Error):
+            self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
     def _connect(self) -> psycopg.Connection:
