@@ -63,10 +63,10 @@ class LoggedTrial:
 
     def narrowed(self, rows: Ints) -> "LoggedTrial":
         """The same on the chosen contacts only."""
-        everyone = np.full(len(self.log), -1)
+        nobody = np.full(len(self.log), -1)
 
         def value(action: Ints) -> Floats:
-            asked = everyone.copy()
+            asked = nobody.copy()
             asked[rows] = action
             return self.value(asked)[rows]
 
