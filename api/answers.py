@@ -197,6 +197,14 @@ class BacktestRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastNote:
+    """Something a reader of a forecast should know; `code` is stable (docs/forecasts.md)."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class KpiForecast:
     """Forecast series, the model behind them, and how well it did before."""
 
@@ -204,6 +212,7 @@ class KpiForecast:
     model_version_id: int
     series: tuple[ForecastSeries, ...]
     backtest: tuple[BacktestRow, ...]
+    notes: tuple[ForecastNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,23 @@ simulator."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import polars as pl
 
-from ml.frames import FUNNEL_INSTANTS, INSTANT, SCHEMAS, Facts, History, delivered_expression, empty_frame
+from domain.accounts import Payment
+from domain.collection_settings import CollectionSettings
+from domain.promises import Promise, deadline, settle
+from ml.frames import (
+    FUNNEL_INSTANTS,
+    INSTANT,
+    SCHEMAS,
+    Facts,
+    History,
+    delivered_expression,
+    empty_frame,
+    month_is_over,
+)
 
 _TRUE_WORDS = ("true", "1", "t", "yes")
 _CLICK_WINDOW = timedelta(days=7)
@@ -58,8 +71,9 @@ def history_from_facts(facts: Facts, *, as_of: datetime, currency: str | None) -
         accounts=accounts,
         communications=communications,
         payments=attribute_payments(payments, communications, events, as_of),
-        promises=promises,
+        promises=_settled(promises, payments, _table(facts, "debtors"), as_of),
         templates=_table(facts, "templates"),
+        finance=_finance(facts).filter(month_is_over(as_of)),
     )
 
 
@@ -80,6 +94,58 @@ def attribute_payments(
     )
     cause = pl.coalesce(pl.col("communication"), clicked, reached)
     return known.with_columns(communication=pl.when(pl.col("reversed_at").is_null()).then(cause))
+
+
+def _settled(
+    promises: pl.DataFrame, payments: pl.DataFrame, debtors: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    """promises with `deadline` and `kept_at`, after the default days of grace. Source: kpis.md, by
+    `domain.promises`."""
+    grace = CollectionSettings().promise_grace_days
+    zones = debtors.select(debtor="reference", time_zone=pl.col("time_zone").fill_null("UTC"))
+    made = promises.drop("deadline", "kept_at", strict=False).join(
+        zones, on="debtor", how="left", maintain_order="left"
+    )
+    rows = made.select("promise", "account", "amount", "promised_at", "due_on", "time_zone").iter_rows()
+    by_account: dict[str, list[Promise]] = {}
+    for name, account, amount, promised_at, due_on, zone in rows:
+        ends = deadline(due_on, zone or "UTC", grace)
+        by_account.setdefault(account, []).append(Promise(name, _exact(amount), promised_at, ends))
+    paid: dict[str, list[Payment]] = {}
+    known = payments.filter(pl.col("account").is_in(list(by_account)))
+    for row in known.select("payment", "amount", "paid_at", "reversed_at", "account").iter_rows():
+        paid.setdefault(row[4], []).append(Payment(row[0], _exact(row[1]), row[2], row[3]))
+    outcomes = [
+        (promise.reference, promise.deadline, outcome.kept_at)
+        for account, listed in by_account.items()
+        for promise, outcome in zip(listed, settle(listed, paid.get(account, ()), as_of=as_of), strict=True)
+    ]
+    schema = {"promise": pl.String(), "deadline": INSTANT, "kept_at": INSTANT}
+    settled = pl.DataFrame(outcomes, schema=schema, orient="row")
+    return made.drop("time_zone").join(settled, on="promise", how="left", maintain_order="left")
+
+
+def _exact(amount: float) -> Decimal:
+    """Money as it was written: within what floats tell apart, to the hundredth of a cent."""
+    return Decimal(repr(amount)).quantize(Decimal("0.0001"))
+
+
+def _finance(facts: Facts) -> pl.DataFrame:
+    """The monthly books, typed."""
+    raw = facts.get("finance")
+    if raw is None:
+        return empty_frame("finance")
+    month = pl.col("month")
+    if raw.schema["month"] == pl.String:
+        month = (month.str.slice(0, 7) + "-01").str.to_date("%Y-%m-%d", strict=False)
+    columns = [
+        _read(raw, name, dtype).alias(name)
+        for name, dtype in SCHEMAS["finance"].items()
+        if name != "month" and name in raw.columns
+    ]
+    return raw.select(month.alias("month"), *columns).unique(
+        ["month", "currency"], keep="first", maintain_order=True
+    )
 
 
 def _latest_touch(payments: pl.DataFrame, touches: pl.DataFrame, window: timedelta) -> pl.Series:

@@ -8,7 +8,7 @@ String and Int64 keys alike.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -97,6 +97,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType | None]] = {
         "due_on": _DATE,
         "direction": _TEXT,
         "communication": KEY,
+        "deadline": INSTANT,
+        "kept_at": INSTANT,
     },
     "templates": {
         "reference": _TEXT,
@@ -105,6 +107,12 @@ SCHEMAS: dict[str, dict[str, pl.DataType | None]] = {
         "tone": _TEXT,
         "incentive": _TEXT,
         "subject": _TEXT,
+    },
+    "finance": {
+        "month": _DATE,
+        "currency": _TEXT,
+        "credit_sales": _MONEY,
+        "receivables": _MONEY,
     },
 }
 """Columns and types of each frame of a `History`; columns named `x_…` (String or Float64) may follow."""
@@ -116,6 +124,7 @@ _REQUIRED = {
     "payments": ("payment", "account", "debtor", "amount", "currency", "paid_at"),
     "promises": ("promise", "account", "debtor", "amount", "currency", "promised_at", "due_on"),
     "templates": ("reference",),
+    "finance": ("month", "currency"),
 }
 _KEY_HOME = {
     "debtor": "debtors",
@@ -147,7 +156,10 @@ class History:
     communications: OUTBOUND and INBOUND with `sent_at <= as_of`, `segment` as of `sent_at`, funnel
     instants per `FUNNEL_INSTANTS`.
     payments: `paid_at <= as_of`; `reversed_at` null unless known; `communication` by the attribution
-    rule of kpis.md. Missing optional columns are added as null and convertible types cast, so an
+    rule of kpis.md.
+    promises: `deadline` after which an unfilled one is broken, `kept_at` when payments filled it, or null.
+    finance: the creditor's books of the calendar months that were over at `as_of`; `month` is its first day,
+    `receivables` those at its end. Missing optional columns are added as null and convertible types cast, so an
     exporter may leave out what it does not have.
 
     Raises HistoryError when a required column is missing or a column cannot be read as its type.
@@ -162,6 +174,7 @@ class History:
     promises: pl.DataFrame
     rates: Mapping[str, float] = field(default_factory=dict)
     templates: pl.DataFrame = field(default_factory=lambda: empty_frame("templates"))
+    finance: pl.DataFrame = field(default_factory=lambda: empty_frame("finance"))
 
     def __post_init__(self) -> None:
         if self.as_of.tzinfo is None:
@@ -205,7 +218,10 @@ class History:
             payments=payments.filter(pl.col("paid_at") <= instant).with_columns(
                 _forget("reversed_at", instant)
             ),
-            promises=promises.filter(pl.col("promised_at") <= instant),
+            promises=promises.filter(pl.col("promised_at") <= instant).with_columns(
+                _forget("kept_at", instant)
+            ),
+            finance=self.finance.filter(month_is_over(instant)),
         )
 
 
@@ -219,6 +235,11 @@ def delivered_expression() -> pl.Expr:
     hard, soft = pl.col("bounced_hard_at").is_not_null(), pl.col("bounced_soft_at").is_not_null()
     posted = (pl.col("channel") == "LETTER") & ~hard & ~soft
     return human | (pl.col("delivered_at").is_not_null() & ~hard) | posted
+
+
+def month_is_over(instant: datetime) -> pl.Expr:
+    """Whether the calendar month that begins on `month` (UTC) has ended by an instant."""
+    return pl.col("month").dt.offset_by("1mo") <= instant.astimezone(UTC).date()
 
 
 def _forget(column: str, instant: datetime) -> pl.Expr:

@@ -42,9 +42,9 @@ class ForecastService:
         """Series for each KPI (None: all) and key; None when there is no champion yet, or nothing to forecast from.
 
         Raises:
-            InvalidArgument: a horizon or a KPI that cannot be forecast.
+            InvalidArgument: a horizon that cannot be forecast.
         """
-        wanted = _wanted(kpis)
+        wanted = tuple(dict.fromkeys(ForecastKpi if kpis is None else kpis))
         if not 1 <= horizon_days <= outlook.LONGEST_HORIZON:
             raise InvalidArgument(
                 f"horizonDays: {horizon_days} cannot be forecast; ask for 1 to {outlook.LONGEST_HORIZON} days.",
@@ -65,19 +65,6 @@ class ForecastService:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return self._kept[key]
-
-
-def _wanted(kpis: Sequence[ForecastKpi] | None) -> tuple[ForecastKpi, ...]:
-    known = {kpi.value for kpi in outlook.Kpi}
-    if kpis is None:
-        return tuple(kpi for kpi in ForecastKpi if kpi.value in known)
-    for kpi in kpis:
-        if kpi.value not in known:
-            raise InvalidArgument(
-                f"kpis: {kpi.value} is not forecast; ask for one of {', '.join(sorted(known))}.",
-                path=("kpis",),
-            )
-    return tuple(dict.fromkeys(kpis))
 
 
 def _forecast(
@@ -124,6 +111,7 @@ def recommended_actions(found: Sequence[SegmentRecommendation]) -> pl.DataFrame:
 def _answer(made: outlook.Forecast, version_id: int) -> KpiForecast:
     return KpiForecast(
         as_of=made.as_of,
+        notes=tuple(answers.ForecastNote(note.code, note.message) for note in made.notes),
         model_version_id=version_id,
         series=tuple(_series(series) for series in made.series),
         backtest=tuple(

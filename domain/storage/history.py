@@ -52,7 +52,7 @@ FUNNEL_INSTANTS = (
 class ExportedHistory:
     """Where a history lies. rates: units of `currency`, the tenant's, for one unit of each, latest as of `as_of`.
 
-    files: frame name (debtors, accounts, communications, payments, promises, templates) → CSV with a header.
+    files: frame name (debtors, accounts, communications, payments, promises, templates, finance) → CSV with a header.
     """
 
     as_of: datetime
@@ -126,6 +126,8 @@ _FRAMES: Mapping[str, _Frame] = {
             "account": "r.account_id",
             "debtor": "r.debtor_id",
             "communication": "r.communication_id",
+            "deadline": "r.deadline",
+            "kept_at": "CASE WHEN r.kept_at <= :as_of THEN r.kept_at END",
         },
         _OF_TOUCHED.format(table="promise", alias="r") + " WHERE r.promised_at <= :as_of",
     ),
@@ -161,6 +163,12 @@ _FRAMES: Mapping[str, _Frame] = {
     "templates": _Frame(
         _plain("m", "reference", "channel", "language", "tone", "incentive", "subject"),
         "template m WHERE m.tenant_id = :tenant_id",
+    ),
+    # A month's books are known once it is over.
+    "finance": _Frame(
+        _plain("f", "month", "currency", "credit_sales", "receivables"),
+        "finance f WHERE f.tenant_id = :tenant_id"
+        " AND f.month + interval '1 month' <= CAST(:as_of AS timestamptz) AT TIME ZONE 'UTC'",
     ),
 }
 

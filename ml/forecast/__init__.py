@@ -1,4 +1,4 @@
-"""What the message KPIs will be in the coming days, as sent lately and as recommended, and how sure that is.
+"""What the KPIs will be in the coming days, as sent lately and as recommended, and how sure that is.
 
 outlook = forecast(history, horizon_days=28, by=[Dimension.CHANNEL], kpis=[Kpi.OPEN_RATE, Kpi.COLLECTED])
 outlook.series[0].points[0].quantiles      # p05, p50, p95 of the first day outlook.backtest # how such bands
@@ -6,6 +6,7 @@ did on this history
 """
 
 from ml.forecast.answers import (
+    MESSAGE_KPIS,
     BacktestRow,
     Dimension,
     Forecast,
@@ -23,6 +24,7 @@ from ml.forecast.engine import LONGEST_HORIZON, forecast
 
 __all__ = [
     "LONGEST_HORIZON",
+    "MESSAGE_KPIS",
     "BacktestRow",
     "Dimension",
     "Forecast",

@@ -21,8 +21,11 @@ class Dimension(StrEnum):
 
 
 class Kpi(StrEnum):
-    """The message KPIs of kpis.md that are forecast, for the messages sent on a day, whenever their outcomes
-    happen.
+    """The KPIs of kpis.md that are forecast.
+
+    Those of messages are about the messages sent on a day, whenever their outcomes happen; PROMISES_KEPT_RATE about the
+    promises made on a day, inbound and outbound, once all are settled; DSO about the last calendar month that is over
+    by the end of a day.
     """
 
     SENT = "SENT"
@@ -31,6 +34,13 @@ class Kpi(StrEnum):
     CLICK_RATE = "CLICK_RATE"
     CONVERSION_RATE = "CONVERSION_RATE"
     COLLECTED = "COLLECTED"
+    SENT_TO_OPEN_P50 = "SENT_TO_OPEN_P50"
+    PROMISES_KEPT_RATE = "PROMISES_KEPT_RATE"
+    DSO = "DSO"
+
+
+MESSAGE_KPIS = tuple(kpi for kpi in Kpi if kpi not in (Kpi.PROMISES_KEPT_RATE, Kpi.DSO))
+"""Those that can be split by segment and channel."""
 
 
 class Unit(StrEnum):
@@ -39,9 +49,16 @@ class Unit(StrEnum):
     COUNT = "COUNT"
     RATE = "RATE"
     MONEY = "MONEY"
+    SECONDS = "SECONDS"
+    DAYS = "DAYS"
 
 
-UNITS = dict.fromkeys(Kpi, Unit.RATE) | {Kpi.SENT: Unit.COUNT, Kpi.COLLECTED: Unit.MONEY}
+UNITS = dict.fromkeys(Kpi, Unit.RATE) | {
+    Kpi.SENT: Unit.COUNT,
+    Kpi.COLLECTED: Unit.MONEY,
+    Kpi.SENT_TO_OPEN_P50: Unit.SECONDS,
+    Kpi.DSO: Unit.DAYS,
+}
 
 
 class ForecastError(ValueError):
@@ -57,7 +74,7 @@ class ForecastError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which part of the portfolio a series is about; None: all of it. currency: of COLLECTED only."""
+    """Which part of the portfolio a series is about; None: all of it. currency: of COLLECTED and DSO only."""
 
     segment: str | None = None
     channel: str | None = None
@@ -117,9 +134,7 @@ class BacktestRow:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a reader should know. code: SHORT_HISTORY, STOPPED_SENDING, GAP_IN_HISTORY,
-    NOTHING_RECOMMENDED.
-    """
+    """Something a reader should know: a stable code, listed in docs/forecasts.md, and a sentence for people."""
 
     code: str
     message: str

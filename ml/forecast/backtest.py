@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.forecast.answers import BacktestRow, Kpi
 from ml.forecast.bands import (
@@ -18,11 +19,12 @@ from ml.forecast.bands import (
     measure,
     stretched,
 )
-from ml.forecast.cohorts import Cohorts, Floats
+from ml.forecast.cohorts import Cohorts, Floats, Ints
 from ml.forecast.draws import LEVELS, Uncertainty, draw_shocks
 from ml.forecast.outlook import Grouping, current_streams, expect, phase_of_days
 from ml.forecast.rates import estimate_rates
 from ml.forecast.volume import forecast_volume
+from ml.forecast.waits import medians_of
 
 SETTLED_AFTER = 14
 """Days after which nearly all outcomes of a message that will be attributed have been."""
@@ -55,21 +57,28 @@ class _Record:
         return Stretch(days, total)
 
 
-def backtest(cohorts: Cohorts, groups: Grouping, kpis: Sequence[Kpi], horizon: int, seed: int) -> Backtest:
+def backtest(
+    cohorts: Cohorts,
+    groups: Grouping,
+    kpis: Sequence[Kpi],
+    horizon: int,
+    seed: int,
+    settled_after: int = SETTLED_AFTER,
+) -> Backtest:
     """Forecasts as sent from up to ten earlier days, each at least four weeks in, a week apart, judged when
     settled.
     """
     horizon = min(horizon, _LONGEST)
-    last = cohorts.days - SETTLED_AFTER - horizon
+    last = cohorts.days - settled_after - horizon
     most = 10 if len(groups.keys) <= 50 else 6
     origins = list(range(last, _FIRST_ORIGIN - 1, -_STEP))[:most][::-1]
     actual = {kpi: actual_values(cohorts, groups, kpi) for kpi in kpis}
-    totals = {kpi: _rolling_totals(cohorts, groups, kpi, horizon) for kpi in kpis}
+    totals = {kpi: total_values(cohorts, groups, kpi, origins, horizon) for kpi in kpis}
     records: dict[Kpi, _Record] = {kpi: _Record() for kpi in kpis}
-    for origin in origins:
+    for place, origin in enumerate(origins):
         bands = _forecast_from(cohorts, groups, kpis, origin, horizon, seed)
         for kpi, record in records.items():
-            came, whole = actual[kpi][origin : origin + horizon], totals[kpi][origin]
+            came, whole = actual[kpi][origin : origin + horizon], totals[kpi][place]
             _judge(record, bands[kpi], kpi, came, actual[kpi][:origin], len(cohorts.currencies))
             record.days.add(bands[kpi].low, bands[kpi].high, came)
             record.totals.add(bands[kpi].total_low, bands[kpi].total_high, whole)
@@ -103,9 +112,9 @@ def _judge(record: _Record, bands: Bands, kpi: Kpi, came: Floats, before: Floats
     scale = unit[known]
     record.hits.append(((shown.low <= came) & (came <= shown.high))[known].astype(np.float64))
     ends = np.stack([shown.low, shown.mid, shown.high])
-    record.losses.append(_pinball(ends[:, known], came[known]) / scale)
+    record.losses.append(pinball(ends[:, known], came[known]) / scale)
     naive = _seasonal_naive(before, len(came))
-    record.naive.append(_pinball(naive[:, known], came[known]) / scale)
+    record.naive.append(pinball(naive[:, known], came[known]) / scale)
 
 
 def _scale(kpi: Kpi, before: Floats, currencies: int) -> Floats:
@@ -118,7 +127,7 @@ def _scale(kpi: Kpi, before: Floats, currencies: int) -> Floats:
     return np.tile(np.where(whole > 0, whole, np.nan), before.shape[1] // currencies)
 
 
-def _pinball(ends: Floats, came: Floats) -> Floats:
+def pinball(ends: Floats, came: Floats) -> Floats:
     """(n,) mean over `LEVELS` of the pinball loss; an end that is nan counts as 0."""
     losses = []
     for level, end in zip(LEVELS, np.nan_to_num(ends), strict=True):
@@ -155,7 +164,37 @@ def _row(kpi: Kpi, record: _Record) -> BacktestRow | None:
 
 def actual_values(cohorts: Cohorts, groups: Grouping, kpi: Kpi) -> Floats:
     """(days, N) the KPI of each day's messages, by all that is known now."""
+    if kpi == Kpi.SENT_TO_OPEN_P50:
+        days = cohorts.waits.day
+        return _medians(cohorts, groups, days, np.ones(len(days), dtype=bool), cohorts.days)
     return measure(kpi, *_grouped(cohorts, groups))
+
+
+def total_values(cohorts: Cohorts, groups: Grouping, kpi: Kpi, starts: Sequence[int], horizon: int) -> Floats:
+    """(len(starts), N) the KPI over the `horizon` days from each start on, by all that is known now."""
+    if kpi == Kpi.SENT_TO_OPEN_P50:
+        day = cohorts.waits.day
+        spans = [
+            _medians(cohorts, groups, np.zeros_like(day), (day >= start) & (day < start + horizon), 1)
+            for start in starts
+        ]
+        return np.concatenate([np.zeros((0, len(groups.keys))), *spans])
+    sent, steps, money = _grouped(cohorts, groups)
+
+    def ahead(values: Floats) -> Floats:
+        running = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
+        first = np.array(starts, dtype=np.int64)
+        return np.asarray(running[np.minimum(first + horizon, len(values))] - running[first])
+
+    return measure(kpi, ahead(sent), {name: ahead(part) for name, part in steps.items()}, ahead(money))
+
+
+def _medians(cohorts: Cohorts, groups: Grouping, row: Ints, rows_in: NDArray[np.bool_], rows: int) -> Floats:
+    """(rows, G) exact medians of the waits `rows_in`, each counted in its `row`."""
+    group = groups.of(cohorts.segments, cohorts.channels)[cohorts.waits.cell[rows_in]]
+    count = len(groups.keys)
+    key = row[rows_in] * count + group
+    return medians_of(cohorts.waits.seconds[rows_in], key, rows * count).reshape(rows, count)
 
 
 def _grouped(cohorts: Cohorts, groups: Grouping) -> tuple[Floats, dict[str, Floats], Floats]:
@@ -167,15 +206,3 @@ def _grouped(cohorts: Cohorts, groups: Grouping) -> tuple[Floats, dict[str, Floa
         steps[name] = outcome.by_day(cohorts.days, cohorts.cells) @ onto
     paid = [part.by_day(cohorts.days, cohorts.cells) @ onto for part in cohorts.money.values()]
     return cohorts.sent @ onto, steps, np.stack(paid, axis=-1)
-
-
-def _rolling_totals(cohorts: Cohorts, groups: Grouping, kpi: Kpi, horizon: int) -> Floats:
-    """(days, N) the KPI over the `horizon` days from each day on."""
-    sent, steps, money = _grouped(cohorts, groups)
-
-    def ahead(values: Floats) -> Floats:
-        running = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
-        stop = np.minimum(np.arange(len(values)) + horizon, len(values))
-        return np.asarray(running[stop] - running[: len(values)])
-
-    return measure(kpi, ahead(sent), {name: ahead(part) for name, part in steps.items()}, ahead(money))

@@ -5,31 +5,34 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ml.forecast.answers import Kpi
+from ml.forecast.answers import UNITS, Kpi, Unit
 from ml.forecast.cohorts import Floats
-from ml.forecast.draws import LEVELS, Drawn, Shocks, Uncertainty, draw_days
+from ml.forecast.draws import LEVELS, Drawn, Shocks, Uncertainty, draw_days, draw_waits
 from ml.forecast.outlook import Outlook
+from ml.forecast.waits import middle
 
 NOMINAL_COVERAGE = 0.9
 UNPROVEN = 0.6
 """By how many half-widths a band is widened on each side when nothing has been seen of how it does."""
+_LEAST_DEFINED = 0.05
 _LEAST_SCORES, _NARROWEST, _WIDEST = 20, -0.35, 5.0
 _RATIOS = {
     Kpi.DELIVERY_RATE: ("delivered", "sent"),
     Kpi.OPEN_RATE: ("opened", "delivered"),
     Kpi.CLICK_RATE: ("clicked", "delivered"),
     Kpi.CONVERSION_RATE: ("converted", "delivered"),
+    Kpi.PROMISES_KEPT_RATE: ("opened", "delivered"),  # promises as cohorts: `promises.promise_cohorts`
 }
 
 
 def measure(kpi: Kpi, sent: Floats, steps: Mapping[str, Floats], money: Floats) -> Floats:
     """(..., G) values of a KPI from (..., G) counts; nan where a rate has no denominator; COLLECTED: (..., G
-    · currencies).
+    · currencies). A KPI of waits or of books is none of counts.
     """
     if kpi == Kpi.SENT:
         return sent
     if kpi == Kpi.COLLECTED:
-        return money.reshape(*money.shape[:-2], -1)
+        return money.reshape(*money.shape[:-2], money.shape[-2] * money.shape[-1])
     above, below = _RATIOS[kpi]
     counts = {"sent": sent, **steps}
     return np.where(
@@ -52,6 +55,17 @@ class Bands:
 
 
 @dataclass(frozen=True)
+class Futures:
+    """What policies are compared by. totals: per KPI (R, N) over all days of R possible futures; middles: per KPI (N,);
+    cash: (D, R, currencies) collected each day by all groups.
+    """
+
+    totals: Mapping[Kpi, Floats]
+    middles: Mapping[Kpi, Floats]
+    cash: Floats
+
+
+@dataclass(frozen=True)
 class Stretch:
     """By how many half-widths to move the lower and upper ends, of days and of totals."""
 
@@ -60,14 +74,16 @@ class Stretch:
 
 
 def quantiles(values: Floats) -> tuple[Floats, Floats]:
-    """(2 arrays of (N,)) the outer `LEVELS` over the first axis, leaving out nan; nan where over half are."""
+    """(2 arrays of (N,)) the outer `LEVELS` over the first axis of those futures in which there is a value; nan where
+    next to none has one.
+    """
     ordered = np.sort(values, axis=0)
     valid = (~np.isnan(values)).sum(axis=0)
     found = []
     for level in (LEVELS[0], LEVELS[-1]):
         row = np.round(level * (np.maximum(valid, 1) - 1)).astype(np.int64)
         picked = np.take_along_axis(ordered, row[None], axis=0)[0]
-        found.append(np.where(valid * 2 > len(values), picked, np.nan))
+        found.append(np.where(valid > _LEAST_DEFINED * len(values), picked, np.nan))
     return found[0], found[1]
 
 
@@ -78,29 +94,44 @@ def draw_bands(
     uncertainty: Uncertainty,
     kpis: Sequence[Kpi],
     limit: Floats | None = None,
-) -> tuple[dict[Kpi, Bands], Drawn]:
-    """Bands per KPI, not yet stretched, and the totals of all futures."""
+) -> tuple[dict[Kpi, Bands], Futures]:
+    """Bands per KPI, not yet stretched, and all futures over the whole horizon."""
     ends: dict[Kpi, list[tuple[Floats, Floats]]] = {kpi: [] for kpi in kpis}
+    cash: list[Floats] = []
 
-    def keep(_: int, drawn: Drawn) -> None:
+    def value(kpi: Kpi, drawn: Drawn, waits: Floats) -> Floats:
+        if kpi == Kpi.SENT_TO_OPEN_P50:
+            return draw_waits(rng, outlook, waits, drawn.steps["opened"], shocks)
+        return measure(kpi, drawn.sent, drawn.steps, drawn.money)
+
+    def keep(day: int, drawn: Drawn) -> None:
+        cash.append(drawn.money.sum(axis=1))
         for kpi in kpis:
-            ends[kpi].append(quantiles(measure(kpi, drawn.sent, drawn.steps, drawn.money)))
+            ends[kpi].append(quantiles(value(kpi, drawn, outlook.waits[day])))
 
     total = draw_days(rng, outlook, shocks, uncertainty, keep, limit)
-    sums = {name: part.sum(axis=0) for name, part in outlook.steps.items()}
+    of_days, of_all = _middles(outlook, kpis)
+    totals = {kpi: value(kpi, total, outlook.waits.sum(axis=0)) for kpi in kpis}
     bands = {}
     for kpi in kpis:
         low, high = (np.stack(side) for side in zip(*ends[kpi], strict=True))
-        total_low, total_high = quantiles(measure(kpi, total.sent, total.steps, total.money))
-        bands[kpi] = Bands(
-            low,
-            measure(kpi, outlook.sent, outlook.steps, outlook.money),
-            high,
-            total_low,
-            measure(kpi, outlook.sent.sum(axis=0), sums, outlook.money.sum(axis=0)),
-            total_high,
-        )
-    return bands, total
+        total_low, total_high = quantiles(totals[kpi])
+        bands[kpi] = Bands(low, of_days[kpi], high, total_low, of_all[kpi], total_high)
+    return bands, Futures(totals, of_all, np.stack(cash))
+
+
+def _middles(outlook: Outlook, kpis: Sequence[Kpi]) -> tuple[dict[Kpi, Floats], dict[Kpi, Floats]]:
+    """Per KPI (D, N) of each day and (N,) of all days, from what is expected: so parts add up to the whole."""
+    sums = {name: part.sum(axis=0) for name, part in outlook.steps.items()}
+    of_days: dict[Kpi, Floats] = {}
+    of_all: dict[Kpi, Floats] = {}
+    for kpi in kpis:
+        if kpi == Kpi.SENT_TO_OPEN_P50:
+            of_days[kpi], of_all[kpi] = middle(outlook.waits), middle(outlook.waits.sum(axis=0))
+        else:
+            of_days[kpi] = measure(kpi, outlook.sent, outlook.steps, outlook.money)
+            of_all[kpi] = measure(kpi, outlook.sent.sum(axis=0), sums, outlook.money.sum(axis=0))
+    return of_days, of_all
 
 
 def stretched(bands: Bands, stretch: Stretch, kpi: Kpi) -> Bands:
@@ -117,7 +148,7 @@ def half_width(low: Floats, high: Floats) -> Floats:
 
 def _move(low: Floats, mid: Floats, high: Floats, by: tuple[float, float], kpi: Kpi) -> tuple[Floats, Floats]:
     half = half_width(low, high)
-    ceiling = np.inf if kpi in (Kpi.SENT, Kpi.COLLECTED) else 1.0
+    ceiling = 1.0 if UNITS[kpi] == Unit.RATE else np.inf
     moved_low = np.clip(np.minimum(low - by[0] * half, mid), 0.0, None)
     return moved_low, np.clip(np.maximum(high + by[1] * half, mid), None, ceiling)
 

@@ -2,13 +2,14 @@
 from.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ml.forecast.waits import Waits, waits_of
 from ml.frames import History
 
 Floats = NDArray[np.float64]
@@ -48,7 +49,8 @@ class Cohorts:
 
     cells: segment × channel, those ever used. sent, delivered: (days, cells). outcomes: opened, clicked,
     converted (first attributed payment). payments, money: attributed payments per currency, their number and
-    their sum. variation: coefficient of variation of the amount of one payment within a currency.
+    their sum. variation: coefficient of variation of the amount of one payment within a currency. waits: how long
+    each opened message waited for it.
     """
 
     first_day: date
@@ -61,6 +63,7 @@ class Cohorts:
     payments: dict[str, Outcome]
     money: dict[str, Outcome]
     variation: float
+    waits: Waits = field(default_factory=Waits.none)
 
     @property
     def days(self) -> int:
@@ -122,6 +125,7 @@ def cohorts_of(history: History) -> Cohorts | None:
             for name in currencies
         },
         variation=_variation(paid),
+        waits=waits_of(delivered, LONGEST_LAG),
     )
 
 

@@ -7,9 +7,12 @@ import numpy as np
 
 from ml.forecast.cohorts import Floats
 from ml.forecast.outlook import STEPS, Outlook
+from ml.forecast.waits import draw_middles
 
 LEVELS = (0.05, 0.5, 0.95)
-_RATE_DRIFT = 0.05
+_SPREAD_OF_MEDIAN = 1.5
+"""Standard error of the log of a median of one wait: waits spread over about that many powers of e."""
+_RATE_DRIFT, _WAIT_DRIFT = 0.05, 0.05
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Shocks:
     rates_of: Floats
     amounts: Floats
     lift: Floats
+    waits: Floats
+    waits_of: Floats
 
 
 def draw_shocks(rng: np.random.Generator, draws: int, days: int, groups: int, currencies: int) -> Shocks:
@@ -51,6 +56,8 @@ def draw_shocks(rng: np.random.Generator, draws: int, days: int, groups: int, cu
         rates_of=rng.standard_normal((len(STEPS), draws, groups)),
         amounts=rng.standard_normal((draws, groups, currencies)),
         lift=rng.standard_normal((draws, 1)),
+        waits=rng.standard_normal((draws, 1)),
+        waits_of=rng.standard_normal((draws, groups)),
     )
 
 
@@ -127,6 +134,15 @@ def _shocked(outlook: Outlook, name: str, index: int, shocks: Shocks, day: int, 
     logit = logit + drift * shocks.rates[index] + (0.0 if name == "delivered" else lift) * shocks.lift
     shocked = 1 / (1 + np.exp(-logit))
     return np.where(base > 0, shocked, 0.0)
+
+
+def draw_waits(
+    rng: np.random.Generator, outlook: Outlook, waits: Floats, opened: Floats, shocks: Shocks
+) -> Floats:
+    """(R, G) median seconds from sending to opening of `opened` (R, G) messages; waits: (G, bands) expected ones."""
+    error = np.minimum(_SPREAD_OF_MEDIAN / np.sqrt(np.maximum(outlook.waits_weight, 1.0)), 1.5)
+    middles = draw_middles(rng, waits, opened)
+    return middles * np.exp(error * shocks.waits_of + _WAIT_DRIFT * shocks.waits)
 
 
 def _draw_money(

@@ -18,7 +18,7 @@ class Streams:
 
     sent: (D, S). rate, weight: per step of `STEPS`, (S,): delivered per sent, the others per delivered, and
     the number of messages each rests on. share, amount: (S, currencies) of conversions, money per
-    conversion.
+    conversion. waits: (S, bands) shares of openings by how long they take; waits_weight: (S,) openings they rest on.
     """
 
     segments: tuple[str, ...]
@@ -28,6 +28,8 @@ class Streams:
     weight: Mapping[str, Floats]
     share: Floats
     amount: Floats
+    waits: Floats
+    waits_weight: Floats
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Outlook:
     currency.
 
     weight: per step, (G,) messages its rate rests on; conversions: (G, currencies) that the mean amount
-    rests on; share, amount: (G, currencies).
+    rests on; share, amount: (G, currencies). waits: (D, G, bands) expected openings by how long they take;
+    waits_weight: (G,).
     """
 
     sent: Floats
@@ -46,6 +49,8 @@ class Outlook:
     conversions: Floats
     share: Floats
     amount: Floats
+    waits: Floats
+    waits_weight: Floats
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ def current_streams(cohorts: Cohorts, rates: Rates, volume: Volume) -> Streams:
         rates.weight,
         rates.share,
         rates.amount,
+        rates.waits,
+        rates.waits_weight,
     )
 
 
@@ -129,7 +136,18 @@ def expect(
         conversions=onto.T @ converting,
         share=shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12),
         amount=total.sum(axis=0) / np.maximum(count, 1e-12),
+        waits=_waiting(steps["opened"], streams.waits, group, len(groups.keys)),
+        waits_weight=streams.waits_weight @ onto,
     )
+
+
+def _waiting(opened: Floats, waits: Floats, group: Ints, groups: int) -> Floats:
+    """(D, G, bands) openings expected of each day and group by how long they take. opened: (D, S)"""
+    waiting = np.zeros((len(opened), groups, waits.shape[1]))
+    for place in range(groups):
+        own = group == place
+        waiting[:, place] = opened[:, own] @ waits[own]
+    return waiting
 
 
 def _paying(money: Floats, segments: Sequence[str], owed: Floats, depletes: bool) -> Floats:

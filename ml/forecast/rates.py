@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 
 from ml.forecast.cohorts import LONGEST_LAG, OUTCOMES, Cohorts, Floats, Ints, Outcome
+from ml.forecast.waits import estimate_waits
 
 _HALF_LIFE = 30.0
 _PHASES = np.array([0, 3, 8, 16, 24])
@@ -24,7 +25,8 @@ class Rates:
 
     Names: delivered (per sent), opened, clicked, converted (per delivered). phase: (5,) factor of conversion
     by phase of the month. share: (cells, currencies) of conversions. amount: (cells, currencies) attributed
-    money per conversion in that currency.
+    money per conversion in that currency. waits: (cells, bands) shares of openings by how long they take, and the
+    number of openings each row rests on.
     """
 
     rate: dict[str, Floats]
@@ -32,6 +34,8 @@ class Rates:
     phase: Floats
     share: Floats
     amount: Floats
+    waits: Floats
+    waits_weight: Floats
 
 
 def phases(cohorts: Cohorts, days: Ints) -> Ints:
@@ -63,7 +67,7 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
             exposure = exposure * phase[phases(cohorts, np.arange(until))][:, None]
         rate[name], weight[name] = _shrunk(recency @ seen, recency @ exposure, channel)
     share, amount = _amounts(cohorts, until, recency)
-    return Rates(rate, weight, phase, share, amount)
+    return Rates(rate, weight, phase, share, amount, *estimate_waits(cohorts.waits, delivered, channel))
 
 
 def _developed(outcome: Outcome, channel: Ints, until: int) -> Floats:
@@ -79,7 +83,8 @@ def _developed(outcome: Outcome, channel: Ints, until: int) -> Floats:
     for lag in range(LONGEST_LAG, 0, -1):
         old = age >= lag
         before, after = running[old, lag - 1].sum(axis=0), running[old, lag].sum(axis=0)
-        factor = np.where(before > 0, after / np.maximum(before, 1e-12), 1.0)
+        # Where all comes later than `lag` - 1 days, nothing can be told from messages of that age.
+        factor = np.where(before > 0, after / np.maximum(before, 1e-12), np.where(after > 0, np.inf, 1.0))
         share[lag - 1] = share[lag] / np.maximum(factor, 1.0)
     return share[np.minimum(np.arange(until), LONGEST_LAG)]
 

@@ -65,10 +65,10 @@ def recommended_streams(
         moved = planned.sum() * days / days.sum() if days.sum() > 0 else planned
         rate, like = compare.outlook(row["segment"], row["channel"], row["hour_of_week"], cells)
         streams.append(_Stream(row["segment"], row["channel"], moved, rate, like))
-    return _joined(streams, rates, horizon)
+    return _joined(streams, cohorts, rates, horizon)
 
 
-def _joined(streams: Sequence[_Stream], rates: Rates, horizon: int) -> Streams:
+def _joined(streams: Sequence[_Stream], cohorts: Cohorts, rates: Rates, horizon: int) -> Streams:
     like = np.array([stream.like for stream in streams], dtype=np.int64)
     return Streams(
         segments=tuple(stream.segment for stream in streams),
@@ -78,7 +78,20 @@ def _joined(streams: Sequence[_Stream], rates: Rates, horizon: int) -> Streams:
         weight={name: rates.weight[name][like] for name in STEPS},
         share=rates.share[like],
         amount=rates.amount[like],
+        waits=_waits(streams, cohorts, rates),
+        waits_weight=rates.waits_weight[like],
     )
+
+
+def _waits(streams: Sequence[_Stream], cohorts: Cohorts, rates: Rates) -> Floats:
+    """(S, bands) of the cell a stream is like where that is on its channel, else of its channel as a whole."""
+    channels = np.array(cohorts.channels)
+    rows = [rates.waits[:0]]
+    for stream in streams:
+        cells = [stream.like] if channels[stream.like] == stream.channel else channels == stream.channel
+        found = rates.waits[cells]
+        rows.append(np.mean(found if len(found) else rates.waits, axis=0, keepdims=True))
+    return np.concatenate(rows)
 
 
 def _zones(history: History) -> dict[str, dict[str, float]]:

@@ -23,7 +23,9 @@ class ForecastKey:
 
     segment: str | None = _field(description="The segment's key; null: all segments.")
     channel: Channel | None = _field(description="The channel; null: all channels.")
-    currency: str | None = _field(description="ISO 4217 code of a MONEY series; null in any other unit.")
+    currency: str | None = _field(
+        description="ISO 4217 code of a MONEY series, and of DSO, which is per currency; null of any other."
+    )
 
 
 @strawberry.type(description="The 5 %, 50 % and 95 % quantiles of what is forecast, in the series' unit.")
@@ -85,6 +87,16 @@ class BacktestRow:
     days: int = _field(description="How many days were tried.")
 
 
+@strawberry.type(description="Something a reader of a forecast should know.")
+class ForecastNote:
+    """Something a reader should know."""
+
+    code: str = _field(
+        description="Stable, such as SHORT_HISTORY, STOPPED_SENDING or REGIME_CHANGE; docs/forecasts.md lists them."
+    )
+    message: str = _field(description="What it means for this forecast, for people.")
+
+
 @strawberry.type(description="A forecast of KPIs.")
 class KpiForecast:
     """A forecast of KPIs."""
@@ -92,6 +104,7 @@ class KpiForecast:
     as_of: datetime = _field(description="The instant of knowledge: the forecast sees nothing later.")
     series: list[ForecastSeries] = _field(description="One per KPI and key.")
     backtest: list[BacktestRow] = _field(description="How such forecasts did before.")
+    notes: list[ForecastNote] = _field(description="What a reader should know; empty: nothing in particular.")
 
     @resolved("The model behind it.")
     async def model_version(self, info: Info, parent: Parent[answers.KpiForecast]) -> ModelVersion:

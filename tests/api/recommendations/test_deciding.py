@@ -155,10 +155,12 @@ async def test_forecasts_name_what_cannot_be_forecast(
         return await service.forecast(portfolio.tenant_id, **{**asked, **changes})
 
     assert await forecast() is await forecast()
-    for wrong, argument in (({"horizon_days": 0}, "horizonDays"), ({"kpis": [ForecastKpi.DSO]}, "kpis")):
+    for horizon in (0, 91, 1000):
         with pytest.raises(InvalidArgument) as error:
-            await forecast(**wrong)
-        assert error.value.path == (argument,)
+            await forecast(horizon_days=horizon)
+        assert error.value.path == ("horizonDays",)
+    everything = await forecast()
+    assert {series.kpi for series in everything.series} == set(ForecastKpi)
 
 
 async def test_a_history_without_contacts_teaches_nothing(

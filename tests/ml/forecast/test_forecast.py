@@ -6,7 +6,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.forecast import Dimension, Forecast, ForecastError, Key, Kpi, Policy, Quantiles, Series, forecast
+from ml.forecast import (
+    MESSAGE_KPIS,
+    Dimension,
+    Forecast,
+    ForecastError,
+    Key,
+    Kpi,
+    Policy,
+    Quantiles,
+    Series,
+    forecast,
+)
 from ml.forecast.backtest import actual_values
 from ml.forecast.cohorts import cohorts_of, open_balances
 from ml.forecast.outlook import grouping
@@ -182,8 +193,8 @@ def test_without_a_message_there_is_no_forecast(history: History) -> None:
 
 def test_a_short_history_widens_the_bands_and_says_so(history: History) -> None:
     fresh = forecast(None, history, horizon_days=7, as_of=datetime(2025, 12, 22, tzinfo=UTC))
-    assert [note.code for note in fresh.notes] == ["SHORT_HISTORY"]
-    assert fresh.backtest == ()
+    assert [note.code for note in fresh.notes] == ["SHORT_HISTORY", "NO_BOOKS"]
+    assert fresh.backtest == []
     later = forecast(None, history, horizon_days=7)
     assert later.notes == []
 
@@ -222,7 +233,11 @@ def test_bands_hold_what_came_on_days_not_seen(name: str) -> None:
     cohorts = cohorts_of(History.from_facts(made.facts, as_of=NOW))
     assert cohorts is not None
     answer = forecast(
-        None, History.from_facts(made.facts, as_of=CUT), horizon_days=28, by=[Dimension.CHANNEL]
+        None,
+        History.from_facts(made.facts, as_of=CUT),
+        horizon_days=28,
+        by=[Dimension.CHANNEL],
+        kpis=MESSAGE_KPIS,
     )
     groups = grouping(cohorts.segments, cohorts.channels, by_segment=False, by_channel=True)
     start = (CUT.date() - cohorts.first_day).days
