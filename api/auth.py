@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from api.callers import Caller, Unauthenticated
+from domain.audit import Signature, operator
+from domain.storage.audit import record
 from domain.storage.keys import StoredKey, find_key, store_key
 from domain.storage.sessions import Database
 from domain.vocabulary import Role
@@ -29,20 +31,24 @@ async def create_key(
     *,
     label: str = "",
     expires_at: datetime | None = None,
+    reads_personal_data: bool = True,
     now: datetime,
+    by: Signature | None = None,
 ) -> str:
-    """Make a key and answer it; it cannot be shown again."""
+    """Make a key and answer it; it cannot be shown again. by: who makes it; default: a command."""
     secret = secrets.token_urlsafe(32)
     async with database.transaction(tenant_id) as connection:
-        await store_key(
+        key_id = await store_key(
             connection,
             tenant_id,
             role=role,
             secret_sha256=_hash(secret),
             label=label,
             expires_at=expires_at,
+            reads_personal_data=reads_personal_data,
             now=now,
         )
+        await record(connection, tenant_id, by or operator(now), "createKey", nodes=[("ApiKey", key_id)])
     return f"dw_{tenant_id}_{secret}"
 
 
@@ -72,8 +78,9 @@ class KeyVerifier:
             return known[1]
         async with self._database.transaction(tenant_id) as connection:
             key = await find_key(connection, tenant_id, digest)
-        caller = Caller(tenant_id, *_good(key, now))
-        self._believed[(tenant_id, digest)] = (_believed_until(key, now), caller)
+        good = _good(key, now)
+        caller = Caller(tenant_id, good.role, good.id, good.reads_personal_data)
+        self._believed[(tenant_id, digest)] = (_believed_until(good, now), caller)
         if len(self._believed) > _REMEMBERED:
             self._believed.popitem(last=False)
         return caller
@@ -90,16 +97,16 @@ def _parse(authorization: str | None) -> tuple[int, bytes]:
     return int(parts[1]), _hash(parts[2])
 
 
-def _good(key: StoredKey | None, now: datetime) -> tuple[Role, int]:
+def _good(key: StoredKey | None, now: datetime) -> StoredKey:
     if key is None:
         raise Unauthenticated("UNAUTHENTICATED", "This API key is not known.")
     if key.revoked_at is not None and key.revoked_at <= now:
         raise Unauthenticated("KEY_REVOKED", "This API key was revoked; ask for a new one.")
     if key.expires_at is not None and key.expires_at <= now:
         raise Unauthenticated("KEY_EXPIRED", "This API key has expired; ask for a new one.")
-    return key.role, key.id
+    return key
 
 
-def _believed_until(key: StoredKey | None, now: datetime) -> datetime:
-    ends = [] if key is None else [end for end in (key.expires_at, key.revoked_at) if end is not None]
+def _believed_until(key: StoredKey, now: datetime) -> datetime:
+    ends = [end for end in (key.expires_at, key.revoked_at) if end is not None]
     return min([now + BELIEVED, *ends])

@@ -20,6 +20,7 @@ from api.answers import (
     Window,
 )
 from api.decisions.requests import CampaignRequest
+from domain.audit import Signature
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel, Promotion
 
@@ -78,6 +79,7 @@ class Decisions(Protocol):
         channels: frozenset[Channel] | None,
         explore: bool,
         as_of: datetime,
+        by: Signature,
     ) -> Mapping[int, int] | Failure:
         """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
 
@@ -89,7 +91,9 @@ class Decisions(Protocol):
 class Campaigns(Protocol):
     """Plans under limits, logged as decisions."""
 
-    async def plan(self, tenant_id: int, request: CampaignRequest, *, as_of: datetime) -> int | Failure:
+    async def plan(
+        self, tenant_id: int, request: CampaignRequest, *, as_of: datetime, by: Signature
+    ) -> int | Failure:
         """Plan a campaign, log it, and answer its id.
 
         Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_LONG, NO_MODEL, NO_EXCHANGE_RATE.
@@ -122,12 +126,12 @@ class Training(Protocol):
     """Training runs and what becomes of the model versions they make."""
 
     async def start(
-        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion
+        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion, by: Signature
     ) -> TrainingRun | Failure:
         """Queue a run and return at once; while one is queued or running, that one is answered."""
         ...
 
-    async def cancel(self, tenant_id: int, run_id: int) -> TrainingRun | Failure:
+    async def cancel(self, tenant_id: int, run_id: int, *, by: Signature) -> TrainingRun | Failure:
         """Stop a queued or running run; Failure NOT_FOUND or ALREADY_FINISHED."""
         ...
 
@@ -135,11 +139,11 @@ class Training(Protocol):
         """How a run stands now, or None if the tenant has no such run."""
         ...
 
-    async def promote(self, tenant_id: int, model_version_id: int) -> int | Failure:
+    async def promote(self, tenant_id: int, model_version_id: int, *, by: Signature) -> int | Failure:
         """Make a version champion (the champion retires) and answer its id; Failure NOT_FOUND."""
         ...
 
-    async def roll_back(self, tenant_id: int) -> int | Failure:
+    async def roll_back(self, tenant_id: int, *, by: Signature) -> int | Failure:
         """Make the previous champion champion again and answer its id; Failure NO_PREVIOUS_CHAMPION."""
         ...
 

@@ -1,28 +1,40 @@
-"""Which communications and promises a list shows: `CommunicationWhere` and `PromiseWhere` of `schema.graphql`.
+"""Which items a list shows: `CommunicationWhere`, `PromiseWhere` and `AuditWhere` of `schema.graphql`.
 
 All that is stated must hold. `debtor`, `account` and `agent` match the reference of what the row belongs to.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from domain.audit import AuditOutcome
 from domain.filters import (
     DateFilter,
     DateTimeFilter,
     Entry,
+    FilterError,
     Path,
     Reader,
     StringFilter,
     many,
     read_filter,
+    text,
     word,
 )
-from domain.vocabulary import BounceKind, Channel, Direction, PromiseStatus
+from domain.vocabulary import BounceKind, Channel, Direction, PromiseStatus, Role
 
 
 def _a(kind: type[Any]) -> Reader:
     return lambda value, path: read_filter(kind, value, path)
+
+
+def _key_number(value: Any, path: Path) -> int:
+    given = text(value, path)
+    if not re.fullmatch(r"[1-9]\d{0,17}", given, re.ASCII):
+        message = f"{'.'.join(path)} must be the number of an API key, like 7."
+        raise FilterError("BAD_VALUE", message, path)
+    return int(given)
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,18 @@ class PromiseWhere:
     promised_at: Annotated[DateTimeFilter | None, Entry("promisedAt", _a(DateTimeFilter))] = None
 
 
+@dataclass(frozen=True)
+class AuditWhere:
+    """Conditions on an entry of the audit log; `role` and `outcome` match any of their words."""
+
+    at: Annotated[DateTimeFilter | None, Entry("at", _a(DateTimeFilter))] = None
+    action: Annotated[StringFilter | None, Entry("action", _a(StringFilter))] = None
+    key_id: Annotated[int | None, Entry("key", _key_number)] = None
+    subject: Annotated[StringFilter | None, Entry("subject", _a(StringFilter))] = None
+    role: Annotated[tuple[Role, ...] | None, Entry("role", many(word(Role)))] = None
+    outcome: Annotated[tuple[AuditOutcome, ...] | None, Entry("outcome", many(word(AuditOutcome)))] = None
+
+
 def read_communication_where(value: Mapping[str, Any], path: Path = ()) -> CommunicationWhere:
     """A `CommunicationWhere` from JSON.
 
@@ -79,3 +103,12 @@ def read_promise_where(value: Mapping[str, Any], path: Path = ()) -> PromiseWher
         FilterError: it cannot be read; says where and why.
     """
     return read_filter(PromiseWhere, value, path)
+
+
+def read_audit_where(value: Mapping[str, Any], path: Path = ()) -> AuditWhere:
+    """An `AuditWhere` from JSON.
+
+    Raises:
+        FilterError: it cannot be read; says where and why.
+    """
+    return read_filter(AuditWhere, value, path)

@@ -152,6 +152,7 @@ async def _plan(
     from api.decisions.campaigns import CampaignService
     from api.decisions.rows import frame_of
     from api.wiring import open_champions
+    from domain.audit import operator
     from domain.storage.derived import catch_up
     from domain.storage.reads.campaigns import campaigns_by_id
 
@@ -168,6 +169,7 @@ async def _plan(
                 tenant_id,
                 request,
                 as_of=as_of,
+                by=operator(datetime.now(UTC)),
                 progress=show,
                 write=lambda *part: write(frame_of(*part)),
             )

@@ -80,11 +80,14 @@ async def _train(
 ) -> tuple[StoredRun, ModelVersion | None]:
     from api.answers import Failure
     from api.wiring import open_training
+    from domain.audit import operator
     from domain.storage.models import find_version
 
     async with edge.tenant(server, tenant) as (database, tenant_id):
         with open_training(server, database) as training:
-            started = await training.start(tenant_id, as_of=as_of, promote=promote)
+            started = await training.start(
+                tenant_id, as_of=as_of, promote=promote, by=operator(datetime.now(UTC))
+            )
         if isinstance(started, Failure):
             raise edge.CommandError(started.code, started.message)
         run = await _follow(database, tenant_id, started.id, hands)

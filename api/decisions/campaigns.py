@@ -17,7 +17,9 @@ from api.decisions.surveying import Outcome, Survey, solve, why_empty
 from api.histories import read_history_of
 from api.recommendations.champions import Champion, Champions
 from api.recommendations.hours import window_from
+from domain.audit import Signature
 from domain.contact_rules import Reachability
+from domain.storage.audit import record
 from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
 from domain.storage.debtor_filter import debtor_condition
 from domain.storage.decisions import NewDecision, decide_alone, log_decisions
@@ -53,6 +55,7 @@ class CampaignService:
         request: CampaignRequest,
         *,
         as_of: datetime,
+        by: Signature,
         progress: Progress | None = None,
         write: Write | None = None,
     ) -> int | Failure:
@@ -74,7 +77,9 @@ class CampaignService:
                 return limits
             planning = _Planning(self._database, self._champions, tenant_id, request, progress, write)
             deciding = await self._deciding(tenant_id, champion, request, as_of)
-            return await planning.run(connection, deciding, limits)
+            campaign_id = await planning.run(connection, deciding, limits)
+            await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
+            return campaign_id
 
     async def _deciding(
         self, tenant_id: int, champion: Champion, request: CampaignRequest, as_of: datetime

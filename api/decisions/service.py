@@ -13,9 +13,11 @@ from api.histories import read_history_of
 from api.recommendations import translation
 from api.recommendations.champions import Champion, Champions
 from api.recommendations.hours import window_from
+from domain.audit import Signature
 from domain.contact_rules import Reachability
 from domain.contact_rules.frequency import look_back
 from domain.decision_settings import DecisionSettings, is_held_out
+from domain.storage.audit import record
 from domain.storage.decisions import NewDecision, decide_alone, log_decisions
 from domain.storage.derived.settings import decision_settings
 from domain.storage.models import champion as present_champion
@@ -49,6 +51,7 @@ class DecisionService:
         channels: frozenset[Channel] | None,
         explore: bool,
         as_of: datetime,
+        by: Signature,
     ) -> Mapping[int, int] | Failure:
         """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
 
@@ -71,6 +74,9 @@ class DecisionService:
                     connection, tenant_id, champion, people, window, channels, explore, as_of
                 )
             numbers = await log_decisions(connection, tenant_id, decisions)
+            await record(
+                connection, tenant_id, by, "decide", nodes=[("Decision", number) for number in numbers]
+            )
         return {one.debtor_id: number for one, number in zip(decisions, numbers, strict=True)}
 
     async def _decide(

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.callers import Caller
 from api.graphql.loaders import Loaders
 from api.services import Services
+from domain.audit import Signature
 from domain.storage.derived import catch_up
 
 
@@ -37,6 +38,11 @@ class Context:
     def tenant_id(self) -> int:
         """The caller's tenant."""
         return self.caller.tenant_id
+
+    @property
+    def signature(self) -> Signature:
+        """What the audit log says of who does something in this operation."""
+        return self.caller.signature(self.now)
 
     async def catch_up(self) -> None:
         """Bring derived columns up to `now`: done by whoever needs it first, the others wait."""

@@ -30,6 +30,7 @@ async def decide(context: Context, given: DecideInput) -> DecideReport | UserErr
         channels=channels_of(given.channels),
         explore=given.explore is not False,
         as_of=given.as_of or context.now,
+        by=context.signature,
     )
     if isinstance(made, Failure):
         return UserError.of(made)

@@ -63,13 +63,23 @@ def presentable(error: GraphQLError) -> GraphQLError:
         return coded(error, PARSE_FAILED)
     if cause is None or isinstance(cause, GraphQLError):  # made by the executor: a variable, an argument
         return coded(error, BAD_USER_INPUT)
+    code = code_of(cause)
+    if code is None:
+        return masked(error, cause)
     if isinstance(cause, InvalidArgument | FilterError):
-        return coded(error, BAD_USER_INPUT, reason=cause.code, argument=list(cause.path))
+        return coded(error, code, reason=cause.code, argument=list(cause.path))
     if isinstance(cause, KpiRequestError):
-        return coded(error, BAD_USER_INPUT, reason=cause.code, argument=cause.field.split("."))
+        return coded(error, code, reason=cause.code, argument=cause.field.split("."))
+    return coded(error, code)
+
+
+def code_of(cause: BaseException) -> str | None:
+    """The code of what a resolver raised; None when it is a fault of ours."""
+    if isinstance(cause, InvalidArgument | FilterError | KpiRequestError):
+        return BAD_USER_INPUT
     if isinstance(cause, Forbidden | IngestContention | ArtefactError | TenantRulesError):
-        return coded(error, cause.code)
-    return masked(error, cause)
+        return cause.code
+    return None
 
 
 def masked(error: GraphQLError, cause: BaseException) -> GraphQLError:

@@ -7,17 +7,18 @@ from typing import Any
 import strawberry
 from strawberry.types.base import get_object_definition
 
-from api.graphql.context import Context
+from api.graphql.context import Info
 from api.graphql.ids import parse_id
 from api.graphql.types.ingest import IngestReport
 from api.services import InvalidArgument
+from domain.storage.audit import record
 from domain.storage.ingest import ingest_items
 
 MOST_ITEMS = 1000
 
 
-async def ingest(context: Context, table: str, items: Sequence[Any]) -> IngestReport:
-    """Merge the items of a mutation into an import table, in one transaction.
+async def ingest(info: Info, table: str, items: Sequence[Any]) -> IngestReport:
+    """Merge the items of a mutation into an import table, in one transaction with its entry in the audit log.
 
     Raises:
         InvalidArgument: more than 1,000 items.
@@ -27,9 +28,22 @@ async def ingest(context: Context, table: str, items: Sequence[Any]) -> IngestRe
         raise InvalidArgument(
             f"input has {len(items)} items; at most {MOST_ITEMS:,} are taken in one call.", path=("input",)
         )
-    rows = [_row(item) for item in items]
+    rows, context = [_row(item) for item in items], info.context
     async with context.services.database.transaction(context.tenant_id) as connection:
         report = await ingest_items(connection, context.tenant_id, table, rows, now=context.now)
+        refused = {bad.index for bad in report.rejected}
+        await record(
+            connection,
+            context.tenant_id,
+            context.signature,
+            info.field_name,
+            references=dict.fromkeys(row["reference"] for n, row in enumerate(rows) if n not in refused),
+            counts={
+                "accepted": report.accepted,
+                "duplicates": report.duplicates,
+                "rejected": len(report.rejected),
+            },
+        )
     return IngestReport.of(report)
 
 

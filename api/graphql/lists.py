@@ -8,6 +8,7 @@ from sqlalchemy import true
 
 from api.graphql.context import Context
 from api.graphql.cursors import ListOrder, decode
+from api.graphql.types.audit import AuditEntry, AuditWhere
 from api.graphql.types.campaigns import Campaign
 from api.graphql.types.connections import Connection, connection_of, page_size
 from api.graphql.types.debtors import Debtor
@@ -18,9 +19,9 @@ from api.graphql.types.models import ModelVersion
 from api.graphql.types.words import SortDirection
 from api.services import InvalidArgument
 from domain.debtor_where import read_debtor_where
-from domain.list_where import read_communication_where, read_promise_where
+from domain.list_where import read_audit_where, read_communication_where, read_promise_where
 from domain.storage.debtor_filter import debtor_condition
-from domain.storage.reads import campaigns, communications, conditions, debtors, models, promises
+from domain.storage.reads import audit, campaigns, communications, conditions, debtors, models, promises
 from domain.storage.reads.debtors import DebtorOrder, DebtorOrderField
 
 _SORTED_BY: dict[DebtorOrderField, type] = {
@@ -35,6 +36,7 @@ _COMMUNICATIONS = ListOrder("communications", (datetime, int))
 _PROMISES = ListOrder("promises", (datetime, int))
 _CAMPAIGNS = ListOrder("campaigns", (int,))
 _MODEL_VERSIONS = ListOrder("modelVersions", (int,))
+_AUDIT_LOG = ListOrder("auditLog", (datetime, int))
 
 
 def debtor_order(given: Sequence[DebtorOrderInput] | None) -> list[DebtorOrder]:
@@ -184,3 +186,23 @@ async def list_campaigns(context: Context, *, first: int | None, after: str | No
     return connection_of(
         page, _CAMPAIGNS, after=after, node=lambda row: Campaign.of(row, context.now), count=count
     )
+
+
+async def list_audit_entries(
+    context: Context, *, first: int | None, after: str | None, where: AuditWhere | None
+) -> Connection[AuditEntry]:
+    """A page of the audit log's entries that meet a condition, newest first."""
+    size = page_size(first)
+    condition = audit.audit_condition(read_audit_where({} if where is None else as_json(where), ("where",)))
+    position = None if after is None else decode(_AUDIT_LOG, after)[0]
+    database = context.services.database
+    async with database.transaction(context.tenant_id) as connection:
+        page = await audit.page_of_entries(
+            connection, context.tenant_id, where=condition, first=size, position=position
+        )
+
+    async def count() -> int:
+        async with database.transaction(context.tenant_id) as connection:
+            return await audit.count_entries(connection, context.tenant_id, where=condition)
+
+    return connection_of(page, _AUDIT_LOG, after=after, node=AuditEntry.of, count=count)

@@ -5,9 +5,9 @@ from typing import Annotated
 import strawberry
 
 from api.answers import Failure
+from api.graphql.auditing import changing
 from api.graphql.context import Info
 from api.graphql.deciding import decide
-from api.graphql.fields import root
 from api.graphql.ids import number_of
 from api.graphql.ingesting import ingest
 from api.graphql.permissions import Group
@@ -31,6 +31,7 @@ from api.graphql.types.inputs import (
 from api.graphql.types.logged import DecideReport
 from api.graphql.types.models import ModelVersion, TrainingRun, UserError
 from domain.filters import FilterError
+from domain.storage.audit import record
 from domain.storage.derived import propose_segments
 from domain.storage.reads import segments
 
@@ -80,7 +81,7 @@ _Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
 class Mutation:
     """Everything that can be changed."""
 
-    @root(
+    @changing(
         Group.DECIDE,
         "Replaces the segment rules; the first rule that holds for a debtor names its segment, in all "
         "of history. An empty list goes back to the default rules. Large portfolios follow in the background.",
@@ -98,13 +99,17 @@ class Mutation:
                 applied = await propose_segments(
                     connection, context.tenant_id, as_stored_json(input), now=context.now
                 )
+                keys = [rule.key for rule in input]
+                await record(
+                    connection, context.tenant_id, context.signature, "defineSegments", references=keys
+                )
         except FilterError as error:
             return UserError(code=error.code, message=error.message, path=list(error.path))
         async with context.transaction() as connection:
             found = await segments.list_segments(connection, context.tenant_id)
         return SegmentList(segments=[Segment.of(row) for row in found], applied=applied)
 
-    @root(
+    @changing(
         Group.DECIDE,
         "Chooses for each debtor, explores, and logs the choice with its probability. Leaving alone is a choice that "
         "is logged too. Asking again decides again: send the id of the decision that is carried out with its "
@@ -118,7 +123,7 @@ class Mutation:
         """Choose, explore, log."""
         return await decide(info.context, input)
 
-    @root(
+    @changing(
         Group.DECIDE,
         "Plans the contacts that bring the most net money within capacities, budget and contact rules, holds a share "
         "of them out to measure the lift, and logs each as a decision. Asking again plans another campaign.",
@@ -131,7 +136,7 @@ class Mutation:
         """Plan a campaign."""
         return await plan_campaign(info.context, input)
 
-    @root(
+    @changing(
         Group.OPERATE, "Starts a training and answers at once; while one waits or runs, that one is answered."
     )
     async def train_models(
@@ -141,59 +146,67 @@ class Mutation:
     ) -> TrainModelsResult:
         """Start a training."""
         started = await info.context.services.training.start(
-            info.context.tenant_id, as_of=input.as_of or None, promote=input.promote
+            info.context.tenant_id,
+            as_of=input.as_of or None,
+            promote=input.promote,
+            by=info.context.signature,
         )
         return UserError.of(started) if isinstance(started, Failure) else TrainingRun.of(started)
 
-    @root(Group.OPERATE, "Stops a training that waits or runs.")
+    @changing(Group.OPERATE, "Stops a training that waits or runs.")
     async def cancel_training(self, info: Info, id: _Id) -> TrainModelsResult:
         """Stop a training."""
         cancelled = await info.context.services.training.cancel(
-            info.context.tenant_id, number_of(id, "TrainingRun")
+            info.context.tenant_id, number_of(id, "TrainingRun"), by=info.context.signature
         )
         return UserError.of(cancelled) if isinstance(cancelled, Failure) else TrainingRun.of(cancelled)
 
-    @root(Group.OPERATE, "Makes a model champion, whatever its gate said; the champion before it retires.")
+    @changing(
+        Group.OPERATE, "Makes a model champion, whatever its gate said; the champion before it retires."
+    )
     async def promote_model(self, info: Info, id: _Id) -> ModelVersionResult:
         """Make a model champion."""
         promoted = await info.context.services.training.promote(
-            info.context.tenant_id, number_of(id, "ModelVersion")
+            info.context.tenant_id, number_of(id, "ModelVersion"), by=info.context.signature
         )
         return await _version(info, promoted)
 
-    @root(Group.OPERATE, "Makes the champion before this one champion again.")
+    @changing(Group.OPERATE, "Makes the champion before this one champion again.")
     async def roll_back_model(self, info: Info) -> ModelVersionResult:
         """Go back to the champion before."""
-        return await _version(info, await info.context.services.training.roll_back(info.context.tenant_id))
+        rolled_back = await info.context.services.training.roll_back(
+            info.context.tenant_id, by=info.context.signature
+        )
+        return await _version(info, rolled_back)
 
-    @root(Group.INGEST, "Debtors, new or changed, by reference.")
+    @changing(Group.INGEST, "Debtors, new or changed, by reference.")
     async def upsert_debtors(
         self,
         info: Info,
         input: Annotated[list[DebtorInput], _items],
     ) -> IngestReport:
         """Take debtors."""
-        return await ingest(info.context, "debtors", input)
+        return await ingest(info, "debtors", input)
 
-    @root(Group.INGEST, "Accounts, new or changed, by reference.")
+    @changing(Group.INGEST, "Accounts, new or changed, by reference.")
     async def upsert_accounts(
         self,
         info: Info,
         input: Annotated[list[AccountInput], _items],
     ) -> IngestReport:
         """Take accounts."""
-        return await ingest(info.context, "accounts", input)
+        return await ingest(info, "accounts", input)
 
-    @root(Group.INGEST, "Messages and calls, new or changed, by reference.")
+    @changing(Group.INGEST, "Messages and calls, new or changed, by reference.")
     async def record_communications(
         self,
         info: Info,
         input: Annotated[list[CommunicationInput], _items],
     ) -> IngestReport:
         """Take communications."""
-        return await ingest(info.context, "communications", input)
+        return await ingest(info, "communications", input)
 
-    @root(
+    @changing(
         Group.INGEST,
         "What became of communications, and visits to the payment page: by the provider's id, for good.",
     )
@@ -203,25 +216,25 @@ class Mutation:
         input: Annotated[list[EventInput], _items],
     ) -> IngestReport:
         """Take events."""
-        return await ingest(info.context, "events", input)
+        return await ingest(info, "events", input)
 
-    @root(Group.INGEST, "Payments, new or changed, by reference.")
+    @changing(Group.INGEST, "Payments, new or changed, by reference.")
     async def record_payments(
         self,
         info: Info,
         input: Annotated[list[PaymentInput], _items],
     ) -> IngestReport:
         """Take payments."""
-        return await ingest(info.context, "payments", input)
+        return await ingest(info, "payments", input)
 
-    @root(Group.INGEST, "Promises to pay, new or changed, by reference.")
+    @changing(Group.INGEST, "Promises to pay, new or changed, by reference.")
     async def record_promises(
         self,
         info: Info,
         input: Annotated[list[PromiseInput], _items],
     ) -> IngestReport:
         """Take promises."""
-        return await ingest(info.context, "promises", input)
+        return await ingest(info, "promises", input)
 
 
 async def _version(info: Info, outcome: int | Failure) -> ModelVersion | UserError:

@@ -2,7 +2,7 @@
 
 | role | may |
 | --- | --- |
-| READER | query |
+| READER | query, but for the audit log |
 | CAMPAIGN | query, decide (define segments, plan, log decisions) |
 | INGEST | record and upsert facts |
 | OPS | query, train, promote and roll back models |
@@ -27,6 +27,7 @@ class Group(Enum):
     DECIDE = frozenset({Role.CAMPAIGN, Role.ADMIN})
     INGEST = frozenset({Role.INGEST, Role.ADMIN})
     OPERATE = frozenset({Role.OPS, Role.ADMIN})
+    AUDIT = frozenset({Role.ADMIN})
 
 
 class Allow(FieldExtension):

@@ -25,7 +25,9 @@ async def plan_campaign(context: Context, given: PlanCampaignInput) -> Campaign 
     except FilterError as error:
         return UserError(code=error.code, message=error.message, path=list(error.path))
     await context.catch_up()
-    made = await context.services.campaigns.plan(context.tenant_id, request, as_of=given.as_of or context.now)
+    made = await context.services.campaigns.plan(
+        context.tenant_id, request, as_of=given.as_of or context.now, by=context.signature
+    )
     if isinstance(made, Failure):
         return UserError.of(made)
     row = await context.loaders.campaign.load(made)

@@ -15,6 +15,7 @@ from api.graphql.ids import number_of, parse_id
 from api.graphql.permissions import Group
 from api.graphql.types.advice import DebtorRecommendation, SegmentRecommendation
 from api.graphql.types.arguments import After, AsOf, Channels, First, Within
+from api.graphql.types.audit import AuditEntry, AuditWhere
 from api.graphql.types.campaigns import Campaign
 from api.graphql.types.connections import Connection
 from api.graphql.types.debtors import Debtor, Segment
@@ -48,6 +49,7 @@ _CommunicationWhere = Annotated[
     CommunicationWhere | None, _said(description="Which communications; default: all.")
 ]
 _PromiseWhere = Annotated[PromiseWhere | None, _said(description="Which promises; default: all.")]
+_AuditWhere = Annotated[AuditWhere | None, _said(description="Which entries; default: all.")]
 _Period = Annotated[PeriodInput, _said(description="The period: from <= t < to.")]
 
 
@@ -249,6 +251,18 @@ class Query:
     ) -> Connection[ModelVersion]:
         """The trained models."""
         return await lists.list_model_versions(info.context, first=first, after=after)
+
+    @root(
+        Group.AUDIT,
+        "Who did what: every mutation and every command that changes something, newest first. Entries are added in the "
+        "transaction of what they tell of, and never changed. What was refused before it began (syntax, types, limits) "
+        "leaves none.",
+    )
+    async def audit_log(
+        self, info: Info, first: First = 20, after: After = None, where: _AuditWhere = None
+    ) -> Connection[AuditEntry]:
+        """Who did what."""
+        return await lists.list_audit_entries(info.context, first=first, after=after, where=where)
 
 
 async def debtors_by_reference(context: Context, references: Sequence[str]) -> Mapping[str, Debtor]:

@@ -9,7 +9,9 @@ from typing import TextIO
 
 from api.imports.folder import TableFile, open_folder
 from api.imports.refusals import ImportRefused
+from domain.audit import Signature, operator
 from domain.import_format import Chunk
+from domain.storage.audit import record
 from domain.storage.ingest import Progress, Rejection, TableReport, merge
 from domain.storage.sessions import Database
 
@@ -38,10 +40,12 @@ async def import_folder(
     strict: bool = False,
     rejects: Path,
     now: datetime,
+    by: Signature | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import the data set in `folder`; every bad line goes to the CSV file `rejects`, which is always written.
 
+    by: who imports; default: a command.
     progress is told "read <table>" by bytes or rows, then "merge" by tables and "derive".
 
     Raises:
@@ -67,6 +71,9 @@ async def import_folder(
                 progress=progress,
                 on_rejection=list_rejection,
             )
+            if report.applied:
+                counts = {name: table.accepted for name, table in report.tables.items()}
+                await record(connection, tenant_id, by or operator(now), "import", counts=counts)
     return ImportReport(report.tables, rejects, report.applied)
 
 

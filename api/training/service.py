@@ -5,7 +5,9 @@ from datetime import datetime
 
 from api.answers import Failure, TrainingRun
 from api.jobs.queue import JobQueue
+from domain.audit import Signature
 from domain.storage import models, training_runs
+from domain.storage.audit import record
 from domain.storage.models import ModelError
 from domain.storage.sessions import Database
 from domain.storage.training_runs import StoredRun, TrainingRunError
@@ -21,7 +23,7 @@ class TrainingService:
         self._clock = clock
 
     async def start(
-        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion
+        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion, by: Signature
     ) -> TrainingRun | Failure:
         """Queue a run and return at once; while one is queued or running, that one is answered."""
         now = self._clock()
@@ -35,13 +37,15 @@ class TrainingService:
             )
             if new:
                 await self._queue.enqueue_training(connection, tenant_id, run.id)
+            await record(connection, tenant_id, by, "trainModels", nodes=[("TrainingRun", run.id)])
         return answer(run)
 
-    async def cancel(self, tenant_id: int, run_id: int) -> TrainingRun | Failure:
+    async def cancel(self, tenant_id: int, run_id: int, *, by: Signature) -> TrainingRun | Failure:
         """Stop a queued or running run; Failure NOT_FOUND or ALREADY_FINISHED."""
         try:
             async with self._database.transaction(tenant_id) as connection:
                 run = await training_runs.cancel_run(connection, tenant_id, run_id, now=self._clock())
+                await record(connection, tenant_id, by, "cancelTraining", nodes=[("TrainingRun", run.id)])
         except TrainingRunError as error:
             return Failure(error.code, str(error), ("id",))
         return answer(run)
@@ -52,20 +56,22 @@ class TrainingService:
             run = await training_runs.find_run(connection, tenant_id, run_id)
         return answer(run) if run else None
 
-    async def promote(self, tenant_id: int, model_version_id: int) -> int | Failure:
+    async def promote(self, tenant_id: int, model_version_id: int, *, by: Signature) -> int | Failure:
         """Make a version champion and answer its id; Failure NOT_FOUND or CHAMPION_KNOWS_MORE."""
         try:
             async with self._database.transaction(tenant_id) as connection:
                 version = await models.promote(connection, tenant_id, model_version_id, now=self._clock())
+                await record(connection, tenant_id, by, "promoteModel", nodes=[("ModelVersion", version.id)])
         except ModelError as error:
             return Failure(error.code, str(error), ("id",))
         return version.id
 
-    async def roll_back(self, tenant_id: int) -> int | Failure:
+    async def roll_back(self, tenant_id: int, *, by: Signature) -> int | Failure:
         """Make the previous champion champion again and answer its id; Failure NO_PREVIOUS_CHAMPION."""
         try:
             async with self._database.transaction(tenant_id) as connection:
                 version = await models.roll_back(connection, tenant_id)
+                await record(connection, tenant_id, by, "rollBackModel", nodes=[("ModelVersion", version.id)])
         except ModelError as error:
             return Failure(error.code, str(error))
         return version.id

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.tables import api_key
@@ -18,8 +19,18 @@ class StoredKey:
 
     id: int
     role: Role
+    label: str
+    reads_personal_data: bool
+    created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+_COLUMNS = [_K[name] for name in StoredKey.__dataclass_fields__]
+
+
+def _stored(row: Row[Any]) -> StoredKey:
+    return StoredKey(**{**row._mapping, "role": Role(row.role)})
 
 
 async def store_key(
@@ -30,6 +41,7 @@ async def store_key(
     secret_sha256: bytes,
     label: str,
     expires_at: datetime | None,
+    reads_personal_data: bool = True,
     now: datetime,
 ) -> int:
     """Store a new key's hash and answer its id."""
@@ -38,6 +50,7 @@ async def store_key(
         role=role.value,
         secret_sha256=secret_sha256,
         label=label,
+        reads_personal_data=reads_personal_data,
         created_at=now,
         expires_at=expires_at,
     )
@@ -46,11 +59,15 @@ async def store_key(
 
 async def find_key(connection: AsyncConnection, tenant_id: int, secret_sha256: bytes) -> StoredKey | None:
     """The tenant's key with this hash, whether it is still good or not."""
-    found = select(_K.id, _K.role, _K.expires_at, _K.revoked_at).where(
-        _K.tenant_id == tenant_id, _K.secret_sha256 == secret_sha256
-    )
+    found = select(*_COLUMNS).where(_K.tenant_id == tenant_id, _K.secret_sha256 == secret_sha256)
     row = (await connection.execute(found)).one_or_none()
-    return StoredKey(row.id, Role(row.role), row.expires_at, row.revoked_at) if row else None
+    return _stored(row) if row else None
+
+
+async def list_keys(connection: AsyncConnection, tenant_id: int) -> list[StoredKey]:
+    """Every key the tenant ever had, oldest first."""
+    rows = await connection.execute(select(*_COLUMNS).where(_K.tenant_id == tenant_id).order_by(_K.id))
+    return [_stored(row) for row in rows]
 
 
 async def revoke_key(connection: AsyncConnection, tenant_id: int, key_id: int, *, now: datetime) -> bool:

@@ -39,6 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from domain.audit import AuditOutcome
 from domain.vocabulary import (
     Arm,
     CampaignStatus,
@@ -127,10 +128,27 @@ api_key = _tenant_table(
     *_words("role", Role),
     Column("secret_sha256", LargeBinary, nullable=False),
     Column("label", Text, nullable=False, server_default=""),
+    Column("reads_personal_data", Boolean, nullable=False, server_default=text("true")),
     _instant("created_at", nullable=False, server_default=text("now()")),
     _instant("expires_at"),
     _instant("revoked_at"),
     UniqueConstraint("tenant_id", "secret_sha256"),
+)
+
+# Who did what. The app's role may add entries and read them; it may change and delete none.
+audit_entry = _tenant_table(
+    "audit_entry",
+    _instant("at", nullable=False),
+    *_words("role", Role, nullable=True),  # null: a command
+    Column("key_id", BigInteger),  # no foreign key: an entry outlives what it speaks of
+    Column("subject", _C),  # of a bearer token
+    Column("action", _C, nullable=False),
+    Column("nodes", ARRAY(_C), nullable=False),  # Type:number
+    Column("references", ARRAY(_C), nullable=False),
+    Column("counts", JSONB, nullable=False),
+    *_words("outcome", AuditOutcome),
+    Column("code", _C),
+    Index("audit_entry_at_idx", "tenant_id", "at", "id"),
 )
 
 # ---------- facts ----------

@@ -1,15 +1,17 @@
 """Making tenants and setting them up: what no tenant's own transaction may write, so it takes the owner's URL."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from domain.audit import operator
 from domain.currencies import CURRENCIES
-from domain.storage.sessions import async_url
+from domain.storage.audit import record
+from domain.storage.sessions import TENANT_SETTING, async_url
 from domain.storage.tables import tenant
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -41,7 +43,9 @@ async def create_tenant(owner_url: str, *, key: str, name: str, currency: str) -
     try:
         async with engine.begin() as connection:
             row = insert(tenant).values(key=key, name=name, currency=currency).returning(tenant.c.id)
-            return int((await connection.execute(row)).scalar_one())
+            tenant_id = int((await connection.execute(row)).scalar_one())
+            await _record(connection, tenant_id, "createTenant")
+            return tenant_id
     except IntegrityError:
         raise TenantError("TENANT_EXISTS", f"There is a tenant {key!r} already.") from None
     finally:
@@ -59,7 +63,19 @@ async def change_settings(owner_url: str, *, key: str, changes: Mapping[str, Any
         async with engine.begin() as connection:
             merged = tenant.c.settings.concat(dict(changes))
             changed = update(tenant).where(tenant.c.key == key).values(settings=merged)
-            if (await connection.execute(changed)).rowcount == 0:
+            tenant_id = (await connection.execute(changed.returning(tenant.c.id))).scalar_one_or_none()
+            if tenant_id is None:
                 raise TenantError("TENANT_UNKNOWN", f"There is no tenant {key!r}.")
+            await _record(connection, tenant_id, "setTenant", sorted(changes))
     finally:
         await engine.dispose()
+
+
+async def _record(
+    connection: AsyncConnection, tenant_id: int, action: str, references: Iterable[str] = ()
+) -> None:
+    """Note a command in the tenant's audit log, as of the instant the database stamps the transaction with."""
+    bind = text(f"SELECT set_config('{TENANT_SETTING}', :tenant_id, true)")
+    await connection.execute(bind, {"tenant_id": str(tenant_id)})
+    now = (await connection.execute(select(func.now()))).scalar_one()
+    await record(connection, tenant_id, operator(now), action, references=references)

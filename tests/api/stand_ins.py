@@ -31,6 +31,7 @@ from api.answers import (
     Unit,
     Window,
 )
+from domain.audit import Signature
 from domain.kpis.messages import Weekday
 from domain.vocabulary import Channel, Promotion, RunStatus
 
@@ -131,13 +132,13 @@ class RunsInMemory:
         self.runs: dict[tuple[int, int], TrainingRun] = {}
 
     async def start(
-        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion
+        self, tenant_id: int, *, as_of: datetime | None, promote: Promotion, by: Signature
     ) -> TrainingRun | Failure:
         run = TrainingRun(len(self.runs) + 1, RunStatus.QUEUED, "waiting", 0.0)
         self.runs[tenant_id, run.id] = run
         return run
 
-    async def cancel(self, tenant_id: int, run_id: int) -> TrainingRun | Failure:
+    async def cancel(self, tenant_id: int, run_id: int, *, by: Signature) -> TrainingRun | Failure:
         run = self.runs.get((tenant_id, run_id))
         if run is None:
             return Failure("NOT_FOUND", "There is no such training run.", ("id",))
@@ -161,8 +162,8 @@ class RunsInMemory:
             )
         return run
 
-    async def promote(self, tenant_id: int, model_version_id: int) -> int | Failure:
+    async def promote(self, tenant_id: int, model_version_id: int, *, by: Signature) -> int | Failure:
         return Failure("NOT_FOUND", "There is no such model version.", ("id",))
 
-    async def roll_back(self, tenant_id: int) -> int | Failure:
+    async def roll_back(self, tenant_id: int, *, by: Signature) -> int | Failure:
         return Failure("NO_PREVIOUS_CHAMPION", "No champion came before this one.")

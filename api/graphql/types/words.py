@@ -5,7 +5,7 @@ from enum import StrEnum
 import strawberry
 
 from api import answers
-from domain import vocabulary
+from domain import audit, vocabulary
 from domain.kpis import messages, requests, templates
 from domain.storage.reads.debtors import DebtorOrderField as _DebtorOrderField
 
@@ -69,6 +69,11 @@ _WORDS: tuple[tuple[type[StrEnum], str], ...] = (
         "AUTO: a model that passes its gate becomes champion. NEVER: it stays challenger.",
     ),
     (_DebtorOrderField, "What debtors can be sorted by. BALANCE needs a currency; missing values come last."),
+    (vocabulary.Role, "What a key or a token may do (docs/security.md)."),
+    (
+        audit.AuditOutcome,
+        "DONE. REFUSED: nothing changed, `code` says why. FAILED: by a fault of ours; what DONE entries say stands.",
+    ),
     (SortDirection, "Which end of an order comes first."),
 )
 

@@ -13,6 +13,7 @@ from api.decisions.requests import CampaignRequest
 from api.decisions.service import DecisionService
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
+from domain.audit import operator
 from domain.contact_rules import Reachability
 from domain.storage.reachability import reachability
 from domain.storage.reads.decisions import decisions_by_id, page_of_plan
@@ -112,12 +113,18 @@ async def test_decisions_and_plans_keep_them_together(
     numbers: list[int] = []
     for _ in range(2):
         made = await deciding.decide(
-            abroad.tenant_id, abroad.ids, within=None, channels=None, explore=True, as_of=as_of
+            abroad.tenant_id,
+            abroad.ids,
+            within=None,
+            channels=None,
+            explore=True,
+            as_of=as_of,
+            by=operator(as_of),
         )
         numbers += made.values()
     request = CampaignRequest("Together", Window(as_of, as_of + timedelta(days=7)), hold_out_share=0.0)
     campaign = await CampaignService(abroad.database, champions, seeds=lambda: 7).plan(
-        abroad.tenant_id, request, as_of=as_of
+        abroad.tenant_id, request, as_of=as_of, by=operator(as_of)
     )
     async with abroad.database.transaction(abroad.tenant_id) as connection:
         rows = list((await decisions_by_id(connection, abroad.tenant_id, numbers)).values())

@@ -114,6 +114,11 @@ def test_the_committed_schema_is_the_one_served() -> None:
 
 
 def test_the_examples_of_the_documentation_are_good(served: GraphQLSchema) -> None:
-    examples = re.findall(r"```graphql\n(.*?)```", (ROOT / "docs/graphql.md").read_text(), re.DOTALL)
+    pages = (ROOT / f"docs/{name}.md" for name in ("graphql", "security"))
+    examples = [
+        example
+        for page in pages
+        for example in re.findall(r"```graphql\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
     assert len(examples) >= 3
     assert [validate(served, parse(example)) for example in examples] == [[]] * len(examples)

@@ -13,6 +13,7 @@ from api.graphql.ids import global_id, number_of
 from api.histories import read_history_of
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
+from domain.audit import operator
 from domain.storage.reachability import reachability
 from domain.storage.reads.decisions import decisions_by_id
 from domain.vocabulary import Channel, Role
@@ -119,7 +120,13 @@ async def test_without_exploring_the_recommendation_is_chosen(
     )
     decided = DecisionService(learned.database, champions)
     made = await decided.decide(
-        learned.tenant_id, ids, within=None, channels=None, explore=False, as_of=AS_OF + timedelta(minutes=1)
+        learned.tenant_id,
+        ids,
+        within=None,
+        channels=None,
+        explore=False,
+        as_of=AS_OF + timedelta(minutes=1),
+        by=operator(AS_OF),
     )
     async with learned.database.transaction(learned.tenant_id) as connection:
         rows = await decisions_by_id(connection, learned.tenant_id, list(made.values()))
@@ -270,6 +277,7 @@ async def test_contacts_that_are_planned_count_towards_how_often(
                     channels=frozenset({Channel.VOICE}),
                     explore=True,
                     as_of=later,
+                    by=operator(later),
                 )
                 for _ in range(3)
             )
@@ -288,7 +296,13 @@ async def test_a_logged_seed_gives_the_same_choice_again(learned: Learned, champ
     for _ in range(2):
         service = DecisionService(learned.database, champions, seeds=lambda: 99)
         decided = await service.decide(
-            learned.tenant_id, ids, within=None, channels=None, explore=True, as_of=AS_OF + timedelta(days=1)
+            learned.tenant_id,
+            ids,
+            within=None,
+            channels=None,
+            explore=True,
+            as_of=AS_OF + timedelta(days=1),
+            by=operator(AS_OF),
         )
         async with learned.database.transaction(learned.tenant_id) as connection:
             rows = await decisions_by_id(connection, learned.tenant_id, list(decided.values()))
