@@ -5,6 +5,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+JUDGES := tests/api/judges
+# Packages in JavaScript: as locked, without running anything of theirs, by the Node that the Python lock names.
+NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 # A command line of several tests at once, say: make test TESTS="tests/api -k cli"
 TESTS ?= tests
 PORT ?= 8000
@@ -19,7 +22,7 @@ help: ## this list
 run: $(VENV)/.ready ## set up, then the main job: a demo portfolio imported, learned from and served
 	@exec $(BIN)/dunwell demo --port $(PORT)
 
-test: lint ## set up, then every check and test; what CI runs
+test: lint $(VENV)/.ready-judges ## set up, then every check and test; what CI runs
 	$(BIN)/python -m pytest $(TESTS)
 
 lint: $(VENV)/.ready-dev ## style, types and the layers of the house
@@ -28,7 +31,7 @@ lint: $(VENV)/.ready-dev ## style, types and the layers of the house
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-conformance: $(VENV)/.ready-dev ## the long tests
+conformance: $(VENV)/.ready-dev $(VENV)/.ready-judges ## the judges by others, and the long tests
 	DUNWELL_TEST_LONG=1 $(BIN)/python -m pytest $(TESTS) --timeout=3600
 
 bench: $(VENV)/.ready-dev ## the benchmarks: each prints its ratio and writes bench/results/*.json
@@ -44,7 +47,7 @@ lock: ## renew requirements*.txt from pyproject.toml; needs uv
 		--extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## remove what set-up and tools made; data under .dunwell stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(JUDGES)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "dunwell needs Python 3.11 or newer, and no such python3 is on the path." \
@@ -63,6 +66,10 @@ $(VENV)/.ready-dev: requirements-dev.txt requirements.txt pyproject.toml | $(VEN
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(MAKE) --no-print-directory $(VENV)/.installed
 	@touch $@ $(VENV)/.ready
+
+$(VENV)/.ready-judges: $(JUDGES)/package-lock.json | $(VENV)/.ready-dev
+	PATH="$(abspath $(BIN)):$$PATH" $(NPM_CI) $(JUDGES)
+	@touch $@
 
 # The checkout itself: by the setuptools that is locked, nothing downloaded.
 .PHONY: $(VENV)/.installed

@@ -16,6 +16,7 @@ import uvicorn
 
 from api.databases import DatabaseServer, open_database
 from api.http import create_app
+from api.http.requests import MAX_BODY
 from api.jobs.worker import Worker
 from api.services import Services
 from api.settings import Settings
@@ -85,6 +86,7 @@ async def _serve(
             access_log=False,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
             server_header=False,
+            ws_max_size=MAX_BODY,
         )
         # What was imported stays: looking through it whenever an answer makes many objects costs a third of the answer.
         gc.collect()

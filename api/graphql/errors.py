@@ -6,6 +6,8 @@
 | GRAPHQL_VALIDATION_FAILED | the document does not fit the schema |
 | LIMIT_EXCEEDED | the document is deeper, longer or wider than served; the message says by how much |
 | BAD_USER_INPUT | an argument or a variable cannot be served; the message names it |
+| UNKNOWN_OPERATION | the document has no operation, or none of the name given |
+| METHOD_NOT_ALLOWED | the operation takes another HTTP method |
 | FORBIDDEN | the key's role may not use this field |
 | INGEST_CONTENTION | other writers kept changing the same rows; nothing was changed, send it again |
 | ARTEFACT_TRUNCATED, ARTEFACT_TAMPERED, ARTEFACT_INCOMPATIBLE | the model that decides cannot be opened; train anew |
@@ -23,6 +25,7 @@ import structlog
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 from sqlalchemy.exc import DBAPIError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult as StrawberryResult
 
 from api.services import InvalidArgument
@@ -39,6 +42,8 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 BAD_USER_INPUT = "BAD_USER_INPUT"
 FORBIDDEN = "FORBIDDEN"
+UNKNOWN_OPERATION = "UNKNOWN_OPERATION"
+METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
 INTERNAL = "INTERNAL_SERVER_ERROR"
 
 
@@ -63,13 +68,14 @@ def presentable(error: GraphQLError) -> GraphQLError:
         return coded(error, PARSE_FAILED)
     if cause is None or isinstance(cause, GraphQLError):  # made by the executor: a variable, an argument
         return coded(error, BAD_USER_INPUT)
+    if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError):
+        return _unserved(cause)
     code = code_of(cause)
     if code is None:
         return masked(error, cause)
-    if isinstance(cause, InvalidArgument | FilterError):
-        return coded(error, code, reason=cause.code, argument=list(cause.path))
-    if isinstance(cause, KpiRequestError):
-        return coded(error, code, reason=cause.code, argument=cause.field.split("."))
+    if isinstance(cause, InvalidArgument | FilterError | KpiRequestError):
+        place = cause.field.split(".") if isinstance(cause, KpiRequestError) else cause.path
+        return coded(error, code, reason=cause.code, argument=list(place))
     return coded(error, code)
 
 
@@ -80,6 +86,15 @@ def code_of(cause: BaseException) -> str | None:
     if isinstance(cause, Forbidden | IngestContention | ArtefactError | TenantRulesError):
         return cause.code
     return None
+
+
+def _unserved(cause: CannotGetOperationTypeError | InvalidOperationTypeError) -> GraphQLError:
+    """An operation that is none, or not of a kind that may come this way."""
+    if isinstance(cause, CannotGetOperationTypeError):
+        message, code = "Name one of the document's operations in operationName.", UNKNOWN_OPERATION
+    else:
+        message, code = f"A {cause.operation_type.value} does not come this way.", METHOD_NOT_ALLOWED
+    return GraphQLError(message, extensions={"code": code})
 
 
 def masked(error: GraphQLError, cause: BaseException) -> GraphQLError:

@@ -1,7 +1,7 @@
 """How large an operation may be, checked before it runs; a refusal says the number and the limit."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    Node,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     StringValueNode,
@@ -20,7 +21,14 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from api.graphql.errors import BAD_USER_INPUT, LIMIT_EXCEEDED, PARSE_FAILED, VALIDATION_FAILED, coded
+from api.graphql.errors import (
+    BAD_USER_INPUT,
+    LIMIT_EXCEEDED,
+    PARSE_FAILED,
+    UNKNOWN_OPERATION,
+    VALIDATION_FAILED,
+    coded,
+)
 from api.graphql.sizes import Size, sizes_of
 
 MAX_LENGTH = 100_000
@@ -138,13 +146,22 @@ class Documents:
         over = oversize(document)
         if any((error.extensions or {})["limited"] != "nodes" for error in over):
             return Prepared(document, over)
-        errors = [
-            coded(error, VALIDATION_FAILED)
-            for error in validate(
-                schema, document, self._rules, max_errors=20, hide_suggestions=self._production
-            )
-        ]
+        found = validate(schema, document, self._rules, max_errors=20, hide_suggestions=self._production)
+        errors = [coded(error, VALIDATION_FAILED) for error in _each_once(found)]
         return Prepared(document, errors, depends_on_variables=bool(over))
+
+
+def _each_once(errors: Iterable[GraphQLError]) -> list[GraphQLError]:
+    """Each mistake once, with all places where it stands: repeating it in a document repeats no work for anybody."""
+    places: dict[str, list[Node]] = {}
+    first: dict[str, GraphQLError] = {}
+    for error in errors:
+        first.setdefault(error.message, error)
+        places.setdefault(error.message, []).extend(error.nodes or ())
+    return [
+        GraphQLError(message, places[message], extensions=error.extensions)
+        for message, error in first.items()
+    ]
 
 
 class PrepareDocument(SchemaExtension):
@@ -163,7 +180,7 @@ class PrepareDocument(SchemaExtension):
         check_variables(context.variables)
         if prepared.is_ambiguous and context._provided_operation_name is None:
             message = "The document has several operations; name the one to run in operationName."
-            raise GraphQLError(message, extensions={"code": BAD_USER_INPUT})
+            raise GraphQLError(message, extensions={"code": UNKNOWN_OPERATION})
         context.graphql_document = prepared.document
         self._errors = prepared.errors
         if prepared.depends_on_variables and not self._errors:

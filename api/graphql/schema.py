@@ -1,6 +1,7 @@
 """The schema, assembled: types, limits, errors."""
 
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Any
 
 import strawberry
@@ -15,7 +16,7 @@ from strawberry.types.graphql import OperationType
 from api.callers import Unauthenticated
 from api.graphql.columns import ColumnExecutor
 from api.graphql.context import Socket
-from api.graphql.errors import PresentErrors
+from api.graphql.errors import PresentErrors, presentable
 from api.graphql.limits import Documents, PrepareDocument
 from api.graphql.mutations import Mutation
 from api.graphql.queries import Query
@@ -54,15 +55,28 @@ class Schema(strawberry.Schema):
                 context_value = await context_value.operation()
             except Unauthenticated as error:
                 return _refused(error)
-        return await super().stream(
-            query,
-            variable_values,
-            context_value,
-            root_value,
-            operation_name,
-            operation_extensions,
-            allowed_operation_types,
+        return _told(
+            await super().stream(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                operation_extensions,
+                allowed_operation_types,
+            )
         )
+
+
+async def _told(results: StreamResult) -> StreamResult:
+    """The results, and as the last one what ended them: extensions that refuse a document raise."""
+    async with aclosing(results):
+        try:
+            async for result in results:
+                yield result
+        except Exception as error:
+            own = error if isinstance(error, GraphQLError) else GraphQLError("", original_error=error)
+            yield PreExecutionError(data=None, errors=[presentable(own)], extensions=None)
 
 
 async def _refused(error: Unauthenticated) -> StreamResult:

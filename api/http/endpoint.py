@@ -17,11 +17,23 @@ from api.callers import Unauthenticated
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
 from api.graphql.schema import Schema
-from api.http.requests import JSON_TYPE, RESPONSE_TYPE, Asked, Refused, answered_type, read_request
+from api.http.answers import answered
+from api.http.requests import (
+    JSON_TYPE,
+    RESPONSE_TYPE,
+    STREAM_TYPE,
+    Asked,
+    Refused,
+    answered_type,
+    read_request,
+    takes_stream,
+)
+from api.http.streams import event_stream
 from api.services import Services
 
 _POST = {OperationType.QUERY, OperationType.MUTATION}
 _GET = {OperationType.QUERY}
+_STREAMED = OperationType.SUBSCRIPTION
 
 
 class GraphQLEndpoint:
@@ -51,8 +63,15 @@ class GraphQLEndpoint:
             caller = await self._keys.caller(request.headers.get("authorization"))
             request.state.caller = caller
             asked = await read_request(request)
-            result = await self._execute(request, asked, Context(self._services, caller, self._clock))
-            return _answer(result, media_type)
+            context = Context(self._services, caller, self._clock)
+            if media_type == STREAM_TYPE:
+                return await self._stream(request, asked, context)
+            try:
+                return _answer(await self._execute(request, asked, context), media_type)
+            except InvalidOperationTypeError as error:
+                if error.operation_type is _STREAMED and takes_stream(request.headers.get("accept")):
+                    return await self._stream(request, asked, context)
+                raise _wrong_transport(error.operation_type) from None
         except Unauthenticated as error:
             return _failure(401, error.code, str(error), media_type, {"WWW-Authenticate": "Bearer"})
         except Refused as error:
@@ -68,40 +87,45 @@ class GraphQLEndpoint:
             raise Refused(405, "METHOD_NOT_ALLOWED", f"Use {allowed}.", {"Allow": allowed})
 
     async def _execute(self, request: Request, asked: Asked, context: Context) -> ExecutionResult:
-        allowed = _GET if request.method == "GET" else _POST
         try:
             return await self._schema.execute(
                 asked.query,
                 variable_values=asked.variables,
                 context_value=context,
                 operation_name=asked.operation_name,
-                allowed_operation_types=allowed,
+                allowed_operation_types=_GET if request.method == "GET" else _POST,
             )
         except CannotGetOperationTypeError:
             message = "Name one of the document's operations in operationName."
             raise Refused(400, "UNKNOWN_OPERATION", message) from None
-        except InvalidOperationTypeError as error:
-            raise _wrong_transport(error.operation_type) from None
+
+    async def _stream(self, request: Request, asked: Asked, context: Context) -> Response:
+        request.state.streamed = True
+        allowed = _GET if request.method == "GET" else _POST
+        return event_stream(
+            await self._schema.stream(
+                asked.query,
+                variable_values=asked.variables,
+                context_value=context,
+                operation_name=asked.operation_name,
+                allowed_operation_types={*allowed, _STREAMED},
+            )
+        )
 
 
 def _wrong_transport(operation_type: OperationType) -> Refused:
     if operation_type is OperationType.MUTATION:
         return Refused(405, "METHOD_NOT_ALLOWED", "A mutation takes POST.", {"Allow": "POST"})
     return Refused(
-        400, "USE_WEBSOCKET", "A subscription takes a WebSocket (graphql-transport-ws) on this same path."
+        400,
+        "USE_A_STREAM",
+        f"A subscription takes a WebSocket (graphql-transport-ws) on this same path, or Accept: {STREAM_TYPE}.",
     )
 
 
 def _answer(result: ExecutionResult, media_type: str) -> Response:
-    """The result, with `data` left out where the operation did not begin."""
-    errors = result.errors or []
-    unbegun = result.data is None and errors and not any(error.path for error in errors)
-    content: dict[str, Any] = {} if unbegun else {"data": result.data}
-    if errors:
-        content["errors"] = [error.formatted for error in errors]
-    if result.extensions:
-        content["extensions"] = result.extensions
-    status = 400 if unbegun and media_type == RESPONSE_TYPE else 200
+    content = answered(result)
+    status = 400 if "data" not in content and media_type == RESPONSE_TYPE else 200
     return _response(status, content, media_type)
 
 
@@ -113,6 +137,7 @@ def _failure(
     headers: Mapping[str, str] | None = None,
     **extensions: str,
 ) -> Response:
+    media_type = JSON_TYPE if media_type == STREAM_TYPE else media_type  # no stream has begun
     error = GraphQLError(message, extensions={"code": code, **extensions})
     return _response(status, {"errors": [error.formatted]}, media_type, headers)
 

@@ -74,6 +74,8 @@ class Observed:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = scope["path"] if scope["path"] in _ROUTES else "other"
+        if scope.get("state", {}).get("streamed"):  # as long as somebody watches: no time of an answer
+            route = f"{route} (stream)"
         method = scope["method"] if scope["method"] in ("GET", "POST", "OPTIONS", "HEAD") else "other"
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)

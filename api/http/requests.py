@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 JSON_TYPE = "application/json"
 RESPONSE_TYPE = "application/graphql-response+json"
+STREAM_TYPE = "text/event-stream"
 #: Room for the 1,000 items of a mutation; a query has a much lower limit of its own.
 MAX_BODY = 4_000_000
 
@@ -38,18 +39,23 @@ class Asked:
 
 
 def answered_type(accept: str | None) -> str:
-    """The media type to answer in; `application/json` unless the other is preferred.
+    """The media type to answer in; `application/json` unless another is preferred.
 
     Raises:
-        Refused: 406, when neither is accepted.
+        Refused: 406, when none is accepted.
     """
     if not accept:
         return JSON_TYPE
-    weights = {kind: _weight(accept, kind) for kind in (JSON_TYPE, RESPONSE_TYPE)}
+    weights = {kind: _weight(accept, kind) for kind in (JSON_TYPE, RESPONSE_TYPE, STREAM_TYPE)}
     best = max(weights, key=lambda kind: (weights[kind], -_place(accept, kind)))
     if weights[best][0] <= 0:
-        raise Refused(406, "NOT_ACCEPTABLE", f"Accept one of {JSON_TYPE} and {RESPONSE_TYPE}.")
+        raise Refused(406, "NOT_ACCEPTABLE", f"Accept one of {JSON_TYPE}, {RESPONSE_TYPE} and {STREAM_TYPE}.")
     return best
+
+
+def takes_stream(accept: str | None) -> bool:
+    """Whether events would be read, at whatever place in the order of preference."""
+    return accept is not None and _weight(accept, STREAM_TYPE)[0] > 0
 
 
 def _ranges(accept: str) -> list[tuple[str, float]]:
@@ -73,9 +79,13 @@ def _quality(value: str) -> float:
 
 
 def _weight(accept: str, kind: str) -> tuple[float, int]:
-    """How much a type is wanted, by the most specific range that covers it; and how specific that is."""
+    """How much a type is wanted, by the most specific range that covers it; and how specific that is.
+
+    Events only by their own name: who takes anything does not expect them.
+    """
     best = (0.0, 0)
-    for specificity, pattern in ((1, "*/*"), (2, "application/*"), (3, kind)):
+    ranges = [(3, kind)] if kind == STREAM_TYPE else [(1, "*/*"), (2, "application/*"), (3, kind)]
+    for specificity, pattern in ranges:
         found = [quality for accepted, quality in _ranges(accept) if accepted == pattern]
         if found:
             best = (max(found), specificity)

@@ -4,25 +4,84 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
+from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import KeyVerifier
 from api.callers import Unauthenticated
 from api.graphql.context import Socket
+from api.graphql.errors import log_failure
 from api.graphql.schema import Schema
 from api.services import Services
 
 _MOST_SUBSCRIPTIONS = 20
+_INVALID_MESSAGE = 4400
+_INTERNAL_ERROR = 1011
+
+
+class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
+    """Strawberry's protocol, with messages looked at before they are believed.
+
+    What is wrong with one operation is told to it alone: the others of the socket go on.
+    """
+
+    async def handle_message(self, message: Any) -> None:
+        """Act on a message, or close with 4400 and what is wrong with it."""
+        problem = _problem(message)
+        if problem is not None:
+            await self.websocket.close(_INVALID_MESSAGE, problem)
+            return
+        try:
+            await super().handle_message(message)
+        except WebSocketDisconnected:
+            raise
+        except Exception as error:
+            await self.websocket.close(_INTERNAL_ERROR, f"Report error {log_failure(error)}.")
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """Log it without what the caller sent."""
+        if not isinstance(error, WebSocketDisconnected):
+            log_failure(error)
+
+    @staticmethod
+    def _get_pre_execution_close_reason(_: GraphQLError) -> str | None:
+        return None
+
+
+def _problem(message: Any) -> str | None:
+    """What is wrong with the form of a message, if anything. Source: the graphql-transport-ws protocol."""
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return "A message is an object with a type."
+    if message["type"] in ("subscribe", "complete") and not _is_text(message.get("id")):
+        return "id must be a text, and not empty."
+    if message["type"] != "subscribe":
+        return None
+    payload = message.get("payload")
+    if not isinstance(payload, dict) or not _is_text(payload.get("query")):
+        return "payload must be an object with a query."
+    if not isinstance(payload.get("operationName"), str | None):
+        return "operationName must be a text."
+    wrong = [name for name in ("variables", "extensions") if not isinstance(payload.get(name), dict | None)]
+    return f"{wrong[0]} must be an object." if wrong else None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 class GraphQLSocket(GraphQL[Socket, None]):
     """The endpoint's WebSocket side."""
+
+    graphql_transport_ws_handler_class = _Messages
 
     def __init__(
         self,
@@ -47,6 +106,14 @@ class GraphQLSocket(GraphQL[Socket, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Socket:  # noqa: ARG002
         """The socket's context."""
         return Socket(self._services, self._clock, self._keys.caller, request.headers.get("authorization"))
+
+    def decode_json(self, data: str | bytes) -> object:
+        """JSON as strictly as the HTTP side reads it."""
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> str:
+        """JSON as the HTTP side writes it."""
+        return orjson.dumps(data).decode()
 
     async def on_ws_connect(self, context: Socket) -> UnsetType | dict[str, object] | None:
         """Find out who is behind the socket; nobody is turned away with code 4403."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -30,7 +30,9 @@ class WebSocketClient:
 
 
 @asynccontextmanager
-async def websocket(app: ASGIApp, **headers: str) -> AsyncIterator[WebSocketClient]:
+async def websocket(
+    app: ASGIApp, *, subprotocols: Sequence[str] = ("graphql-transport-ws",), **headers: str
+) -> AsyncIterator[WebSocketClient]:
     """A WebSocket at /graphql, accepted with graphql-transport-ws."""
     client = WebSocketClient()
     scope = {
@@ -45,7 +47,7 @@ async def websocket(app: ASGIApp, **headers: str) -> AsyncIterator[WebSocketClie
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
         "client": ("127.0.0.1", 1),
         "server": ("dunwell.test", 80),
-        "subprotocols": ["graphql-transport-ws"],
+        "subprotocols": list(subprotocols),
         "state": {},
     }
     await client.to_app.put({"type": "websocket.connect"})
@@ -54,7 +56,7 @@ async def websocket(app: ASGIApp, **headers: str) -> AsyncIterator[WebSocketClie
         async with asyncio.timeout(20):
             answer = await client.from_app.get()
         if answer["type"] == "websocket.accept":
-            assert answer["subprotocol"] == "graphql-transport-ws"
+            assert answer["subprotocol"] in (*subprotocols, None)
         else:
             await client.from_app.put(answer)
         yield client

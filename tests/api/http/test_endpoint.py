@@ -119,7 +119,7 @@ CONTENTS = [
         b'{"query": "subscription { trainingProgress(id: \\"x\\") { id } }"}',
         "application/json",
         400,
-        "USE_WEBSOCKET",
+        "USE_A_STREAM",
     ),
 ]
 
