@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from api.callers import Caller, Unauthenticated
 from domain.audit import Signature, operator
+from domain.storage import keys
 from domain.storage.audit import record
 from domain.storage.keys import StoredKey, find_key, store_key
 from domain.storage.sessions import Database
@@ -50,6 +51,15 @@ async def create_key(
         )
         await record(connection, tenant_id, by or operator(now), "createKey", nodes=[("ApiKey", key_id)])
     return f"dw_{tenant_id}_{secret}"
+
+
+async def revoke_key(database: Database, tenant_id: int, key_id: int, *, now: datetime) -> bool:
+    """Revoke a key for good, by a command; False when the tenant has no such key."""
+    async with database.transaction(tenant_id) as connection:
+        revoked = await keys.revoke_key(connection, tenant_id, key_id, now=now)
+        if revoked:
+            await record(connection, tenant_id, operator(now), "revokeKey", nodes=[("ApiKey", key_id)])
+    return revoked
 
 
 def _hash(secret: str) -> bytes:

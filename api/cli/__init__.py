@@ -5,6 +5,6 @@ from api.cli.edge import run
 
 def main() -> None:
     """Run the verb that was asked for; exit status 0 only when all of it was done."""
-    from api.cli import demo, facts, models, planning, serving, setup, training  # each adds its verbs
+    from api.cli import demo, facts, keys, models, planning, serving, setup, training  # each adds its verbs
 
-    run(setup, facts, training, models, planning, serving, demo)
+    run(setup, keys, facts, training, models, planning, serving, demo)

@@ -1,19 +1,15 @@
-"""Verbs that prepare a database: migrate, tenant create, tenant set, key create."""
+"""Verbs that prepare a database: migrate, tenant create, tenant set."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from api.cli import edge
-from domain.vocabulary import Role
 
 tenants = typer.Typer(help="Tenants: the creditors whose debtors these are.", no_args_is_help=True)
-keys = typer.Typer(help="API keys of a tenant.", no_args_is_help=True)
 edge.app.add_typer(tenants, name="tenant")
-edge.app.add_typer(keys, name="key")
 
 
 @edge.app.command()
@@ -100,21 +96,3 @@ def _rules(path: Path) -> dict[str, Any]:
         raise edge.CommandError("BAD_CONTACT_RULES", f"{path} holds no object of rules.")
     tenant_presets(rules)
     return rules
-
-
-@keys.command("create")
-def create_key(
-    tenant: edge.TenantOption,
-    role: Annotated[Role, typer.Option(help="What the key may do.", case_sensitive=False)],
-    label: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
-) -> None:
-    """Print a new API key. It is shown this once and stored only as a hash."""
-    from api.auth import create_key as create
-
-    with edge.server() as server:
-
-        async def make() -> str:
-            async with edge.tenant(server, tenant) as (database, tenant_id):
-                return await create(database, tenant_id, role, label=label, now=datetime.now(UTC))
-
-        edge.out.print(edge.wait_for(make()), markup=False)

@@ -8,7 +8,7 @@
 | BAD_USER_INPUT | an argument or a variable cannot be served; the message names it |
 | UNKNOWN_OPERATION | the document has no operation, or none of the name given |
 | METHOD_NOT_ALLOWED | the operation takes another HTTP method |
-| FORBIDDEN | the key's role may not use this field |
+| FORBIDDEN | the role may not use this field, or it is personal data that the caller may not read |
 | INGEST_CONTENTION | other writers kept changing the same rows; nothing was changed, send it again |
 | ARTEFACT_TRUNCATED, ARTEFACT_TAMPERED, ARTEFACT_INCOMPATIBLE | the model that decides cannot be opened; train anew |
 | BAD_CONTACT_RULES | the tenant's own contact rules cannot be read, so nothing is decided; set them anew |
@@ -28,6 +28,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult as StrawberryResult
 
+from api.graphql.wording import without_values
 from api.services import InvalidArgument
 from domain.contact_rules.tenant_rules import TenantRulesError
 from domain.filters import FilterError
@@ -54,7 +55,9 @@ class Forbidden(Exception):
 
 
 def coded(error: GraphQLError, code: str, **extensions: Any) -> GraphQLError:
-    """The same error with a code, if it has none yet."""
+    """The same error with a code, if it has none yet; one of the executor's without the values it quotes."""
+    if isinstance(error.original_error, GraphQLError | None):
+        error.message = without_values(error.message)
     error.extensions = {"code": code, **extensions, **(error.extensions or {})}
     return error
 

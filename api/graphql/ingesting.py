@@ -11,7 +11,7 @@ from api.graphql.context import Info
 from api.graphql.ids import parse_id
 from api.graphql.types.ingest import IngestReport
 from api.services import InvalidArgument
-from domain.storage.audit import record
+from domain.storage.audit import named_by, record
 from domain.storage.ingest import ingest_items
 
 MOST_ITEMS = 1000
@@ -32,12 +32,13 @@ async def ingest(info: Info, table: str, items: Sequence[Any]) -> IngestReport:
     async with context.services.database.transaction(context.tenant_id) as connection:
         report = await ingest_items(connection, context.tenant_id, table, rows, now=context.now)
         refused = {bad.index for bad in report.rejected}
+        taken = [row["reference"] for index, row in enumerate(rows) if index not in refused]
         await record(
             connection,
             context.tenant_id,
             context.signature,
             info.field_name,
-            references=dict.fromkeys(row["reference"] for n, row in enumerate(rows) if n not in refused),
+            nodes=await named_by(connection, context.tenant_id, table, taken),
             counts={
                 "accepted": report.accepted,
                 "duplicates": report.duplicates,

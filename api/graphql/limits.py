@@ -29,6 +29,7 @@ from api.graphql.errors import (
     VALIDATION_FAILED,
     coded,
 )
+from api.graphql.personal import personal_use
 from api.graphql.sizes import Size, sizes_of
 
 MAX_LENGTH = 100_000
@@ -185,6 +186,13 @@ class PrepareDocument(SchemaExtension):
         self._errors = prepared.errors
         if prepared.depends_on_variables and not self._errors:
             self._errors = oversize(prepared.document, context.variables or {})
+        if not self._errors and not context.context.caller.reads_personal_data:
+            self._errors = personal_use(
+                context.schema._schema,
+                prepared.document,
+                context._provided_operation_name,
+                context.variables or {},
+            )
         yield
 
     def on_validate(self) -> Iterator[None]:

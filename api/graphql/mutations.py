@@ -99,9 +99,12 @@ class Mutation:
                 applied = await propose_segments(
                     connection, context.tenant_id, as_stored_json(input), now=context.now
                 )
-                keys = [rule.key for rule in input]
                 await record(
-                    connection, context.tenant_id, context.signature, "defineSegments", references=keys
+                    connection,
+                    context.tenant_id,
+                    context.signature,
+                    "defineSegments",
+                    counts={"segments": len(input)},
                 )
         except FilterError as error:
             return UserError(code=error.code, message=error.message, path=list(error.path))

@@ -54,6 +54,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error's text would quote them, and they may be personal
             connect_args={
                 "server_settings": {"application_name": "dunwell", "jit": "off", "timezone": "UTC"}
             },

@@ -144,7 +144,6 @@ audit_entry = _tenant_table(
     Column("subject", _C),  # of a bearer token
     Column("action", _C, nullable=False),
     Column("nodes", ARRAY(_C), nullable=False),  # Type:number
-    Column("references", ARRAY(_C), nullable=False),
     Column("counts", JSONB, nullable=False),
     *_words("outcome", AuditOutcome),
     Column("code", _C),

@@ -1,7 +1,7 @@
 """Making tenants and setting them up: what no tenant's own transaction may write, so it takes the owner's URL."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, insert, select, text, update
@@ -66,16 +66,15 @@ async def change_settings(owner_url: str, *, key: str, changes: Mapping[str, Any
             tenant_id = (await connection.execute(changed.returning(tenant.c.id))).scalar_one_or_none()
             if tenant_id is None:
                 raise TenantError("TENANT_UNKNOWN", f"There is no tenant {key!r}.")
-            await _record(connection, tenant_id, "setTenant", sorted(changes))
+            for name in sorted(changes):
+                await _record(connection, tenant_id, "set" + "".join(map(str.title, name.split("_"))))
     finally:
         await engine.dispose()
 
 
-async def _record(
-    connection: AsyncConnection, tenant_id: int, action: str, references: Iterable[str] = ()
-) -> None:
+async def _record(connection: AsyncConnection, tenant_id: int, action: str) -> None:
     """Note a command in the tenant's audit log, as of the instant the database stamps the transaction with."""
     bind = text(f"SELECT set_config('{TENANT_SETTING}', :tenant_id, true)")
     await connection.execute(bind, {"tenant_id": str(tenant_id)})
     now = (await connection.execute(select(func.now()))).scalar_one()
-    await record(connection, tenant_id, operator(now), action, references=references)
+    await record(connection, tenant_id, operator(now), action)

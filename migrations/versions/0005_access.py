@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("subject", word, nullable=True),
         sa.Column("action", word, nullable=False),
         sa.Column("nodes", postgresql.ARRAY(word), nullable=False),
-        sa.Column("references", postgresql.ARRAY(word), nullable=False),
         sa.Column("counts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("outcome", word, nullable=False),
         sa.Column("code", word, nullable=True),

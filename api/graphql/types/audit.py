@@ -23,7 +23,7 @@ class AuditEntry:
     at: datetime = _field(description="When.")
     action: str = _field(
         description="What: the mutation's name, by whatever way it was done; what only a command does is named "
-        "likewise: createTenant, setTenant, createKey, revokeKey, import."
+        "likewise: createTenant, setContactRules, setHoldOutShare, createKey, revokeKey, import."
     )
     role: Role | None = _field(description="The role it was done with; null: a command, which needs none.")
     key: str | None = _field(
@@ -33,11 +33,8 @@ class AuditEntry:
     outcome: AuditOutcome = _field(description="How it ended.")
     code: str | None = _field(description="Why it was refused or failed, as its caller was told; null: done.")
     ids: list[strawberry.ID] = _field(
-        description="Global ids of what was made or changed; those of API keys can't be asked for."
-    )
-    references: list[str] = _field(
-        description="The creditor's own ids of the facts that were sent and taken (for segments their keys, for "
-        "settings their names), at most 1,000; an import's are left out."
+        description="Global ids of what was made or changed, at most 1,000; of events, those of their debtors; an "
+        "import's are left out. Those of API keys can't be asked for."
     )
     counts: JSON = _field(
         description="Rows by what became of them: accepted, duplicates, rejected; of an import, those taken by table."
@@ -56,7 +53,6 @@ class AuditEntry:
             outcome=row.outcome,
             code=row.code,
             ids=[node_id(kind, int(number)) for kind, number in nodes],
-            references=row.references,
             counts=JSON(row.counts),
         )
 

@@ -39,7 +39,9 @@ class ContactPoint:
     """A way to reach a debtor."""
 
     channel: Channel = _field(description="For which channel it is good.")
-    address: str | None = _field(description="E-mail, E.164 number, postal address or device token.")
+    address: str | None = _field(
+        description="E-mail, E.164 number, postal address or device token. Personal."
+    )
     status: ContactPointStatus = _field(
         description="OPTED_OUT: the debtor refused the channel (a stated opt-out or an unsubscription) and has not "
         "consented since. BOUNCED: a hard bounce on the channel, and no proof of reach since. Else VERIFIED or not."
@@ -105,7 +107,9 @@ class Debtor(Node):
     last_contacted_at: datetime | None = _field(
         description="When the creditor last sent or called; null: never."
     )
-    attributes: JSON = _field(description="The custom attributes, an object of the import's x_ columns.")
+    attributes: JSON = _field(
+        description="The custom attributes, an object of the import's x_ columns. Personal."
+    )
     row: strawberry.Private[DebtorRow]
 
     @resolved("The segment the debtor is in now.")
@@ -120,7 +124,7 @@ class Debtor(Node):
 
     @resolved(
         "How to reach the debtor: the debtor's own e-mail, phone and post and the imported contact points, "
-        "by channel. Personal."
+        "by channel."
     )
     async def contact_points(self, info: Info) -> list[ContactPoint]:
         """How to reach the debtor."""

@@ -30,7 +30,7 @@ class Agent(Node):
     """An agent of the creditor."""
 
     reference: str = _field(description="The creditor's own id.")
-    name: str = _field(description="Full name.")
+    name: str = _field(description="Full name. Personal.")
     team: str | None = _field(description="The team's name; null: in none.")
 
     @classmethod

@@ -131,7 +131,7 @@ class DebtorWhere:
     """Which debtors."""
 
     reference: StringFilter | None = optional("The creditor's own id.")
-    name: StringFilter | None = optional("The full name; startsWith ignores case.")
+    name: StringFilter | None = optional("The full name; startsWith ignores case. Personal.")
     country: StringFilter | None = optional("ISO 3166-1 alpha-2 code.")
     region: StringFilter | None = optional("ISO 3166-2 code.")
     language: StringFilter | None = optional("BCP 47 tag.")
@@ -143,10 +143,10 @@ class DebtorWhere:
     balance: MoneyFilter | None = optional("What is owed on open accounts in one currency.")
     last_contacted_at: DateTimeFilter | None = optional("When the creditor last sent or called.")
     customer_since: DateFilter | None = optional("Since when a customer.")
-    birth_date: DateFilter | None = optional("Date of birth.")
+    birth_date: DateFilter | None = optional("Date of birth. Personal.")
     promise_status: list[PromiseStatus] | None = optional("Has a promise in one of these states.")
     reachable_by: list[Channel] | None = optional("Has a usable address for one of these channels.")
-    attributes: list[AttributeFilter] | None = optional("Custom attributes; all must match.")
+    attributes: list[AttributeFilter] | None = optional("Custom attributes; all must match. Personal.")
     and_: list["DebtorWhere"] | None = optional("All of these hold.", name="and")
     or_: list["DebtorWhere"] | None = optional(
         "At least one of these holds; none does in an empty list.", name="or"

@@ -30,7 +30,6 @@ class AuditRow:
     subject: str | None
     action: str
     nodes: list[str]
-    references: list[str]
     counts: dict[str, int]
     outcome: AuditOutcome
     code: str | None

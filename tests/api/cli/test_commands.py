@@ -16,6 +16,8 @@ VERBS = [
     ["tenant", "create"],
     ["tenant", "set"],
     ["key", "create"],
+    ["key", "list"],
+    ["key", "revoke"],
     ["import"],
     ["train"],
     ["recommend"],
@@ -75,6 +77,11 @@ def test_every_verb_explains_itself(run, verb: list[str]) -> None:
         (["tenant", "create", "b", "--name", "B", "--currency", "EURO"], "BAD_CURRENCY"),
         (["tenant", "create", "b", "--name", "B", "--currency", "XXX"], "BAD_CURRENCY"),
         (["key", "create", "--tenant", "nobody", "--role", "ADMIN"], "TENANT_UNKNOWN"),
+        (["key", "revoke", "999999", "--tenant", "acme"], "KEY_UNKNOWN"),
+        (
+            ["key", "create", "--tenant", "acme", "--role", "OPS", "--expires", "2020-01-01T00:00:00Z"],
+            "BAD_EXPIRY",
+        ),
         (["import", SAMPLE, "--tenant", "nobody"], "TENANT_UNKNOWN"),
         (["train", "--tenant", "acme", "--as-of", "2999-01-01T00:00:00Z"], "BAD_USER_INPUT"),
         (["forecast", "--tenant", "acme", "--days", "3", "--out", "f.parquet"], "NOTHING_TO_FORECAST_FROM"),
@@ -205,3 +212,39 @@ def test_a_folder_in_use_is_not_simulated_into(run, tmp_path: Path) -> None:
 
 def test_the_schema_that_is_exported_is_the_one_committed(run) -> None:
     assert run("export-schema").out == (ROOT / "schema.graphql").read_text()
+
+
+def test_keys_are_listed_without_their_secrets_and_revoked(run, tenant: str, owner_url: str) -> None:
+    made = run(
+        *("key", "create", "--tenant", tenant, "--role", "reader", "--label", "the [portal]"),
+        *("--expires", "2999-01-01T00:00:00+01:00", "--no-personal-data"),
+    )
+    key = made.out.strip()
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute(
+            "SELECT k.id, k.expires_at AT TIME ZONE 'UTC', k.reads_personal_data FROM api_key k"
+            " JOIN tenant t ON t.id = k.tenant_id WHERE t.key = %s ORDER BY k.id DESC LIMIT 1",
+            (tenant,),
+        ).fetchone()
+    assert found is not None
+    number, expires, personal = found
+    assert expires.isoformat() == "2998-12-31T23:00:00"
+    assert personal is False
+    listed = run("key", "list", "--tenant", tenant).out
+    (line,) = [line for line in listed.splitlines() if line.startswith(f"{number} ")]
+    assert "READER" in line
+    assert "the [portal]" in line
+    assert line.split()[-3:] == ["until", "2998-12-31", "23:00Z"]
+    assert key.split("_", 2)[2] not in listed
+    assert run("key", "revoke", str(number), "--tenant", tenant).status == 0
+    assert " revoked 20" in run("key", "list", "--tenant", tenant).out
+    with psycopg.connect(owner_url) as connection:
+        revoked = connection.execute("SELECT revoked_at FROM api_key WHERE id = %s", (number,)).fetchone()
+        assert revoked is not None
+        assert revoked[0] is not None
+        actions = connection.execute(
+            "SELECT action FROM audit_entry a JOIN tenant t ON t.id = a.tenant_id WHERE t.key = %s ORDER BY a.id",
+            (tenant,),
+        ).fetchall()
+    assert [action for (action,) in actions][:1] == ["createTenant"]
+    assert [action for (action,) in actions][-2:] == ["createKey", "revokeKey"]

@@ -1,0 +1,29 @@
+"""The executor's messages without the values they quote: a value may be a name or a phone number, and error texts
+travel far (into logs of clients, into tickets). `locations` and the path in the message tell where it stands.
+
+Source: the messages of graphql-core 3.3 (`validate_input_value`, its scalars, its lexer and parser).
+"""
+
+import re
+
+_LEXED = "(?:Name|Int|Float|String|BlockString)"
+_CUTS = (
+    # ... to be an object, found: {'name': 'Jane Doe'}.
+    (re.compile(r"\? Found: .*", re.DOTALL), "?"),
+    (re.compile(r", found: .*", re.DOTALL), "."),
+    # String cannot represent a non string value: 7
+    (re.compile(r"(cannot represent [a-z0-9\- ]*value): .*", re.DOTALL), r"\1."),
+    # Value 'PIGEON' does not exist in 'Channel' enum. Did you mean ...
+    (re.compile(r"Value .* (does not exist in '\w+' enum)", re.DOTALL), r"The value \1"),
+    # Unexpected Name 'Doe'. / Expected '(', found String "Jane Doe".
+    (re.compile(rf"^(Syntax Error: (?:Unexpected|.*, found) {_LEXED}) ['\"].*", re.DOTALL), r"\1."),
+    # A key of a variable's object that no schema could name.
+    (re.compile(r"(unknown field) (?!'[_A-Za-z]\w{0,63}'(?:$|[.,]))'.*", re.DOTALL), r"\1."),
+)
+
+
+def without_values(message: str) -> str:
+    """The message with every quoted value left out."""
+    for pattern, instead in _CUTS:
+        message = pattern.sub(instead, message)
+    return message
