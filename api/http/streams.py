@@ -9,15 +9,25 @@ from typing import Any
 
 import orjson
 from starlette.responses import Response, StreamingResponse
-from strawberry.http.streaming import SSETransport, merge_stream_with_heartbeat
+from strawberry.http.streaming import merge_stream_with_heartbeat
 from strawberry.schema.schema import StreamResult
 
 from api.graphql.errors import INTERNAL, log_failure
 from api.http.answers import answered
+from api.http.requests import STREAM_TYPE
 
 #: Comments at this pace keep proxies from closing a stream on which nothing happens.
 _HEARTBEAT_SECONDS = 12.0
-_TRANSPORT = SSETransport(_HEARTBEAT_SECONDS)
+#: Lines end in a line feed alone: some clients look for nothing else.
+_HEARTBEAT = ": nothing yet\n\n"
+_COMPLETE = "event: complete\ndata: \n\n"
+_HEADERS = {
+    "Content-Type": STREAM_TYPE,
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",  # proxies of nginx's kind pass events on at once
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Accept",
+}
 
 
 def event_stream(results: StreamResult) -> Response:
@@ -27,24 +37,20 @@ def event_stream(results: StreamResult) -> Response:
         async with aclosing(results):
             async for result in results:
                 yield _next(result)
-        yield _TRANSPORT.encode_complete()
+        yield _COMPLETE
 
     alive = merge_stream_with_heartbeat(
-        events, lambda: _TRANSPORT.heartbeat_message(_json), _HEARTBEAT_SECONDS, send_initial_heartbeat=False
+        events, lambda: _HEARTBEAT, _HEARTBEAT_SECONDS, send_initial_heartbeat=False
     )
-    headers = {**_TRANSPORT.headers, "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
-    return StreamingResponse(alive(), headers=headers)
+    return StreamingResponse(alive(), headers=_HEADERS)
 
 
 def _next(result: Any) -> str:
     try:
-        return _TRANSPORT.encode_event("next", _json(answered(result)))
+        content = orjson.dumps(answered(result)).decode()
     except TypeError as error:  # what JSON cannot say
         error_id = log_failure(error)
         message = f"Something went wrong on our side. Report error {error_id}."
         failure = {"message": message, "extensions": {"code": INTERNAL, "errorId": error_id}}
-        return _TRANSPORT.encode_event("next", _json({"errors": [failure]}))
-
-
-def _json(content: object) -> str:
-    return orjson.dumps(content).decode()
+        content = orjson.dumps({"errors": [failure]}).decode()
+    return f"event: next\ndata: {content}\n\n"

@@ -38,7 +38,8 @@ def test_events_are_sent_to_those_who_prefer_them(accept, expected: str, streams
 def events_in(text: str) -> list[tuple[str, object]]:
     """The events of a stream, by the rules of the HTML standard."""
     found = []
-    for block in text.replace("\r\n", "\n").split("\n\n"):
+    assert "\r" not in text, "urql looks for line feeds alone"
+    for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
         if fields:
             found.append((fields["event"], json.loads(fields["data"] or "null")))
