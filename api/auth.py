@@ -1,4 +1,4 @@
-"""Who asks: API keys `dw_<tenant id>_<secret>`, made once, stored as a hash, checked on every request.
+"""Who asks: API keys `dw_<tenant id>_<secret>`, made once, stored as a hash, checked on every request; or tokens.
 
 The tenant stands in the key, so that the look-up itself runs under that tenant's row-level security.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from api.callers import Caller, Unauthenticated
+from api.tokens import TokenVerifier
 from domain.audit import Signature, operator
 from domain.storage import keys
 from domain.storage.audit import record
@@ -67,44 +68,56 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-class KeyVerifier:
-    """Tells who is behind an Authorization header; remembers good keys for a few seconds."""
+class Door:
+    """Tells who is behind an Authorization header; remembers whom it let in for a few seconds.
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    tokens: of an issuer, where one is configured.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], tokens: TokenVerifier | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._believed: OrderedDict[tuple[int, bytes], tuple[datetime, Caller]] = OrderedDict()
+        self._tokens = tokens
+        self._believed: OrderedDict[bytes, tuple[datetime, Caller]] = OrderedDict()
 
     async def caller(self, authorization: str | None) -> Caller:
-        """The caller behind a header `Bearer KEY`.
+        """The caller behind a header `Bearer KEY` or `Bearer TOKEN`.
 
         Raises:
-            Unauthenticated: no such key, or it is not good any more.
+            Unauthenticated: no such key, or it is not good any more; a token that is not good, or not for us.
         """
-        tenant_id, digest = _parse(authorization)
-        now = self._clock()
-        known = self._believed.get((tenant_id, digest))
+        bearer = _BEARER.fullmatch(authorization or "")
+        sent = bearer[1] if bearer else ""
+        digest, now = _hash(sent), self._clock()
+        known = self._believed.get(digest)
         if known is not None and now < known[0]:
             return known[1]
-        async with self._database.transaction(tenant_id) as connection:
-            key = await find_key(connection, tenant_id, digest)
-        good = _good(key, now)
-        caller = Caller(tenant_id, good.role, good.id, good.reads_personal_data)
-        self._believed[(tenant_id, digest)] = (_believed_until(good, now), caller)
+        caller, until = await self._look(sent, now)
+        self._believed[digest] = (min(now + BELIEVED, until), caller)
         if len(self._believed) > _REMEMBERED:
             self._believed.popitem(last=False)
         return caller
 
-
-def _parse(authorization: str | None) -> tuple[int, bytes]:
-    bearer = _BEARER.fullmatch(authorization or "")
-    parts = _KEY.fullmatch(bearer[1]) if bearer else None
-    if parts is None:
+    async def _look(self, sent: str, now: datetime) -> tuple[Caller, datetime]:
+        """Who sent it, and until when that is so."""
+        parts = _KEY.fullmatch(sent)
+        if parts is not None:
+            return await self._key(int(parts[1]), parts[2], now)
+        if self._tokens is not None and sent and not sent.startswith("dw_"):
+            return await self._tokens.caller(sent)
         raise Unauthenticated(
             "UNAUTHENTICATED",
             "Send the header Authorization: Bearer KEY, with a key from `dunwell key create`.",
         )
-    return int(parts[1]), _hash(parts[2])
+
+    async def _key(self, tenant_id: int, secret: str, now: datetime) -> tuple[Caller, datetime]:
+        async with self._database.transaction(tenant_id) as connection:
+            key = _good(await find_key(connection, tenant_id, _hash(secret)), now)
+        caller = Caller(tenant_id, key.role, key.id, reads_personal_data=key.reads_personal_data)
+        ends = [end for end in (key.expires_at, key.revoked_at) if end is not None]
+        return caller, min([now + BELIEVED, *ends])
 
 
 def _good(key: StoredKey | None, now: datetime) -> StoredKey:
@@ -115,8 +128,3 @@ def _good(key: StoredKey | None, now: datetime) -> StoredKey:
     if key.expires_at is not None and key.expires_at <= now:
         raise Unauthenticated("KEY_EXPIRED", "This API key has expired; ask for a new one.")
     return key
-
-
-def _believed_until(key: StoredKey, now: datetime) -> datetime:
-    ends = [end for end in (key.expires_at, key.revoked_at) if end is not None]
-    return min([now + BELIEVED, *ends])

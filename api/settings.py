@@ -3,11 +3,24 @@
 import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+#: Signatures that anybody can check and only the issuer can make: no shared secret, and not `none`.
+_PUBLIC_ALGORITHMS = frozenset(
+    ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+)
 _POSTGRESQL_URL = re.compile(r"postgres(ql)?(\+\w+)?://[^/]*/[^/?]+")
+
+
+def is_safe_url(url: str) -> bool:
+    """Whether a URL may be fetched and believed: https, or on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    )
 
 
 class Settings(BaseSettings):
@@ -36,6 +49,27 @@ class Settings(BaseSettings):
     cors_origins: str = Field(
         default="", description="Comma-separated origins a browser may call from; empty: none."
     )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="The OpenID Connect issuer whose tokens are taken beside API keys; unset: none.",
+    )
+    oidc_audience: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="What tokens must be meant for; needed with an issuer.",
+    )
+    oidc_jwks_url: str | None = Field(
+        default=None, description="Where the issuer's keys are; unset: where its discovery document says."
+    )
+    oidc_algorithms: str = Field(default="RS256,ES256", description="Comma-separated; of public keys only.")
+    oidc_leeway_seconds: int = Field(default=30, ge=0, le=300, description="How far clocks may differ.")
+    oidc_tenant_claim: str = Field(
+        default="dunwell_tenant", description="The claim that holds the tenant's key."
+    )
+    oidc_role_claim: str = Field(default="dunwell_role", description="The claim that holds the role.")
+    oidc_personal_data_scope: str = Field(
+        default="dunwell.personal_data", description="The scope that a token needs to read personal data."
+    )
     artefact_key: SecretStr | None = Field(
         default=None, description="Signs model artefacts; unset: generated once and kept in `home`."
     )
@@ -46,3 +80,25 @@ class Settings(BaseSettings):
         if url is not None and not _POSTGRESQL_URL.match(url.get_secret_value()):
             raise ValueError("must be a PostgreSQL URL, like postgresql://user:password@host:5432/database")
         return url
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _is_safe(cls, url: str | None) -> str | None:
+        if url is not None and not is_safe_url(url):
+            raise ValueError("must be an https URL (http only on this machine)")
+        return url
+
+    @field_validator("oidc_algorithms")
+    @classmethod
+    def _are_public(cls, given: str) -> str:
+        names = [name.strip() for name in given.split(",")]
+        if not set(names) <= _PUBLIC_ALGORITHMS:
+            raise ValueError(f"must name some of {', '.join(sorted(_PUBLIC_ALGORITHMS))}")
+        return ",".join(names)
+
+    @field_validator("oidc_audience")
+    @classmethod
+    def _says_for_whom(cls, audience: str | None, others: ValidationInfo) -> str | None:
+        if others.data.get("oidc_issuer") is not None and not audience:
+            raise ValueError("must say what tokens of the issuer must be meant for")
+        return audience

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -11,15 +11,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from api.auth import KeyVerifier
+from api.auth import Door
 from api.graphql.errors import log_failure
 from api.graphql.schema import build_schema
 from api.http.endpoint import GraphQLEndpoint
 from api.http.ide import asset, page, wants_page
 from api.http.observing import Metrics, Observed
 from api.http.sockets import GraphQLSocket
+from api.issuer_keys import IssuerKeys
 from api.services import Services
 from api.settings import Settings
+from api.tokens import Expected, TokenVerifier
 
 _READY_SECONDS = 3
 
@@ -35,13 +37,10 @@ def create_app(
     """The API over its use cases. In the production profile without IDE, introspection, suggestions and GET."""
     production = settings.profile == "production"
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    schema, keys, metrics = (
-        build_schema(production=production),
-        KeyVerifier(services.database, clock),
-        Metrics(),
-    )
-    endpoint = GraphQLEndpoint(schema, services, keys, clock, allow_get=not production)
-    socket = GraphQLSocket(schema, services, keys, clock, allowed_origins=origins)
+    schema, metrics = build_schema(production=production), Metrics()
+    door = Door(services.database, clock, _tokens(services, settings, clock))
+    endpoint = GraphQLEndpoint(schema, services, door, clock, allow_get=not production)
+    socket = GraphQLSocket(schema, services, door, clock, allowed_origins=origins)
 
     async def graphql(request: Request) -> Response:
         return page() if not production and wants_page(request) else await endpoint(request)
@@ -59,6 +58,23 @@ def create_app(
     if not production:
         routes += [Route("/", _to_ide), Route("/ide/{name}", asset)]
     return Starlette(routes=routes, middleware=_middleware(metrics, origins))
+
+
+def _tokens(services: Services, settings: Settings, clock: Callable[[], datetime]) -> TokenVerifier | None:
+    """What checks the tokens of the issuer that is configured, if one is."""
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    expected = Expected(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        algorithms=tuple(settings.oidc_algorithms.split(",")),
+        leeway=timedelta(seconds=settings.oidc_leeway_seconds),
+        tenant_claim=settings.oidc_tenant_claim,
+        role_claim=settings.oidc_role_claim,
+        personal_data_scope=settings.oidc_personal_data_scope,
+    )
+    keys = IssuerKeys(settings.oidc_issuer, settings.oidc_jwks_url, clock)
+    return TokenVerifier(expected, keys, services.database, clock)
 
 
 def _middleware(metrics: Metrics, origins: list[str]) -> list[Middleware]:

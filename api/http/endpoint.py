@@ -12,7 +12,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from api.auth import KeyVerifier
+from api.auth import Door
 from api.callers import Unauthenticated
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
@@ -43,14 +43,14 @@ class GraphQLEndpoint:
         self,
         schema: Schema,
         services: Services,
-        keys: KeyVerifier,
+        door: Door,
         clock: Callable[[], datetime],
         *,
         allow_get: bool,
     ) -> None:
         self._schema = schema
         self._services = services
-        self._keys = keys
+        self._door = door
         self._clock = clock
         self._methods = ("GET", "POST") if allow_get else ("POST",)
 
@@ -60,7 +60,7 @@ class GraphQLEndpoint:
         try:
             media_type = answered_type(request.headers.get("accept"))
             self._check_method(request)
-            caller = await self._keys.caller(request.headers.get("authorization"))
+            caller = await self._door.caller(request.headers.get("authorization"))
             request.state.caller = caller
             asked = await read_request(request)
             context = Context(self._services, caller, self._clock)
@@ -73,7 +73,8 @@ class GraphQLEndpoint:
                     return await self._stream(request, asked, context)
                 raise _wrong_transport(error.operation_type) from None
         except Unauthenticated as error:
-            return _failure(401, error.code, str(error), media_type, {"WWW-Authenticate": "Bearer"})
+            how = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {"Retry-After": "5"}
+            return _failure(error.status, error.code, str(error), media_type, how)
         except Refused as error:
             return _failure(error.status, error.code, str(error), media_type, error.headers)
         except Exception as error:

@@ -16,7 +16,7 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 from strawberry.types.unset import UNSET, UnsetType
 
-from api.auth import KeyVerifier
+from api.auth import Door
 from api.callers import Unauthenticated
 from api.graphql.context import Socket
 from api.graphql.errors import log_failure
@@ -87,7 +87,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
         self,
         schema: Schema,
         services: Services,
-        keys: KeyVerifier,
+        door: Door,
         clock: Callable[[], datetime],
         *,
         allowed_origins: Sequence[str],
@@ -100,12 +100,12 @@ class GraphQLSocket(GraphQL[Socket, None]):
             allowed_origins=allowed_origins,
         )
         self._services = services
-        self._keys = keys
+        self._door = door
         self._clock = clock
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Socket:  # noqa: ARG002
         """The socket's context."""
-        return Socket(self._services, self._clock, self._keys.caller, request.headers.get("authorization"))
+        return Socket(self._services, self._clock, self._door.caller, request.headers.get("authorization"))
 
     def decode_json(self, data: str | bytes) -> object:
         """JSON as strictly as the HTTP side reads it."""
@@ -120,7 +120,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
         if context.authorization is None:
             context.authorization = _authorization(context.connection_params or {})
         try:
-            await self._keys.caller(context.authorization)
+            await self._door.caller(context.authorization)
         except Unauthenticated:
             raise ConnectionRejectionError from None
         nothing: UnsetType = UNSET

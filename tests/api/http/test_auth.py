@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.auth import BELIEVED, KeyVerifier, create_key
+from api.auth import BELIEVED, Door, create_key
 from api.callers import Unauthenticated
 from api.http import create_app
 from api.settings import Settings
@@ -104,7 +104,7 @@ async def test_a_revoked_key_stops_working_within_seconds(
 
 async def test_a_key_is_not_believed_beyond_its_own_end(database: Database, tenant_id: int) -> None:
     clock = Clock()
-    verifier = KeyVerifier(database, clock)
+    verifier = Door(database, clock)
     key = await create_key(database, tenant_id, Role.OPS, expires_at=NOW + timedelta(seconds=1), now=NOW)
     assert (await verifier.caller(f"bearer  {key}")).role is Role.OPS
     clock.now += timedelta(seconds=1)
