@@ -34,7 +34,7 @@ lint: $(VENV)/.ready-dev ## style, types and the layers of the house
 conformance: $(VENV)/.ready-dev $(VENV)/.ready-judges ## the judges by others, and the long tests
 	DUNWELL_TEST_LONG=1 $(BIN)/python -m pytest $(TESTS) --timeout=3600
 
-bench: $(VENV)/.ready-dev ## the benchmarks: each prints its ratio and writes bench/results/*.json
+bench: $(VENV)/.ready-bench ## the benchmarks: each prints its ratio and writes bench/results/*.json
 	$(BIN)/python -m bench.run
 
 picture: $(VENV)/.ready-dev ## draw docs/send-time-heatmap.png from the demo
@@ -45,6 +45,8 @@ lock: ## renew requirements*.txt from pyproject.toml; needs uv
 		--extra build pyproject.toml -o requirements.txt
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
 		--extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
+		--extra build --extra dev --extra bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
 
 clean: ## remove what set-up and tools made; data under .dunwell stay
 	rm -rf $(VENV) $(JUDGES)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
@@ -70,6 +72,11 @@ $(VENV)/.ready-dev: requirements-dev.txt requirements.txt pyproject.toml | $(VEN
 $(VENV)/.ready-judges: $(JUDGES)/package-lock.json | $(VENV)/.ready-dev
 	PATH="$(abspath $(BIN)):$$PATH" $(NPM_CI) $(JUDGES)
 	@touch $@
+
+$(VENV)/.ready-bench: requirements-bench.txt requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@$(MAKE) --no-print-directory $(VENV)/.installed
+	@touch $@ $(VENV)/.ready-dev $(VENV)/.ready
 
 # The checkout itself: by the setuptools that is locked, nothing downloaded.
 .PHONY: $(VENV)/.installed

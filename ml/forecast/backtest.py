@@ -76,7 +76,7 @@ def backtest(
     totals = {kpi: total_values(cohorts, groups, kpi, origins, horizon) for kpi in kpis}
     records: dict[Kpi, _Record] = {kpi: _Record() for kpi in kpis}
     for place, origin in enumerate(origins):
-        bands = _forecast_from(cohorts, groups, kpis, origin, horizon, seed)
+        bands = bands_from(cohorts, groups, kpis, origin, horizon, seed)
         for kpi, record in records.items():
             came, whole = actual[kpi][origin : origin + horizon], totals[kpi][place]
             _judge(record, bands[kpi], kpi, came, actual[kpi][:origin], len(cohorts.currencies))
@@ -90,17 +90,24 @@ def backtest(
     )
 
 
-def _forecast_from(
-    cohorts: Cohorts, groups: Grouping, kpis: Sequence[Kpi], origin: int, horizon: int, seed: int
+def bands_from(
+    cohorts: Cohorts,
+    groups: Grouping,
+    kpis: Sequence[Kpi],
+    origin: int,
+    horizon: int,
+    seed: int,
+    draws: int | None = None,
 ) -> dict[Kpi, Bands]:
+    """Bands of the days from `origin` on, by what was known before it; not stretched. draws: default by their cost."""
     rates, volume = estimate_rates(cohorts, origin), forecast_volume(cohorts, origin, horizon)
     outlook = expect(
         current_streams(cohorts, rates, volume), groups, phase=phase_of_days(cohorts, rates, origin, horizon)
     )
     rng = np.random.default_rng([seed, origin])
-    draws = int(np.clip(20_000 / len(groups.keys), 80, 200))
+    draws = draws or int(np.clip(20_000 / len(groups.keys), 80, 200))
     shocks = draw_shocks(rng, draws, horizon, len(groups.keys), len(cohorts.currencies))
-    uncertainty = Uncertainty(volume.drift, volume.scatter, cohorts.variation)
+    uncertainty = Uncertainty(volume.drift, volume.scatter, cohorts.variation, rates.scatter)
     return draw_bands(rng, outlook, shocks, uncertainty, kpis)[0]
 
 
@@ -113,7 +120,7 @@ def _judge(record: _Record, bands: Bands, kpi: Kpi, came: Floats, before: Floats
     record.hits.append(((shown.low <= came) & (came <= shown.high))[known].astype(np.float64))
     ends = np.stack([shown.low, shown.mid, shown.high])
     record.losses.append(pinball(ends[:, known], came[known]) / scale)
-    naive = _seasonal_naive(before, len(came))
+    naive = seasonal_naive(before, len(came))
     record.naive.append(pinball(naive[:, known], came[known]) / scale)
 
 
@@ -135,8 +142,8 @@ def pinball(ends: Floats, came: Floats) -> Floats:
     return np.asarray(np.mean(losses, axis=0))
 
 
-def _seasonal_naive(before: Floats, horizon: int) -> Floats:
-    """(3, horizon, N): the same weekday's latest value, plus the quantiles of how that has failed."""
+def seasonal_naive(before: Floats, horizon: int) -> Floats:
+    """(3, horizon, N) quantiles: the same weekday's latest value, plus the quantiles of how that has failed."""
     days = len(before)
     filled = np.nan_to_num(before)
     source = days - 7 + np.arange(horizon) % 7

@@ -15,7 +15,7 @@ NOMINAL_COVERAGE = 0.9
 UNPROVEN = 0.6
 """By how many half-widths a band is widened on each side when nothing has been seen of how it does."""
 _LEAST_DEFINED = 0.05
-_LEAST_SCORES, _NARROWEST, _WIDEST = 20, -0.35, 5.0
+_LEAST_SCORES, _NARROWEST, _WIDEST = 20, -0.6, 20.0
 _RATIOS = {
     Kpi.DELIVERY_RATE: ("delivered", "sent"),
     Kpi.OPEN_RATE: ("opened", "delivered"),

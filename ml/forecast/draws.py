@@ -1,6 +1,6 @@
 """Possible futures of an outlook, drawn: counts, rates and money per group, day by day."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ _RATE_DRIFT, _WAIT_DRIFT = 0.05, 0.05
 @dataclass(frozen=True)
 class Uncertainty:
     """drift: log standard deviation of the volume per week; scatter: of single days; variation: of one
-    amount.
+    amount; rates: step → log-odds standard deviations of its rate on single days, shared and of each group's own.
 
     lift: log standard deviation of how far outcomes under another policy differ from what the model says.
     """
@@ -26,6 +26,7 @@ class Uncertainty:
     drift: float
     scatter: float
     variation: float
+    rates: Mapping[str, tuple[float, float]]
     lift: float = 0.0
 
 
@@ -40,6 +41,7 @@ class Shocks:
     days: Floats
     rates: Floats
     rates_of: Floats
+    rates_on: Floats
     amounts: Floats
     lift: Floats
     waits: Floats
@@ -54,6 +56,7 @@ def draw_shocks(rng: np.random.Generator, draws: int, days: int, groups: int, cu
         days=rng.standard_normal((days, draws, 1)),
         rates=rng.standard_normal((len(STEPS), draws, 1)),
         rates_of=rng.standard_normal((len(STEPS), draws, groups)),
+        rates_on=rng.standard_normal((days, len(STEPS), draws, 1)),
         amounts=rng.standard_normal((draws, groups, currencies)),
         lift=rng.standard_normal((draws, 1)),
         waits=rng.standard_normal((draws, 1)),
@@ -107,7 +110,7 @@ def _draw_day(
     level = level + uncertainty.scatter * shocks.days[day]
     sent = rng.poisson(np.minimum(outlook.sent[day] * np.exp(level), 1e12)).astype(np.float64)
     chance = {
-        name: _shocked(outlook, name, index, shocks, day, uncertainty.lift)
+        name: _shocked(rng, outlook, name, index, shocks, uncertainty, day)
         for index, name in enumerate(STEPS)
     }
     delivered = _binomial(rng, sent, chance["delivered"])
@@ -124,14 +127,28 @@ def _binomial(rng: np.random.Generator, count: Floats, chance: Floats) -> Floats
     return rng.binomial(count.astype(np.int64), np.clip(chance, 0.0, 1.0)).astype(np.float64)
 
 
-def _shocked(outlook: Outlook, name: str, index: int, shocks: Shocks, day: int, lift: float) -> Floats:
-    """(R, G) the day's rate with the error of its estimate, its drift and the error of a policy's effect."""
+def _shocked(
+    rng: np.random.Generator,
+    outlook: Outlook,
+    name: str,
+    index: int,
+    shocks: Shocks,
+    uncertainty: Uncertainty,
+    day: int,
+) -> Floats:
+    """(R, G) the day's rate with the error of its estimate, its drift, the day's own whim and the error of a policy's
+    effect.
+    """
+    shared, own = uncertainty.rates[name]
+    lift = 0.0 if name == "delivered" else uncertainty.lift
     base = outlook.sent[day] if name == "delivered" else outlook.steps["delivered"][day]
     rate = np.clip(outlook.steps[name][day] / np.maximum(base, 1e-12), 1e-9, 1 - 1e-9)
     error = np.sqrt(1 / np.maximum(outlook.weight[name] * rate * (1 - rate), 0.5))
     drift = _RATE_DRIFT * np.sqrt(1 + day / 14)
     logit = np.log(rate / (1 - rate)) + np.minimum(error, 1.5) * shocks.rates_of[index]
-    logit = logit + drift * shocks.rates[index] + (0.0 if name == "delivered" else lift) * shocks.lift
+    logit = logit + drift * shocks.rates[index] + lift * shocks.lift + shared * shocks.rates_on[day, index]
+    if own > 0 and len(rate) > 1:
+        logit = logit + own * rng.standard_normal(logit.shape)
     shocked = 1 / (1 + np.exp(-logit))
     return np.where(base > 0, shocked, 0.0)
 

@@ -15,7 +15,8 @@ from ml.frames import History
 Slot = tuple[str, str, int]
 """(segment, channel, local hour of the week)"""
 
-_RECENT_DAYS = 56
+RECENT_DAYS = 56
+"""Whoever was contacted within so many days is contacted lately."""
 _SENT_ROWS, _SEGMENT_ROWS = 12_000, 150
 _LEAST, _MOST = 0.2, 5.0
 """Bounds of how much better or worse an action may be than what is sent on its channel."""
@@ -63,7 +64,7 @@ def expectations(model: Predictor, history: History, slots: Iterable[Slot], seed
     """Predicts each slot for a sample of the segment's debtors contacted lately (else any of them)."""
     wanted = sorted(set(slots))
     rng = np.random.default_rng([seed, 7])
-    recent = history.outbound.filter(pl.col("sent_at") >= history.as_of - timedelta(days=_RECENT_DAYS))
+    recent = history.outbound.filter(pl.col("sent_at") >= history.as_of - timedelta(days=RECENT_DAYS))
     if recent.is_empty() or not wanted:
         return Expectations({})
     sent = recent[np.sort(rng.permutation(len(recent))[:_SENT_ROWS])]

@@ -95,7 +95,9 @@ def _drawn(
             depletes=name == Policy.RECOMMENDED,
         )
         lift = _LIFT_ERROR if name == Policy.RECOMMENDED else 0.0
-        uncertainty = Uncertainty(future.volume.drift, future.volume.scatter, cohorts.variation, lift)
+        uncertainty = Uncertainty(
+            future.volume.drift, future.volume.scatter, cohorts.variation, future.rates.scatter, lift
+        )
         rng = np.random.default_rng([seed, 1 + index])
         bands[name], futures[name] = draw_bands(
             rng, outlook, shocks, uncertainty, kpis, future.limits(groups)

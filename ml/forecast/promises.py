@@ -78,13 +78,14 @@ def forecast_promises(
     groups = grouping(cohorts.segments, cohorts.channels, by_segment=False, by_channel=False)
     past = backtest(cohorts, groups, [_KPI], len(days), seed, settled_after=_settled_after(history))
     volume = forecast_volume(cohorts, cohorts.days, len(days))
-    streams = {Policy.CURRENT: current_streams(cohorts, estimate_rates(cohorts, cohorts.days), volume)}
+    rates = estimate_rates(cohorts, cohorts.days)
+    streams = {Policy.CURRENT: current_streams(cohorts, rates, volume)}
     if policy == Policy.RECOMMENDED:
         outbound = np.array([name == "OUTBOUND" for name in cohorts.channels])
         made = streams[Policy.CURRENT].sent * np.where(outbound, calls, 1.0)
         streams[policy] = replace(streams[Policy.CURRENT], sent=made)
     shocks = draw_shocks(np.random.default_rng([seed, 20]), _DRAWS, len(days), 1, 1)
-    uncertainty = Uncertainty(volume.drift, volume.scatter, cohorts.variation)
+    uncertainty = Uncertainty(volume.drift, volume.scatter, cohorts.variation, rates.scatter)
     bands, futures = {}, {}
     for index, (name, part) in enumerate(streams.items()):
         outlook = expect(part, groups, phase=np.ones(len(days)))

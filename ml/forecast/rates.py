@@ -16,6 +16,7 @@ _HALF_LIFE = 30.0
 _PHASES = np.array([0, 3, 8, 16, 24])
 """First days of month (0 = the 1st) of the phases: 1–3, 4–8, 9–16, 17–24, 25–end."""
 _PHASE_PRIOR = 25.0
+_SCATTER_DAYS = 56
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Rates:
     Names: delivered (per sent), opened, clicked, converted (per delivered). phase: (5,) factor of conversion
     by phase of the month. share: (cells, currencies) of conversions. amount: (cells, currencies) attributed
     money per conversion in that currency. waits: (cells, bands) shares of openings by how long they take, and the
-    number of openings each row rests on.
+    number of openings each row rests on. scatter: KPI name → log-odds standard deviation of single days beyond chance,
+    what all channels share and what each has of its own.
     """
 
     rate: dict[str, Floats]
@@ -36,6 +38,7 @@ class Rates:
     amount: Floats
     waits: Floats
     waits_weight: Floats
+    scatter: dict[str, tuple[float, float]]
 
 
 def phases(cohorts: Cohorts, days: Ints) -> Ints:
@@ -52,10 +55,13 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
     recency = 0.5 ** (age / _HALF_LIFE)
     channel = np.unique(np.array(cohorts.channels), return_inverse=True)[1]
     sent, delivered = cohorts.sent[:until], cohorts.delivered[:until]
-    rate, weight = {}, {}
+    rate, weight, scatter = {}, {}, {}
     known = age >= 1
     rate["delivered"], weight["delivered"] = _shrunk(
         (recency * known) @ delivered, (recency * known) @ sent, channel
+    )
+    scatter["delivered"] = _scatter(
+        delivered * known[:, None], sent * known[:, None], rate["delivered"], channel
     )
     phase = np.ones(len(_PHASES))
     for name in OUTCOMES:
@@ -66,8 +72,11 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
             phase = _phase_factors(cohorts, seen, exposure, recency)
             exposure = exposure * phase[phases(cohorts, np.arange(until))][:, None]
         rate[name], weight[name] = _shrunk(recency @ seen, recency @ exposure, channel)
+        scatter[name] = _scatter(seen, exposure, rate[name], channel)
     share, amount = _amounts(cohorts, until, recency)
-    return Rates(rate, weight, phase, share, amount, *estimate_waits(cohorts.waits, delivered, channel))
+    return Rates(
+        rate, weight, phase, share, amount, *estimate_waits(cohorts.waits, delivered, channel), scatter
+    )
 
 
 def _developed(outcome: Outcome, channel: Ints, until: int) -> Floats:
@@ -104,6 +113,37 @@ def _shrunk(positive: Floats, exposed: Floats, channel: Ints) -> tuple[Floats, F
     between = max(spread / max(float(exposed.sum()), 1e-9), 1e-5)
     prior = np.clip(parent * (1 - parent) / between, 5.0, 5000.0)
     return np.clip((positive + prior * parent) / (exposed + prior), 0.0, 1.0), exposed + prior
+
+
+def _scatter(seen: Floats, exposed: Floats, rate: Floats, channel: Ints) -> tuple[float, float]:
+    """Log-odds standard deviations of single days, of all channels together and of each beyond that; from the last
+    eight weeks, each week at its own level, less what chance explains.
+    """
+    recent = slice(max(len(seen) - _SCATTER_DAYS, 0), None)
+    onto = np.zeros((seen.shape[1], channel.max() + 1))
+    onto[np.arange(len(channel)), channel] = 1.0
+    found, due, spread = (
+        (part @ onto)[recent] for part in (seen, exposed * rate, exposed * rate * (1 - rate))
+    )
+    each = _excess(found, due, spread)
+    shared = _excess(*(part.sum(axis=1, keepdims=True) for part in (found, due, spread)))
+    shared = min(shared, each)
+    return float(np.sqrt(shared)), float(np.sqrt(each - shared))
+
+
+def _excess(found: Floats, due: Floats, spread: Floats) -> float:
+    """Variance of daily log-odds beyond the binomial `spread` of counts `found` where `due` were."""
+    if len(found) < 14:
+        return 0.0
+    week = np.arange(len(found))[::-1] // 7
+    came, expected = np.zeros((2, week[0] + 1, found.shape[1]))
+    np.add.at(came, week, found)
+    np.add.at(expected, week, due)
+    level = came / np.maximum(expected, 1e-9)
+    lost = 6 / 7  # a week's own level takes one of its seven degrees of freedom
+    off = found - due * level[week]
+    beyond = (off**2).sum() - lost * (spread * level[week]).sum()
+    return float(np.clip(beyond / max(lost * (spread**2).sum(), 1e-9), 0.0, 1.0))
 
 
 def _phase_factors(cohorts: Cohorts, seen: Floats, exposure: Floats, recency: Floats) -> Floats:

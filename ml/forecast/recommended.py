@@ -1,6 +1,6 @@
 """The same volume, sent where the recommendations say: per segment another channel, weekday and hour."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ml.forecast.cohorts import Cohorts, Floats
-from ml.forecast.expectations import Expectations
+from ml.forecast.expectations import RECENT_DAYS, Expectations
 from ml.forecast.outlook import STEPS, Streams
 from ml.forecast.rates import Rates
 from ml.forecast.volume import Volume
@@ -37,28 +37,22 @@ def recommended_streams(
 
     A slot's days are those on which its local weekday and hour fall, by the zones of the segment's debtors;
     when none of them lies within the horizon the days stay as they are. The segment's volume over the
-    horizon stays the same.
+    horizon stays the same. Debtors who cannot be reached on the recommended channel are contacted as now.
     """
     horizon = len(volume.expected)
     told = set(recommendations["segment"])
-    streams = [
-        _Stream(
-            cohorts.segments[cell],
-            cohorts.channels[cell],
-            volume.expected[:, cell],
-            {name: float(rates.rate[name][cell]) for name in STEPS},
-            cell,
-        )
-        for cell in range(cohorts.cells)
-        if cohorts.segments[cell] not in told
-    ]
+    kept = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] not in told]
+    streams = [_as_now(cohorts, rates, volume, cell) for cell in kept]
     compare = _Comparison(cohorts, rates, _typical(cohorts, rates), expected)
-    zones = _zones(history)
+    zones, reached = _zones(history), _reached(history)
     for row in recommendations.iter_rows(named=True):
         cells = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] == row["segment"]]
         if row["channel"] is None or not cells:
             continue
-        planned = volume.expected[:, cells].sum(axis=1) * float(row.get("share") or 1.0)
+        part, moving = float(row.get("share") or 1.0), reached(row["segment"], row["channel"])
+        if moving < 1:
+            streams += [_as_now(cohorts, rates, volume, cell, part * (1 - moving)) for cell in cells]
+        planned = volume.expected[:, cells].sum(axis=1) * part * moving
         days = _days_of_slot(
             history.as_of, cohorts, row["hour_of_week"], zones.get(row["segment"], {}), horizon
         )
@@ -66,6 +60,32 @@ def recommended_streams(
         rate, like = compare.outlook(row["segment"], row["channel"], row["hour_of_week"], cells)
         streams.append(_Stream(row["segment"], row["channel"], moved, rate, like))
     return _joined(streams, cohorts, rates, horizon)
+
+
+def _as_now(cohorts: Cohorts, rates: Rates, volume: Volume, cell: int, share: float = 1.0) -> _Stream:
+    """A share of what is sent to a cell, going on as it does."""
+    rate = {name: float(rates.rate[name][cell]) for name in STEPS}
+    sent = volume.expected[:, cell] * share
+    return _Stream(cohorts.segments[cell], cohorts.channels[cell], sent, rate, cell)
+
+
+def _reached(history: History) -> Callable[[str, str], float]:
+    """(segment, channel) → share of the segment's lately contacted debtors (else of all it has) with a usable address
+    there; 1 for a segment without debtors.
+    """
+    lately = history.outbound.filter(pl.col("sent_at") >= history.as_of - timedelta(days=RECENT_DAYS))
+    people = history.debtors.select(
+        "debtor", "channels", segment=pl.col("segment").fill_null("NONE")
+    ).with_columns(lately=pl.col("debtor").is_in(lately["debtor"].unique().implode()))
+    counted = people.with_columns(
+        weight=pl.when(pl.col("lately").any().over("segment")).then(pl.col("lately")).otherwise(True)
+    ).filter("weight")
+    whole = dict(counted.group_by("segment").len().iter_rows())
+    with_address = counted.explode("channels").drop_nulls("channels").group_by("segment", "channels").len()
+    found = {
+        (segment, channel): count / whole[segment] for segment, channel, count in with_address.iter_rows()
+    }
+    return lambda segment, channel: found.get((segment, channel), 0.0) if segment in whole else 1.0
 
 
 def _joined(streams: Sequence[_Stream], cohorts: Cohorts, rates: Rates, horizon: int) -> Streams:

@@ -8,10 +8,14 @@ import numpy as np
 
 from ml.forecast.cohorts import Cohorts, Floats, Ints
 
-_LEVEL_HALF_LIFE = 12.0
 _SHORT, _LONG = 7.0, 28.0
-_TREND_SHARE, _FADE = 0.5, 0.92
-_PROFILE_DAYS = 56
+_FADE = 0.92
+_PROFILE_HALF_LIFE = 90.0
+_SCATTER_WEEKS = 8
+_MANNERS = ((4.0, 0.0), (4.0, 0.5), (12.0, 0.0), (12.0, 0.5), (30.0, 0.0), (30.0, 0.5), (90.0, 0.0))
+"""Half-life of the level in days, and the share of the recent trend that is taken to go on: trends seldom last."""
+_USUAL = _MANNERS.index((12.0, 0.5))
+_TRIALS, _TRIAL_STEP, _TRIAL_DAYS, _SHARPNESS = 14, 4, 14, 6
 GAP_DAYS = 7
 """So many days in a row without any message are a gap, not a rhythm."""
 
@@ -47,23 +51,26 @@ def forecast_volume(cohorts: Cohorts, until: int, horizon: int) -> Volume:
         return Volume(np.zeros((horizon, cohorts.cells)), 0.0, 0.0)
     channel = np.unique(np.array(cohorts.channels), return_inverse=True)[1]
     profile = _profiles(sent, weekday, observed, channel)[:, channel]
-    level = _level(sent, profile[weekday], observed, _LEVEL_HALF_LIFE)
-    growth = _growth(sent, profile[weekday], observed)
-    steps = growth * (_LEVEL_HALF_LIFE / np.log(2) * 0.5 + np.cumsum(_FADE ** np.arange(horizon)))
-    expected = level * profile[ahead] * np.exp(np.clip(steps, -0.7, 0.7))[:, None]
+    rhythm = profile[weekday]
+    growth, weights = _growth(sent, rhythm, observed), _weights(sent, rhythm, observed, channel)
+    level, expected = np.zeros(cohorts.cells), np.zeros((horizon, cohorts.cells))
+    for weight, (half_life, share) in zip(weights[:, channel], _MANNERS, strict=True):
+        part = weight * _level(sent, rhythm, observed, half_life)
+        level += part
+        expected += part * profile[ahead] * _grown(growth, half_life, share, horizon)[:, None]
     fitted = (level * profile[weekday]).sum(axis=1)
     return Volume(expected, _drift(sent, observed), _scatter(sent.sum(axis=1), fitted, observed))
 
 
 def _profiles(sent: Floats, weekday: Ints, observed: Floats, channel: Ints) -> Floats:
     """(7, channels) weight of each weekday, mean 1, drawn slightly towards that of all channels."""
-    recent = slice(max(0, len(sent) - _PROFILE_DAYS), None)
+    recency = (observed * 0.5 ** ((len(sent) - 1 - np.arange(len(sent))) / _PROFILE_HALF_LIFE))[:, None]
     onto = np.zeros((sent.shape[1], channel.max() + 1))
     onto[np.arange(sent.shape[1]), channel] = 1.0
     total = np.zeros((7, onto.shape[1]))
-    np.add.at(total, weekday[recent], sent[recent] @ onto)
-    count = np.bincount(weekday[recent], weights=observed[recent], minlength=7)[:, None]
-    mean = total / np.maximum(count, 1.0)
+    np.add.at(total, weekday, recency * (sent @ onto))
+    count = np.bincount(weekday, weights=recency[:, 0], minlength=7)[:, None]
+    mean = total / np.maximum(count, 1e-9)
     pooled = mean.sum(axis=1, keepdims=True)
     pooled = pooled / max(float(pooled.mean()), 1e-12)
     weight = total.sum(axis=0) / (total.sum(axis=0) + 30.0)
@@ -78,19 +85,52 @@ def _level(sent: Floats, profile: Floats, observed: Floats, half_life: float) ->
     return np.asarray((weight * sent).sum(axis=0) / np.maximum((weight * profile).sum(axis=0), 1e-9))
 
 
+def _weights(sent: Floats, profile: Floats, observed: Floats, channel: Ints) -> Floats:
+    """(len(_MANNERS), channels) how much each of `_MANNERS` is listened to, by how it would have told the days of two
+    weeks from up to eight weeks back on; the usual one alone while there is too little to tell by.
+    """
+    onto = np.zeros((sent.shape[1], channel.max() + 1))
+    onto[np.arange(sent.shape[1]), channel] = 1.0
+    whole, rhythm = sent @ onto, np.zeros((len(sent), onto.shape[1]))
+    rhythm[:, channel] = profile
+    last = len(sent) - _TRIAL_DAYS
+    origins = [
+        last - _TRIAL_STEP * trial for trial in range(_TRIALS) if last - _TRIAL_STEP * trial >= 2 * _LONG
+    ]
+    if len(origins) < _TRIALS // 2:
+        return np.repeat(np.eye(len(_MANNERS))[:, [_USUAL]], onto.shape[1], axis=1)
+    errors = np.zeros((len(_MANNERS), onto.shape[1]))
+    for origin in origins:
+        ahead = slice(origin, origin + _TRIAL_DAYS)
+        known = whole[:origin], rhythm[:origin], observed[:origin]
+        growth = _growth(*known)
+        for place, (half_life, share) in enumerate(_MANNERS):
+            told = _level(*known, half_life) * rhythm[ahead]
+            told = told * _grown(growth, half_life, share, _TRIAL_DAYS)[:, None]
+            errors[place] += observed[ahead] @ np.abs(told - whole[ahead])
+    weights = ((errors.min(axis=0) + 1e-9) / (errors + 1e-9)) ** _SHARPNESS
+    return np.asarray(weights / weights.sum(axis=0))
+
+
+def _grown(growth: float, half_life: float, share: float, horizon: int) -> Floats:
+    """(horizon,) factor of a level by a trend: what it missed by looking back, and what is still to come, fading."""
+    steps = share * growth * (half_life / np.log(2) * 0.5 + np.cumsum(_FADE ** np.arange(horizon)))
+    return np.asarray(np.exp(np.clip(steps, -0.7, 0.7)))
+
+
 def _growth(sent: Floats, profile: Floats, observed: Floats) -> float:
-    """Log growth per day of the whole, half of what the last weeks show: trends seldom last."""
+    """Log growth per day of the whole over the last weeks."""
     short = _level(sent, profile, observed, _SHORT).sum()
     long = _level(sent, profile, observed, _LONG).sum()
     if len(sent) < 2 * _LONG or min(short, long) <= 0:
         return 0.0
-    return float(_TREND_SHARE * np.log(short / long) / ((_LONG - _SHORT) / np.log(2)))
+    return float(np.log(short / long) / ((_LONG - _SHORT) / np.log(2)))
 
 
 def _scatter(total: Floats, fitted: Floats, observed: Floats) -> float:
     """From the last eight weeks, each week at its own level."""
     week = np.arange(len(total))[::-1] // 7
-    recent = (week < _PROFILE_DAYS // 7) & (observed > 0) & (fitted > 0)
+    recent = (week < _SCATTER_WEEKS) & (observed > 0) & (fitted > 0)
     level = np.bincount(week, weights=total * observed) / np.maximum(
         np.bincount(week, weights=fitted * observed), 1e-9
     )

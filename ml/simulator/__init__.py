@@ -7,6 +7,7 @@ Wednesday 10:00 write(world, Path("demo"))                         # demo/*.csv,
 """
 
 from ml.simulator.files import read_truth, truth_folder, write
+from ml.simulator.policy import PolicyChange
 from ml.simulator.spec import CHANNELS, DEFAULT, PRESETS, WorldSpec, harder
 from ml.simulator.truth import Truth
 from ml.simulator.worlds import SimulatedWorld, simulate
@@ -15,6 +16,7 @@ __all__ = [
     "CHANNELS",
     "DEFAULT",
     "PRESETS",
+    "PolicyChange",
     "SimulatedWorld",
     "Truth",
     "WorldSpec",

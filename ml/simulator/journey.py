@@ -5,11 +5,12 @@ back.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import numpy as np
 
 from ml.simulator.calendar import DAY_US, SECOND_US, Calendar
-from ml.simulator.policy import Policy
+from ml.simulator.policy import Policy, PolicyChange
 from ml.simulator.portfolio import Flags, Floats, Ints, Portfolio
 from ml.simulator.records import (
     ARRIVED,
@@ -70,8 +71,9 @@ def live(
     tastes: Tastes,
     policy: Policy,
     calendar: Calendar,
+    change: PolicyChange | None = None,
 ) -> Journey:
-    """The whole history under `policy`."""
+    """The whole history under `policy`, and from a change on under another; alike up to there."""
     n = people.size
     walk = _Walk(
         rng=rng,
@@ -90,7 +92,8 @@ def live(
     )
     rate = world.contacts_per_week * np.exp(0.012 * world.confounding * (people.risk_score - 50))
     for monday in range(0, calendar.days, 7):
-        planned = _plan_week(walk, policy, rate, monday)
+        changed = change is not None and calendar.start + timedelta(days=monday) >= change.on
+        planned = _plan_week(walk, change.policy if change and changed else policy, rate, monday)
         for day in range(monday, min(monday + 7, calendar.days)):
             _live_day(walk, day, *(column[planned[1] // 24 == day - monday] for column in planned))
     return Journey(

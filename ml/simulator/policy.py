@@ -5,6 +5,7 @@ payment.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,14 @@ class Policy(Protocol):
         reachable: (len(who), C), at least one each; open_hours: (len(who), 168), at least one each.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """From the first Monday on or after `on`, contacts are chosen by `policy`."""
+
+    on: date
+    policy: Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ml.simulator.calendar import build_calendar
 from ml.simulator.commitments import commitments
 from ml.simulator.funnel import trace
 from ml.simulator.journey import live
-from ml.simulator.policy import build_policy
+from ml.simulator.policy import PolicyChange, build_policy
 from ml.simulator.portfolio import build_portfolio, epoch_day
 from ml.simulator.records import Journey
 from ml.simulator.spec import DEFAULT, WorldSpec
@@ -35,8 +35,12 @@ class SimulatedWorld:
     journey: Journey
 
 
-def simulate(debtors: int, seed: int, end: date, world: WorldSpec = DEFAULT) -> SimulatedWorld:
+def simulate(
+    debtors: int, seed: int, end: date, world: WorldSpec = DEFAULT, *, change: PolicyChange | None = None
+) -> SimulatedWorld:
     """A world of `debtors` debtors whose history ends before `end`; the same arguments give the same world.
+
+    change: how it would have gone if from some day on contacts had been chosen otherwise.
 
     Raises ValueError when `debtors` is below 1.
     """
@@ -48,7 +52,7 @@ def simulate(debtors: int, seed: int, end: date, world: WorldSpec = DEFAULT) -> 
     people = build_portfolio(streams[0], world, debtors, start)
     tastes = build_tastes(streams[1], world, people)
     policy = build_policy(streams[2], world, people)
-    journey = live(streams[3], world, people, tastes, policy, calendar)
+    journey = live(streams[3], world, people, tastes, policy, calendar, change)
     events, paid_online = trace(
         streams[4], people, journey.contacts, journey.receipts, calendar.start_us, calendar.end_us
     )

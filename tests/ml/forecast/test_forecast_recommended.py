@@ -1,7 +1,7 @@
 """The same volume, sent as recommended: where it goes, and what it is then expected to bring."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -64,6 +64,12 @@ def best(world: SimulatedWorld) -> pl.DataFrame:
     )
 
 
+def _reachable(history: History) -> History:
+    """The same, everybody reachable everywhere."""
+    everywhere = pl.lit(list(CHANNELS), dtype=pl.List(pl.String))
+    return replace(history, debtors=history.debtors.with_columns(channels=everywhere))
+
+
 def _total(answer: Forecast, kpi: Kpi, key: Key | None = None) -> Quantiles:
     (found,) = [series for series in answer.series if series.kpi == kpi and series.key == (key or Key())]
     return found.total
@@ -97,7 +103,7 @@ def test_messages_move_to_the_channel_and_days_of_the_slot(history: History) -> 
     plan = pl.DataFrame({"segment": everywhere, "channel": "SMS", "hour_of_week": 2 * 24 + 10})
     answer = forecast(
         None,
-        history,
+        _reachable(history),
         horizon_days=14,
         policy=Policy.RECOMMENDED,
         recommendations=plan,
@@ -116,6 +122,35 @@ def test_messages_move_to_the_channel_and_days_of_the_slot(history: History) -> 
     assert lost.p50 < 0
 
 
+def test_whoever_cannot_be_reached_there_is_contacted_as_now(history: History) -> None:
+    segment = history.outbound["segment"].mode()[0]
+    own = pl.col("segment") == segment
+    lately = history.outbound.filter(own & (pl.col("sent_at") >= NOW - timedelta(days=56)))["debtor"].unique()
+    without = lately.sort().head(len(lately) // 4).implode()
+    channels = (
+        pl.when(pl.col("debtor").is_in(without))
+        .then(pl.lit(["EMAIL"], dtype=pl.List(pl.String)))
+        .otherwise(pl.lit(["EMAIL", "SMS"], dtype=pl.List(pl.String)))
+    )
+    some = replace(history, debtors=history.debtors.with_columns(channels=channels))
+    plan = pl.DataFrame({"segment": [segment], "channel": ["SMS"], "hour_of_week": [58]})
+    by = [Dimension.SEGMENT, Dimension.CHANNEL]
+    current = forecast(None, some, horizon_days=14, by=by, kpis=[Kpi.SENT])
+    moved = forecast(
+        None, some, horizon_days=14, by=by, kpis=[Kpi.SENT], policy=Policy.RECOMMENDED, recommendations=plan
+    )
+    share = len(lately) // 4 / len(lately)
+    before, after = (
+        {
+            key: _total(answer, Kpi.SENT, Key(segment=segment, channel=key)).p50 or 0.0
+            for key in ("EMAIL", "VOICE")
+        }
+        for answer in (current, moved)
+    )
+    for channel in before:
+        assert after[channel] == pytest.approx(share * before[channel])
+
+
 def test_late_hours_in_the_west_fall_on_the_next_day_in_utc(history: History) -> None:
     american = history.debtors.filter(pl.col("time_zone") == "America/Chicago")
     people = History(
@@ -131,7 +166,12 @@ def test_late_hours_in_the_west_fall_on_the_next_day_in_utc(history: History) ->
     )
     plan = pl.DataFrame({"segment": ["WEST"], "channel": ["SMS"], "hour_of_week": [2 * 24 + 20]})
     answer = forecast(
-        None, people, horizon_days=14, policy=Policy.RECOMMENDED, recommendations=plan, kpis=[Kpi.SENT]
+        None,
+        _reachable(people),
+        horizon_days=14,
+        policy=Policy.RECOMMENDED,
+        recommendations=plan,
+        kpis=[Kpi.SENT],
     )
     weekdays = {point.day.weekday() for point in answer.series[0].points if (point.quantiles.p50 or 0) > 0}
     assert weekdays == {3}

@@ -9,7 +9,18 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
-from ml.simulator import CHANNELS, DEFAULT, PRESETS, SimulatedWorld, read_truth, simulate, truth_folder, write
+from ml.simulator import (
+    CHANNELS,
+    DEFAULT,
+    PRESETS,
+    PolicyChange,
+    SimulatedWorld,
+    read_truth,
+    simulate,
+    truth_folder,
+    write,
+)
+from ml.simulator.policy import HistoricalPolicy
 
 END = date(2026, 5, 1)
 
@@ -164,3 +175,30 @@ def test_a_truth_from_another_simulator_is_refused(tmp_path: Path) -> None:
     (beside / "world.json").write_text(text)
     with pytest.raises(ValueError, match="'atlantis' is not one of"):
         read_truth(tmp_path / "demo")
+
+
+class _Letters:
+    """Everybody gets letters, on Tuesday at ten; whoever has no address is contacted as before."""
+
+    def __init__(self, former: HistoricalPolicy) -> None:
+        self._former = former
+
+    def choose(self, rng, who, reachable, open_hours):
+        channel, hour, propensity = self._former.choose(rng, who, reachable, open_hours)
+        letter = CHANNELS.index("LETTER")
+        told = reachable[:, letter] & open_hours[:, 34]
+        return np.where(told, letter, channel), np.where(told, 34, hour), propensity
+
+
+def test_a_change_of_policy_leaves_the_past_alone(world: SimulatedWorld) -> None:
+    change = PolicyChange(date(2026, 4, 6), _Letters(world.truth.policy))
+    changed = simulate(1500, seed=21, end=END, change=change).journey.contacts
+    contacts = world.journey.contacts
+    before = (np.datetime64("2026-04-06") - np.datetime64("1970-01-01")).astype("timedelta64[us]").astype(int)
+    # the first Monday begins earlier east of Greenwich
+    past, same = (part.sent_us < before - 86_400_000_000 for part in (contacts, changed))
+    for name in ("who", "channel", "sent_us", "engaged", "paid_us"):
+        assert np.array_equal(getattr(contacts, name)[past], getattr(changed, name)[same]), name
+    late = changed.sent_us >= before
+    assert (changed.channel[late] == CHANNELS.index("LETTER")).mean() > 0.85
+    assert (contacts.channel[contacts.sent_us >= before] == CHANNELS.index("LETTER")).mean() < 0.4
