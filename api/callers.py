@@ -1,5 +1,6 @@
 """Who asks, as far as everything behind the door needs to know."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,13 +26,35 @@ class Caller:
         return Signature(now, self.role, self.key_id, self.subject)
 
 
-class Unauthenticated(Exception):
-    """Nobody we know: `code` is UNAUTHENTICATED (no key, or none of ours), KEY_…, TOKEN_… or ISSUER_UNREACHABLE.
+class NotAdmitted(Exception):
+    """Somebody who is not let in. status: of HTTP; headers: what the answer tells besides."""
 
-    status: 401, or 503 when nobody can tell just now.
-    """
-
-    def __init__(self, code: str, message: str, *, status: int = 401) -> None:
+    def __init__(self, code: str, message: str, *, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
+        self.headers = dict(headers)
+
+
+class Unauthenticated(NotAdmitted):
+    """Nobody we know: `code` is UNAUTHENTICATED (no key, or none of ours), KEY_… or TOKEN_…."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message, status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+class NobodyCanTell(NotAdmitted):
+    """Whether a token is good can't be told just now."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ISSUER_UNREACHABLE", message, status=503, headers={"Retry-After": "5"})
+
+
+class RateLimited(NotAdmitted):
+    """A caller that has made too many requests."""
+
+    def __init__(self, limit: int, window: int, retry_after: int, headers: Mapping[str, str]) -> None:
+        message = f"More than {limit:,} requests in {window} seconds; wait {retry_after} second(s)."
+        super().__init__(
+            "RATE_LIMITED", message, status=429, headers={**headers, "Retry-After": str(retry_after)}
+        )

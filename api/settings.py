@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     cors_origins: str = Field(
         default="", description="Comma-separated origins a browser may call from; empty: none."
     )
+    rate_limit: int = Field(
+        default=120_000,
+        ge=1,
+        le=100_000_000,
+        description="Requests a minute of one key or bearer, per server process.",
+    )
     oidc_issuer: str | None = Field(
         default=None,
         description="The OpenID Connect issuer whose tokens are taken beside API keys; unset: none.",

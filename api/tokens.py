@@ -11,7 +11,7 @@ from typing import Any
 from joserfc import jws, jwt
 from joserfc.errors import ClaimError, ExpiredTokenError, InvalidClaimError, JoseError
 
-from api.callers import Caller, Unauthenticated
+from api.callers import Caller, NobodyCanTell, Unauthenticated
 from api.issuer_keys import IssuerKeys, IssuerUnreachable
 from domain.storage.sessions import Database
 from domain.vocabulary import Role
@@ -50,8 +50,9 @@ class TokenVerifier:
         """The caller behind a token, and until when it is good.
 
         Raises:
-            Unauthenticated: TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_WITHOUT_TENANT,
-                TOKEN_WITHOUT_ROLE, or ISSUER_UNREACHABLE (status 503).
+            Unauthenticated: TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, TOKEN_WITHOUT_TENANT or
+                TOKEN_WITHOUT_ROLE.
+            NobodyCanTell: the issuer gives no keys.
         """
         if len(token) > MOST_CHARACTERS:
             raise _invalid(f"it has {len(token):,} characters, of which at most {MOST_CHARACTERS:,} are read")
@@ -79,7 +80,7 @@ class TokenVerifier:
             keys = await self._keys.named(kid if isinstance(kid, str) else None)
         except IssuerUnreachable:
             message = "The issuer of tokens does not answer, so nobody can tell whether this one is good; try again."
-            raise Unauthenticated("ISSUER_UNREACHABLE", message, status=503) from None
+            raise NobodyCanTell(message) from None
         for key in keys:
             if key.alg in (None, algorithm):
                 try:

@@ -13,7 +13,7 @@ from strawberry.types import ExecutionContext
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from api.callers import Unauthenticated
+from api.callers import NotAdmitted
 from api.graphql.columns import ColumnExecutor
 from api.graphql.context import Socket
 from api.graphql.errors import PresentErrors, presentable
@@ -53,7 +53,7 @@ class Schema(strawberry.Schema):
         if isinstance(context_value, Socket):
             try:
                 context_value = await context_value.operation()
-            except Unauthenticated as error:
+            except NotAdmitted as error:
                 return _refused(error)
         return _told(
             await super().stream(
@@ -79,7 +79,7 @@ async def _told(results: StreamResult) -> StreamResult:
             yield PreExecutionError(data=None, errors=[presentable(own)], extensions=None)
 
 
-async def _refused(error: Unauthenticated) -> StreamResult:
+async def _refused(error: NotAdmitted) -> StreamResult:
     yield PreExecutionError(
         data=None, errors=[GraphQLError(str(error), extensions={"code": error.code})], extensions=None
     )

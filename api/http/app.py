@@ -17,6 +17,7 @@ from api.graphql.schema import build_schema
 from api.http.endpoint import GraphQLEndpoint
 from api.http.ide import asset, page, wants_page
 from api.http.observing import Metrics, Observed
+from api.http.rates import Rates
 from api.http.sockets import GraphQLSocket
 from api.issuer_keys import IssuerKeys
 from api.services import Services
@@ -24,6 +25,8 @@ from api.settings import Settings
 from api.tokens import Expected, TokenVerifier
 
 _READY_SECONDS = 3
+#: What a script of another origin may read of an answer besides its body.
+_EXPOSED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy", "Retry-After")
 
 
 def utc_now() -> datetime:
@@ -39,8 +42,9 @@ def create_app(
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     schema, metrics = build_schema(production=production), Metrics()
     door = Door(services.database, clock, _tokens(services, settings, clock))
-    endpoint = GraphQLEndpoint(schema, services, door, clock, allow_get=not production)
-    socket = GraphQLSocket(schema, services, door, clock, allowed_origins=origins)
+    rates = Rates(settings.rate_limit, clock)
+    endpoint = GraphQLEndpoint(schema, services, door, rates, clock, allow_get=not production)
+    socket = GraphQLSocket(schema, services, door, rates, clock, allowed_origins=origins)
 
     async def graphql(request: Request) -> Response:
         return page() if not production and wants_page(request) else await endpoint(request)
@@ -86,6 +90,7 @@ def _middleware(metrics: Metrics, origins: list[str]) -> list[Middleware]:
                 allow_origins=origins,
                 allow_methods=["POST"],
                 allow_headers=["authorization", "content-type", "accept"],
+                expose_headers=_EXPOSED,
                 max_age=600,
             )
         )

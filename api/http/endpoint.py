@@ -13,11 +13,12 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from api.auth import Door
-from api.callers import Unauthenticated
+from api.callers import NotAdmitted
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
 from api.graphql.schema import Schema
 from api.http.answers import answered
+from api.http.rates import Allowance, Rates
 from api.http.requests import (
     JSON_TYPE,
     RESPONSE_TYPE,
@@ -44,6 +45,7 @@ class GraphQLEndpoint:
         schema: Schema,
         services: Services,
         door: Door,
+        rates: Rates,
         clock: Callable[[], datetime],
         *,
         allow_get: bool,
@@ -51,17 +53,26 @@ class GraphQLEndpoint:
         self._schema = schema
         self._services = services
         self._door = door
+        self._rates = rates
         self._clock = clock
         self._methods = ("GET", "POST") if allow_get else ("POST",)
 
     async def __call__(self, request: Request) -> Response:
-        """Answer a request; never raises."""
+        """Answer a request, and tell what its caller has left of requests; never raises."""
+        response = await self._respond(request)
+        allowance: Allowance | None = getattr(request.state, "allowance", None)
+        if allowance is not None:
+            response.headers.update(allowance.headers)
+        return response
+
+    async def _respond(self, request: Request) -> Response:
         media_type = JSON_TYPE
         try:
             media_type = answered_type(request.headers.get("accept"))
             self._check_method(request)
             caller = await self._door.caller(request.headers.get("authorization"))
             request.state.caller = caller
+            request.state.allowance = self._rates.take(caller)
             asked = await read_request(request)
             context = Context(self._services, caller, self._clock)
             if media_type == STREAM_TYPE:
@@ -72,10 +83,7 @@ class GraphQLEndpoint:
                 if error.operation_type is _STREAMED and takes_stream(request.headers.get("accept")):
                     return await self._stream(request, asked, context)
                 raise _wrong_transport(error.operation_type) from None
-        except Unauthenticated as error:
-            how = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {"Retry-After": "5"}
-            return _failure(error.status, error.code, str(error), media_type, how)
-        except Refused as error:
+        except (NotAdmitted, Refused) as error:
             return _failure(error.status, error.code, str(error), media_type, error.headers)
         except Exception as error:
             error_id = log_failure(error)

@@ -17,10 +17,11 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import Door
-from api.callers import Unauthenticated
+from api.callers import Caller, NotAdmitted
 from api.graphql.context import Socket
 from api.graphql.errors import log_failure
 from api.graphql.schema import Schema
+from api.http.rates import Rates
 from api.services import Services
 
 _MOST_SUBSCRIPTIONS = 20
@@ -88,6 +89,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
         schema: Schema,
         services: Services,
         door: Door,
+        rates: Rates,
         clock: Callable[[], datetime],
         *,
         allowed_origins: Sequence[str],
@@ -101,11 +103,18 @@ class GraphQLSocket(GraphQL[Socket, None]):
         )
         self._services = services
         self._door = door
+        self._rates = rates
         self._clock = clock
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Socket:  # noqa: ARG002
         """The socket's context."""
-        return Socket(self._services, self._clock, self._door.caller, request.headers.get("authorization"))
+        return Socket(self._services, self._clock, self._admit, request.headers.get("authorization"))
+
+    async def _admit(self, authorization: str | None) -> Caller:
+        """Whose operation it is; it counts as a request."""
+        caller = await self._door.caller(authorization)
+        self._rates.take(caller)
+        return caller
 
     def decode_json(self, data: str | bytes) -> object:
         """JSON as strictly as the HTTP side reads it."""
@@ -121,7 +130,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
             context.authorization = _authorization(context.connection_params or {})
         try:
             await self._door.caller(context.authorization)
-        except Unauthenticated:
+        except NotAdmitted:
             raise ConnectionRejectionError from None
         nothing: UnsetType = UNSET
         return nothing

@@ -86,6 +86,36 @@ async def test_cors_is_off_unless_configured(client: httpx.AsyncClient, services
         assert allowed.headers["access-control-allow-origin"] == "https://shop.example"
         refused = await own.options("/graphql", headers={**asking, "Origin": "https://evil.example"})
         assert "access-control-allow-origin" not in refused.headers
+        for forbidden in (
+            {"Access-Control-Request-Method": "DELETE"},
+            {"Access-Control-Request-Headers": "x-y"},
+        ):
+            assert (await own.options("/graphql", headers={**asking, **forbidden})).status_code == 400
+        wanted = {**asking, "Access-Control-Request-Headers": "authorization, content-type"}
+        assert (await own.options("/graphql", headers=wanted)).status_code == 200
+
+
+async def test_an_answer_to_another_origin_may_be_read_but_never_with_credentials(
+    api: Api, services: Services
+) -> None:
+    app = create_app(services, Settings(cors_origins="https://shop.example"), clock=lambda: NOW)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"
+    ) as client:
+        for origin, may_read in (
+            ("https://shop.example", True),
+            ("https://evil.example", False),
+            ("null", False),
+        ):
+            for headers in ({"Authorization": f"Bearer {api.key}"}, {"Cookie": "session=1"}):  # good, refused
+                response = await client.post(
+                    "/graphql", json={"query": "{ segments { key } }"}, headers={"Origin": origin, **headers}
+                )
+                allowed = response.headers.get("access-control-allow-origin")
+                assert allowed == (origin if may_read else None)
+                assert "access-control-allow-credentials" not in response.headers
+                assert response.status_code == (200 if "Authorization" in headers else 401)
+                assert "Origin" in response.headers.get("vary", "") or not may_read
 
 
 async def test_an_internal_error_is_masked_and_found_in_the_log_by_its_id(
