@@ -220,6 +220,18 @@ class StringFilter:
     starts_with: Annotated[str | None, Entry("startsWith", text)] = None
     is_null: Annotated[bool | None, Entry("isNull", flag)] = None
 
+    def holds(self, value: str | None) -> bool:
+        """Whether a value meets every condition."""
+        if self.is_null is not None and self.is_null is not (value is None):
+            return False
+        if value is None:
+            return self.eq is None and self.in_ is None and self.starts_with is None
+        return (
+            (self.eq is None or value == self.eq)
+            and (self.in_ is None or value in self.in_)
+            and (self.starts_with is None or value.startswith(self.starts_with))
+        )
+
 
 @dataclass(frozen=True)
 class IntFilter:

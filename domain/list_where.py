@@ -44,6 +44,10 @@ class ChannelFilter:
     eq: Annotated[Channel | None, Entry("eq", word(Channel))] = None
     in_: Annotated[tuple[Channel, ...] | None, Entry("in", many(word(Channel)))] = None
 
+    def holds(self, value: str) -> bool:
+        """Whether a channel meets both conditions."""
+        return (self.eq is None or value == self.eq) and (self.in_ is None or value in self.in_)
+
 
 @dataclass(frozen=True)
 class CommunicationWhere:

@@ -1,9 +1,10 @@
 """Long lists of plain rows completed column by column, instead of field by field of row by row.
 
-A resolver that answers `Rows` says: the items are values whose fields are attributes, or functions of the item that are
-registered with `computed`. Everything before and around such a list is executed as ever. What cannot be completed so (a
-field that needs a resolver of its own, a value that its type refuses, a null where none may be) is left to ordinary
-execution of the same list, which says what is wrong. Tests hold the two to the same answers.
+A resolver that answers `Rows` or `Columns` says: the items are values whose fields are attributes, or functions of one
+that are registered with `computed`; with `Columns` no item is ever made. Everything before and around such a list is
+executed as ever. What cannot be completed so (a field that needs a resolver of its own, a value that its type refuses,
+a null where none may be) is left to ordinary execution of the same list, which says what is wrong. Tests hold the two
+to the same answers.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -24,6 +25,8 @@ from graphql import (
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
+from domain.columns import Columns
+
 #: The extension under which Strawberry keeps its own definition of a field.
 _DEFINITION = "strawberry-definition"
 
@@ -39,7 +42,7 @@ class _Uncompletable(Exception):
 
 
 def computed(type_name: str, field_name: str, function: Callable[[Any], Any]) -> None:
-    """Register what a field of a type is, as a function of the item; its resolver must answer the same."""
+    """Register what a field is, as a function of the item's attribute of its name; its resolver answers the same."""
     _COMPUTED[type_name, field_name] = function
 
 
@@ -56,7 +59,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         """As ever, unless the list is `Rows`."""
-        if isinstance(result, Rows):
+        if isinstance(result, Rows | Columns):
             try:
                 return self._column(return_type.of_type, field_details_list, result)
             except _Uncompletable:
@@ -68,7 +71,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
     def _column(self, kind: GraphQLOutputType, nodes: Any, values: Sequence[Any]) -> list[Any]:
         """What the values of one field are completed to, in order."""
         if isinstance(kind, GraphQLNonNull):
-            if any(value is None for value in values):
+            if not isinstance(values, Columns) and None in values:
                 raise _Uncompletable
             return self._column(kind.of_type, nodes, values)
         if isinstance(kind, GraphQLList):
@@ -80,7 +83,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         raise _Uncompletable
 
     def _objects(self, kind: GraphQLObjectType, nodes: Any, values: Sequence[Any]) -> list[Any]:
-        if any(value is None for value in values):
+        if not isinstance(values, Columns) and None in values:
             raise _Uncompletable
         fields, deferred, _ = self.collect_subfields(kind, nodes)
         if deferred:
@@ -92,19 +95,23 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
                 columns.append([kind.name] * len(values))
                 continue
             field = kind.fields[name]
-            columns.append(self._column(field.type, details, list(map(_reader(kind, name, field), values))))
-        return [dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)]
+            columns.append(self._column(field.type, details, _read(kind, name, field, values)))
+        return [dict(zip(fields, row, strict=False)) for row in zip(*columns, strict=True)]
 
 
-def _reader(kind: GraphQLObjectType, name: str, field: GraphQLField) -> Callable[[Any], Any]:
-    """How a field is read from an item."""
-    function = _COMPUTED.get((kind.name, name))
-    if function is not None:
-        return function
+def _read(kind: GraphQLObjectType, name: str, field: GraphQLField, values: Sequence[Any]) -> Sequence[Any]:
+    """What the items hold for a field."""
     definition = field.extensions.get(_DEFINITION)
-    if not isinstance(definition, StrawberryField) or not definition.is_basic_field:
+    function = _COMPUTED.get((kind.name, name))
+    if not isinstance(definition, StrawberryField) or not (function or definition.is_basic_field):
         raise _Uncompletable
-    return attrgetter(definition.python_name)
+    attribute = definition.python_name
+    held = (
+        values.column(attribute) if isinstance(values, Columns) else list(map(attrgetter(attribute), values))
+    )
+    if held is None:  # a dimension that was not asked for
+        held = [None] * len(values)
+    return held if function is None else list(map(function, held))
 
 
 def _leaves(kind: GraphQLScalarType | GraphQLEnumType, values: Sequence[Hashable]) -> list[Any]:
@@ -113,15 +120,16 @@ def _leaves(kind: GraphQLScalarType | GraphQLEnumType, values: Sequence[Hashable
     def coerce(value: Hashable) -> Any:
         return None if value is None else kind.coerce_output_value(value)
 
+    kinds = set(map(type, values))
     try:
         if any(
-            isinstance(value, Decimal) for value in values
+            issubclass(each, Decimal) for each in kinds
         ):  # equal ones may be written differently: 1.5, 1.50
             return list(map(coerce, values))
         coerced = {value: coerce(value) for value in set(values)}
     except Exception as error:
         raise _Uncompletable from error
-    return [coerced[value] for value in values]
+    return list(map(coerced.__getitem__, values))
 
 
 def _split(completed: Sequence[Any], lists: Sequence[Sequence[Any]]) -> list[list[Any]]:

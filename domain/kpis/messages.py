@@ -1,11 +1,13 @@
 """Message KPIs: what became of the outbound communications sent in a period. Source: kpis.md, Message KPIs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
+from domain.columns import Columns
 from domain.kpis.formulas import net_of, rate
 from domain.vocabulary import AgingBucket, Channel
 
@@ -20,6 +22,20 @@ class Weekday(StrEnum):
     FRIDAY = "FRIDAY"
     SATURDAY = "SATURDAY"
     SUNDAY = "SUNDAY"
+
+
+#: Rate → the counts whose sum it is a share of the last one's.
+RATES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "delivery_rate": (("delivered",), "sent"),
+    "bounce_rate": (("hard_bounced", "soft_bounced"), "sent"),
+    "open_rate": (("opened",), "delivered"),
+    "click_rate": (("clicked",), "delivered"),
+    "click_to_open_rate": (("clicked",), "opened"),
+    "landing_rate": (("landed",), "delivered"),
+    "conversion_rate": (("converted",), "delivered"),
+    "unsubscribe_rate": (("unsubscribed",), "delivered"),
+    "complaint_rate": (("complained",), "delivered"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,47 +102,51 @@ class MessageOutcome:
     @property
     def delivery_rate(self) -> float | None:
         """Delivered / sent."""
-        return rate(self.delivered, self.sent)
+        return self._rate("delivery_rate")
 
     @property
     def bounce_rate(self) -> float | None:
         """(Hard bounced + soft bounced) / sent."""
-        return rate(self.hard_bounced + self.soft_bounced, self.sent)
+        return self._rate("bounce_rate")
 
     @property
     def open_rate(self) -> float | None:
         """Opened by a person / delivered."""
-        return rate(self.opened, self.delivered)
+        return self._rate("open_rate")
 
     @property
     def click_rate(self) -> float | None:
         """Clicked by a person / delivered."""
-        return rate(self.clicked, self.delivered)
+        return self._rate("click_rate")
 
     @property
     def click_to_open_rate(self) -> float | None:
         """Clicked / opened, by a person."""
-        return rate(self.clicked, self.opened)
+        return self._rate("click_to_open_rate")
 
     @property
     def landing_rate(self) -> float | None:
         """Landed on the payment page / delivered."""
-        return rate(self.landed, self.delivered)
+        return self._rate("landing_rate")
 
     @property
     def conversion_rate(self) -> float | None:
         """With an attributed payment / delivered."""
-        return rate(self.converted, self.delivered)
+        return self._rate("conversion_rate")
 
     @property
     def unsubscribe_rate(self) -> float | None:
         """Unsubscribed / delivered."""
-        return rate(self.unsubscribed, self.delivered)
+        return self._rate("unsubscribe_rate")
 
     @property
     def complaint_rate(self) -> float | None:
         """Complained / delivered."""
-        return rate(self.complained, self.delivered)
+        return self._rate("complaint_rate")
+
+    def _rate(self, name: str) -> float | None:
+        numerators, denominator = RATES[name]
+        return rate(sum(getattr(self, each) for each in numerators), getattr(self, denominator))
 
     @property
     def net_collected(self) -> dict[str, Decimal]:
@@ -140,3 +160,19 @@ class MessageKpiRow(MessageOutcome):
 
     key: MessageKpiKey
     reaction: ReactionTimes = ReactionTimes()
+
+
+class MessageKpiTable(Columns[MessageKpiRow]):
+    """Rows kept by column; so are what follows from the counts, and from the money."""
+
+    def column(self, field: str) -> Sequence[Any] | None:
+        """The values of a field or of a property of rows."""
+        if field in RATES:
+            numerators, denominator = RATES[field]
+            counted = [self._columns[each] for each in numerators]
+            parts = counted[0] if len(counted) == 1 else list(map(sum, zip(*counted, strict=True)))
+            wholes = self._columns[denominator]
+            return [part / whole if whole else None for part, whole in zip(parts, wholes, strict=True)]
+        if field == "net_collected":
+            return list(map(net_of, self._columns["collected"], self._columns["cost"]))
+        return super().column(field)

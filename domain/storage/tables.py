@@ -552,60 +552,39 @@ decision = _tenant_table(
 )
 
 # ---------- message KPIs counted ahead, by UTC day of sending ----------
-# A day's rows are a function of the facts, written by `domain.storage.rollups` only. `key`: the values of the rollup's
-# dimensions, in its order. `dirty_day` and `kpi_change` are appended to by whoever changes facts, in the same
-# transaction, so no writer waits for another.
+# A day's rows are a function of the facts, written by `domain.storage.rollups` only; its `blocks` says what the bytes
+# are. `dirty_day` and `kpi_change` are appended to by whoever changes facts, in the same transaction, so no writer
+# waits for another.
 
+
+def _bytes(*names: str) -> list[Column[Any]]:
+    return [Column(name, LargeBinary, nullable=False) for name in names]
+
+
+# The messages of a day, column by column: right for every instant of knowledge from its last fact on, while no
+# `dirty_day` has it.
+message_day = _tenant_table(
+    "message_day",
+    Column("day", Date, nullable=False),
+    _instant("last_fact_at", nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    *_bytes("channel", "dpd_bucket", "segment", "product", "country", "currency", "agent", "weekday", "hour"),
+    *_bytes("template", "campaign", "days_past_due", "outcome", "cost", "paid"),
+    *_bytes("sent_to_open", "open_to_pay", "sent_to_pay"),
+    keyed=("day",),
+    foreign_keys=False,
+)
+
+# The same by groups of some dimensions.
 message_rollup = _tenant_table(
     "message_rollup",
     Column("rollup", _C, nullable=False),
     Column("day", Date, nullable=False),
-    Column("key", ARRAY(_C), nullable=False),
-    *(
-        Column(name, Integer, nullable=False)
-        for name in (
-            *("sent", "delivered", "hard_bounced", "soft_bounced", "opened", "machine_opened"),
-            *("clicked", "landed", "unsubscribed", "complained", "converted"),
-        )
-    ),
-    keyed=("rollup", "day", "key"),
-    foreign_keys=False,
-)
-
-message_rollup_money = _tenant_table(
-    "message_rollup_money",
-    Column("rollup", _C, nullable=False),
-    Column("day", Date, nullable=False),
-    Column("key", ARRAY(_C), nullable=False),
-    Column("currency", _C, nullable=False),
-    Column("cost", Numeric),  # null: none was given
-    Column("collected", Numeric),  # null: nothing was attributed
-    keyed=("rollup", "day", "key", "currency"),
-    foreign_keys=False,
-)
-
-message_rollup_reaction = _tenant_table(
-    "message_rollup_reaction",
-    Column("rollup", _C, nullable=False),
-    Column("day", Date, nullable=False),
-    Column("key", ARRAY(_C), nullable=False),
-    Column("span", _C, nullable=False),
-    Column("count", Integer, nullable=False),
-    Column("entered", Integer, nullable=False),  # of these, in the Kaplan–Meier population
-    Column("seconds", Double, nullable=False),  # their sum
-    Column("p50", Double, nullable=False),
-    Column("p90", Double, nullable=False),
-    Column("sketch", LargeBinary, nullable=False),  # see `domain.kpis.sketches`
-    keyed=("rollup", "day", "key", "span"),
-    foreign_keys=False,
-)
-
-# A day that the rollups hold: right for every instant of knowledge from its last fact on, while no `dirty_day` has it.
-rollup_day = _tenant_table(
-    "rollup_day",
-    Column("day", Date, nullable=False),
-    _instant("last_fact_at", nullable=False),
-    keyed=("day",),
+    Column("groups", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    *_bytes("keys", "counts", "cost", "collected", "reactions", "bands"),
+    keyed=("rollup", "day"),
     foreign_keys=False,
 )
 

@@ -21,6 +21,7 @@ from api.graphql.types.money import Money, money_per_currency
 from api.graphql.types.nodes import linked_node
 from api.graphql.types.payment_behaviour import PaymentBehaviourRow
 from api.graphql.types.template_kpis import TemplateKpiRow
+from domain.columns import Columns
 from domain.filters import read_filter
 from domain.kpis import agents, portfolio, requests
 from domain.kpis.messages import Weekday
@@ -99,9 +100,9 @@ class MessageKpiRow(MessageOutcome):
     reaction: ReactionTimes = _field(description="How long people took.")
 
 
-computed("MessageKpiRow", "collected", lambda row: money_per_currency(row.collected))
-computed("MessageKpiRow", "cost", lambda row: money_per_currency(row.cost))
-computed("MessageKpiRow", "netCollected", lambda row: money_per_currency(row.net_collected))
+computed("MessageKpiRow", "collected", money_per_currency)
+computed("MessageKpiRow", "cost", money_per_currency)
+computed("MessageKpiRow", "netCollected", money_per_currency)
 
 
 @strawberry.type(
@@ -288,7 +289,7 @@ class Kpis:
                 medians=selects(info, "medianCensored"),
             ),
         )
-        return cast(list[MessageKpiRow], Rows(found))
+        return cast(list[MessageKpiRow], found if isinstance(found, Columns) else Rows(found))
 
     @resolved("Visits to the payment page: one row per source, and one with source null, the total.")
     async def traffic(self, info: Info) -> list[TrafficKpiRow]:

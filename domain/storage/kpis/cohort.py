@@ -34,13 +34,28 @@ _FILTERED: Mapping[str, ColumnElement[Any]] = {
     "days_past_due": _C.c.days_past_due,
 }
 
-# What had happened by the instant of knowledge. The funnel columns hold the earliest instant of each stage, so a stage
-# was reached then exactly when its column is not after it.
+_STAGES = (
+    *(
+        "sent_at",
+        "delivered_at",
+        "bounced_hard_at",
+        "bounced_soft_at",
+        "opened_at",
+        "machine_opened_at",
+        "clicked_at",
+    ),
+    *("landed_at", "replied_at", "right_party_contacted_at", "unsubscribed_at", "complained_at"),
+)
+
+# What had happened by the instant of knowledge; `last_stage_at` alone may be after it. The funnel columns hold the
+# earliest instant of each stage, so a stage was reached then exactly when its column is not after it.
 _KNOWN = {
     "id": "c.id",
     "sent_at": "c.sent_at",
     "cost": "c.cost",
     "currency": "c.currency",
+    "days_past_due": "c.days_past_due",
+    "last_stage_at": f"GREATEST({', '.join(f'c.{stage}' for stage in _STAGES)})",
     "opened_at": "CASE WHEN c.opened_at <= :as_of THEN c.opened_at END",
     "clicked": "coalesce(c.clicked_at <= :as_of, false)",
     "landed": "coalesce(c.landed_at <= :as_of, false)",
@@ -55,8 +70,8 @@ _KNOWN = {
 }
 
 _COHORT = """
-    SELECT {keys}id, sent_at, cost, currency, opened_at, clicked, landed, machine_opened, unsubscribed, complained,
-        bounced_hard, bounced_soft,
+    SELECT {keys}id, sent_at, cost, currency, days_past_due, last_stage_at, opened_at, clicked, landed, machine_opened,
+        unsubscribed, complained, bounced_hard, bounced_soft,
         engaged OR (receipted AND NOT bounced_hard) OR (by_post AND NOT bounced_hard AND NOT bounced_soft)
             AS delivered
     FROM known"""

@@ -77,30 +77,14 @@ def place_of(by: Sequence[MessageDimension], key: MessageKpiKey) -> tuple[tuple[
     return tuple((value is None, value is not None and of.order(value)) for of, value in values)
 
 
-class TextKeys:
-    """The keys of one answer's groups, from the texts of what is stored: each different text is read once."""
-
-    def __init__(self, by: Sequence[MessageDimension], keys: Iterable[tuple[str | None, ...]]) -> None:
-        texts = [set(column) for column in zip(*keys, strict=True)] or [set() for _ in by]
-        dimensions = [_DIMENSIONS[dimension] for dimension in by]
-        self._fields = [of.field for of in dimensions]
-        self._values = [_values(of, found) for of, found in zip(dimensions, texts, strict=True)]
-        self._places = [_places(of, values) for of, values in zip(dimensions, self._values, strict=True)]
-
-    def key_of(self, texts: tuple[str | None, ...]) -> MessageKpiKey:
-        """The key of a group."""
-        values = [values[each] for values, each in zip(self._values, texts, strict=True)]
-        return MessageKpiKey(**dict(zip(self._fields, values, strict=True)))
-
-    def place_of(self, texts: tuple[str | None, ...]) -> tuple[int, ...]:
-        """Where a group stands in the answer, as `place_of` has it."""
-        return tuple([places[each] for places, each in zip(self._places, texts, strict=True)])
+def key_field(dimension: MessageDimension) -> str:
+    """The field of a key that holds a dimension's value."""
+    return _DIMENSIONS[dimension].field
 
 
-def _values(of: _Dimension, texts: set[str | None]) -> dict[str | None, Any]:
-    return {each: None if each is None else of.value(of.stored(each)) for each in texts}
-
-
-def _places(of: _Dimension, values: Mapping[str | None, Any]) -> dict[str | None, int]:
-    told = sorted((each for each in values if each is not None), key=lambda each: of.order(values[each]))
-    return {each: place for place, each in enumerate([*told, None])}
+def in_order(dimension: MessageDimension, texts: Iterable[str | None]) -> dict[str | None, Any]:
+    """Text of what is stored → value in a key, in the order of values that `place_of` has; each text is read once."""
+    of = _DIMENSIONS[dimension]
+    values = {each: of.value(of.stored(each)) for each in set(texts) if each is not None}
+    ordered: dict[str | None, Any] = dict(sorted(values.items(), key=lambda pair: of.order(pair[1])))
+    return ordered | ({None: None} if None in set(texts) else {})

@@ -1,11 +1,13 @@
-"""Message KPIs as they are now or were known once: from rollups where they can tell, else from the facts.
+"""Message KPIs as they are now or were known once: from kept columns where they can tell, else from the facts.
 
 The one place that decides which. Whatever it decides, the answer is the same.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.censored_sketches import CannotTell
 from domain.kpis.messages import MessageKpiRow
@@ -18,14 +20,18 @@ from domain.kpis.requests import (
     check_cost,
 )
 from domain.storage.kpis.messages import message_kpis
-from domain.storage.rollups.coverage import coverage
-from domain.storage.rollups.dimensions import rollup_for
-from domain.storage.rollups.reading import RollupReader
-from domain.storage.rollups.refreshing import dirty_days, refresh_day
+from domain.storage.rollups.coverage import Coverage, coverage
+from domain.storage.rollups.dimensions import ROLLUPS, rollup_for
+from domain.storage.rollups.facts import read_messages
+from domain.storage.rollups.merging import Part, merge
+from domain.storage.rollups.refreshing import refresh_day
+from domain.storage.rollups.stored import messages_of_days, part_of, rolled_days
 from domain.storage.sessions import Database
 
 #: A read counts at most so many dirty days again before it answers; more are left to the refresher.
 FOLDED_BY_A_READ = 4
+#: With more stretches than this left to the facts, one statement over all of them takes less time.
+STRETCHES_OF_FACTS = 31
 
 
 async def current_message_kpis(
@@ -37,7 +43,7 @@ async def current_message_kpis(
     where: MessageKpiWhere | None = None,
     as_of: datetime,
     figures: MessageFigures = ALL_FIGURES,
-) -> list[MessageKpiRow]:
+) -> Sequence[MessageKpiRow]:
     """What `message_kpis` answers, percentiles and medians within 1 %; whatever was committed before is in it.
 
     Raises:
@@ -45,26 +51,79 @@ async def current_message_kpis(
     """
     by, where = tuple(dict.fromkeys(by)), where or MessageKpiWhere()
     check_cost(period, by)
-    rollup = rollup_for(by, where)
-    if rollup is not None:
-        await _fold(database, tenant_id, *period.whole_days())
+    answer = _Answer(tenant_id, period=period, by=by, where=where, as_of=as_of, figures=figures)
     async with database.snapshot(tenant_id) as connection:
-        covered = rollup and await coverage(connection, tenant_id, period=period, as_of=as_of)
-        if rollup and covered:
-            reader = RollupReader(
-                connection, tenant_id, rollup=rollup, covered=covered, by=by, where=where, as_of=as_of
-            )
-            with suppress(CannotTell):
-                return await reader.rows(figures)
-        return await message_kpis(
-            connection, tenant_id, period=period, by=by, where=where, as_of=as_of, figures=figures
-        )
+        covered = await coverage(connection, tenant_id, period=period, as_of=as_of)
+        if not (covered and 0 < len(covered.dirty) <= FOLDED_BY_A_READ):
+            return await answer.rows(connection, covered)
+    await _fold(database, tenant_id, covered.dirty)
+    async with database.snapshot(tenant_id) as connection:
+        covered = await coverage(connection, tenant_id, period=period, as_of=as_of)
+        return await answer.rows(connection, covered)
 
 
-async def _fold(database: Database, tenant_id: int, first: date, until: date) -> None:
+async def _fold(database: Database, tenant_id: int, days: Sequence[date]) -> None:
     """Count the dirty days again that are few: this read and all after it need not ask the facts."""
     async with database.transaction(tenant_id) as connection:
-        dirty = await dirty_days(connection, tenant_id, first=first, until=until, most=FOLDED_BY_A_READ + 1)
-        if len(dirty) <= FOLDED_BY_A_READ:
-            for day in sorted(dirty):
-                await refresh_day(connection, tenant_id, day)
+        for day in days:
+            await refresh_day(connection, tenant_id, day)
+
+
+class _Answer:
+    """One question."""
+
+    def __init__(
+        self,
+        tenant_id: int,
+        *,
+        period: Period,
+        by: Sequence[MessageDimension],
+        where: MessageKpiWhere,
+        as_of: datetime,
+        figures: MessageFigures,
+    ) -> None:
+        self._tenant_id = tenant_id
+        self._period = period
+        self._by = by
+        self._where = where
+        self._as_of = as_of
+        self._figures = figures
+
+    async def rows(self, connection: AsyncConnection, covered: Coverage | None) -> Sequence[MessageKpiRow]:
+        """The answer, in a snapshot of which `covered` tells."""
+        if covered and covered.served and len(covered.facts) <= STRETCHES_OF_FACTS:
+            parts = await self._kept(connection, covered.served)
+            parts += [await self._counted(connection, stretch) for stretch in covered.facts]
+            with suppress(CannotTell):
+                return merge(parts, self._by, self._where, self._figures, as_of=self._as_of)
+        return await message_kpis(
+            connection,
+            self._tenant_id,
+            period=self._period,
+            by=self._by,
+            where=self._where,
+            as_of=self._as_of,
+            figures=self._figures,
+        )
+
+    async def _kept(self, connection: AsyncConnection, days: Sequence[date]) -> list[Part]:
+        rollup = rollup_for(self._by, self._where)
+        if rollup is None:
+            return await messages_of_days(
+                connection, self._tenant_id, days, by=self._by, where=self._where, wanted=self._figures
+            )
+        whole = MessageDimension.DAY in self._by and set(ROLLUPS[rollup]) <= set(self._by)
+        return await rolled_days(
+            connection,
+            self._tenant_id,
+            rollup,
+            days,
+            self._figures,
+            sketches=not whole or self._figures.medians,
+        )
+
+    async def _counted(self, connection: AsyncConnection, stretch: Period) -> Part:
+        facts, _ = await read_messages(connection, self._tenant_id, stretch, as_of=self._as_of)
+        return part_of(
+            facts, stretch.start.astimezone(UTC).date(), by=self._by, where=self._where, wanted=self._figures
+        )

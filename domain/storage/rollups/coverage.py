@@ -1,9 +1,9 @@
-"""Which days of a period the rollups answer in a snapshot, and which of its stretches are left to the facts.
+"""Which days of a period the kept columns answer in a snapshot, and which stretches of it are left to the facts.
 
-A day's rollups are right when it is not dirty in the snapshot, for every instant of knowledge from its last fact on.
+A day's columns are right when it is not dirty in the snapshot, for every instant of knowledge from its last fact on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -14,68 +14,51 @@ from domain.kpis.requests import Period
 from domain.storage.kpis.attribution import moved_payments
 
 _DAY = timedelta(days=1)
-_UNSERVED = text(
+_DAYS = text(
     """
-    SELECT day FROM dirty_day WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
-    UNION
-    SELECT day FROM rollup_day
-    WHERE tenant_id = :tenant_id AND day >= :first AND day < :until AND last_fact_at > :as_of
+    SELECT day, dirty.day IS NOT NULL AS dirty, last_fact_at <= :as_of AND dirty.day IS NULL AS served,
+        (SELECT max(sent_at) FROM communication WHERE tenant_id = :tenant_id) > :as_of AS sent_later
+    FROM (
+        SELECT day, last_fact_at FROM message_day WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
+    ) kept FULL JOIN (
+        SELECT DISTINCT day FROM dirty_day WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
+    ) dirty USING (day)
     ORDER BY day
     """
 )
-_HELD = text(
-    """
-    SELECT count(*) FROM rollup_day
-    WHERE tenant_id = :tenant_id AND day >= :first AND day < :until AND day <> ALL(CAST(:unserved AS date[]))
-    """
-)
-_LAST_SENT = text("SELECT max(sent_at) FROM communication WHERE tenant_id = :tenant_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The days first <= day < until but those of `unserved` are the rollups'; `facts`: the rest of the period."""
+    """served: the days that are kept as the facts are; dirty: those to be counted again; facts: the rest of the period
+    that may hold messages, no stretch longer than a day.
+    """
 
-    first: date
-    until: date
-    unserved: Sequence[date]
+    served: Sequence[date]
+    dirty: Sequence[date]
     facts: Sequence[Period]
 
 
 async def coverage(
     connection: AsyncConnection, tenant_id: int, *, period: Period, as_of: datetime
 ) -> Coverage | None:
-    """What the rollups can answer of the period as known at `as_of`; None when that is nothing."""
+    """What is kept of the period as known at `as_of`; None when that is nothing."""
     first, until = period.whole_days()
-    if first >= until or await _attribution_differs(connection, tenant_id, as_of):
+    if first >= until:
         return None
-    binds = {"tenant_id": tenant_id, "first": first, "until": until}
-    unserved = list(await connection.scalars(_UNSERVED, {**binds, "as_of": as_of}))
-    if not await connection.scalar(_HELD, {**binds, "unserved": unserved}):
-        return None
+    binds = {"tenant_id": tenant_id, "first": first, "until": until, "as_of": as_of}
+    days = (await connection.execute(_DAYS, binds)).all()
+    if days and days[0].sent_later and (await moved_payments(connection, tenant_id, as_of=as_of))["moved_to"]:
+        return None  # payments went elsewhere then: to a message of any day, whose own facts do not tell
     stretches = [(period.start, _start(first)), (_start(until), period.end)]
-    stretches += [(_start(begin), _start(end)) for begin, end in _runs(unserved)]
-    return Coverage(first, until, unserved, [Period(start, end) for start, end in stretches if start < end])
-
-
-async def _attribution_differs(connection: AsyncConnection, tenant_id: int, as_of: datetime) -> bool:
-    """Whether payments went elsewhere then: to a message of any day, whose own facts do not tell."""
-    last_sent: datetime | None = await connection.scalar(_LAST_SENT, {"tenant_id": tenant_id})
-    if last_sent is None or last_sent <= as_of:
-        return False
-    return bool((await moved_payments(connection, tenant_id, as_of=as_of))["moved_to"])
+    stretches += [(_start(each.day), _start(each.day + _DAY)) for each in days if not each.served]
+    return Coverage(
+        [each.day for each in days if each.served],
+        [each.day for each in days if each.dirty],
+        # what begins or ends more than a day outside of the years of facts holds none
+        [Period(start, end) for start, end in stretches if timedelta() < end - start <= _DAY],
+    )
 
 
 def _start(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
-
-
-def _runs(days: Iterable[date]) -> list[tuple[date, date]]:
-    """(first, last + 1) of each run of days one after the other."""
-    runs: list[tuple[date, date]] = []
-    for day in days:
-        if runs and runs[-1][1] == day:
-            runs[-1] = (runs[-1][0], day + _DAY)
-        else:
-            runs.append((day, day + _DAY))
-    return runs

@@ -34,10 +34,15 @@ FILTERS: Mapping[str, By] = {
 }
 
 
+def needed(by: Sequence[By], where: MessageKpiWhere) -> tuple[By, ...]:
+    """The dimensions, the calendar's apart, that are split by or filtered on."""
+    filtered = (dimension for field, dimension in FILTERS.items() if getattr(where, field) is not None)
+    return tuple(dict.fromkeys(each for each in (*by, *filtered) if each not in CALENDAR))
+
+
 def rollup_for(by: Sequence[By], where: MessageKpiWhere) -> str | None:
     """The first rollup that knows all that is split by and filtered on; None when none does."""
     if where.days_past_due is not None:
         return None
-    needed = {dimension for dimension in by if dimension not in CALENDAR}
-    needed |= {dimension for field, dimension in FILTERS.items() if getattr(where, field) is not None}
-    return next((name for name, dimensions in ROLLUPS.items() if needed <= set(dimensions)), None)
+    asked = set(needed(by, where))
+    return next((name for name, dimensions in ROLLUPS.items() if asked <= set(dimensions)), None)

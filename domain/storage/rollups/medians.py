@@ -1,7 +1,7 @@
 """Kaplan–Meier medians of groups from the rows of their days."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from domain.kpis.sketches import band_edges, read_sketch
 _DAY = timedelta(days=1).total_seconds()
 _FROM_SENDING = ("sent_to_open", "sent_to_pay")
 
-Key = tuple[str | None, ...]
+Key = Hashable
 
 
 def medians(
@@ -25,11 +25,11 @@ def medians(
     Raises:
         CannotTell: one of them takes the facts.
     """
-    entered = {tuple(key): (days, delivered, opened) for key, days, delivered, opened in populations}
+    entered = {key: (days, delivered, opened) for key, days, delivered, opened in populations}
     sketches, outcomes = {}, {}
     for key, span, days, counts, count, sketch in reacted:
-        sketches[tuple(key), span] = read_sketch(sketch)
-        outcomes[tuple(key), span] = (days, counts, count)
+        sketches[key, span] = read_sketch(sketch)
+        outcomes[key, span] = (days, counts, count)
     found = {}
     for (key, span), (days, counts, count) in outcomes.items():
         if not any(counts):
@@ -56,7 +56,11 @@ def medians(
 
 
 def _unreacted(
-    days: list[date], population: list[int], reacted_days: list[date], reacted: list[int], as_of: datetime
+    days: Sequence[date],
+    population: Sequence[int],
+    reacted_days: Sequence[date],
+    reacted: Sequence[int],
+    as_of: datetime,
 ) -> Iterator[tuple[float, int]]:
     """(seconds from the start of a day to `as_of`, people of that day without the outcome)."""
     left: Counter[date] = Counter()

@@ -5,19 +5,14 @@ COMMITTED these see whatever had committed together with a deleted row; what com
 deleted. So a day that has no dirty row is as the facts are, whoever is killed when.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import TextualSelect, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.kpis.requests import MessageDimension, MessageKpiWhere, Period
-from domain.storage.kpis.cohort import cohort_of
-from domain.storage.kpis.messages import COUNT_NAMES
-from domain.storage.rollups.changes import DAY_SENT
-from domain.storage.rollups.dimensions import ROLLED_UP, ROLLUPS
-from domain.storage.rollups.figures import figures
+from domain.kpis.requests import Period
+from domain.storage.rollups.facts import read_messages
+from domain.storage.rollups.stored import delete_day, store_day
 
 #: (first, last + 1) of all days.
 EVER = (date.min, date.max)
@@ -26,7 +21,6 @@ EVER = (date.min, date.max)
 _NO_LATER = datetime.max.replace(tzinfo=UTC)
 _EPOCH = date(2000, 1, 1)
 
-_TABLES = ("message_rollup", "message_rollup_money", "message_rollup_reaction", "rollup_day")
 _DIRTY = text(
     """
     SELECT DISTINCT day FROM dirty_day
@@ -36,19 +30,6 @@ _DIRTY = text(
 _LOCK = text("SELECT pg_advisory_xact_lock(CAST(:tenant_id AS bigint) * 10000000 + :number)")
 _PLAN = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 _CLEAN = text("DELETE FROM dirty_day WHERE tenant_id = :tenant_id AND day = :day")
-_HOLD = text(
-    f"""
-    INSERT INTO rollup_day (tenant_id, day, last_fact_at)
-    SELECT :tenant_id, :day, GREATEST(max(GREATEST(
-            c.sent_at, delivered_at, bounced_hard_at, bounced_soft_at, opened_at, machine_opened_at, clicked_at,
-            landed_at, replied_at, right_party_contacted_at, unsubscribed_at, complained_at)),
-        max(GREATEST(p.paid_at, p.reversed_at)))
-    FROM communication c LEFT JOIN payment p ON p.tenant_id = :tenant_id AND p.attributed_to = c.id
-    WHERE c.tenant_id = :tenant_id AND c.direction = 'OUTBOUND' AND c.sent_at >= :start AND c.sent_at < :end
-      AND {DAY_SENT} = :day
-    HAVING count(*) > 0
-    """
-)
 
 
 async def dirty_days(
@@ -66,42 +47,9 @@ async def refresh_day(connection: AsyncConnection, tenant_id: int, day: date) ->
     await connection.execute(_LOCK, {"tenant_id": tenant_id, "number": (day - _EPOCH).days})
     if not (await connection.execute(_CLEAN, of_day)).rowcount:
         return
-    for table in _TABLES:
-        await connection.execute(
-            text(f"DELETE FROM {table} WHERE tenant_id = :tenant_id AND day = :day {_any_rollup(table)}"),
-            of_day,
-        )
+    await delete_day(connection, tenant_id, day)
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     period = Period(start, start + timedelta(days=1))
-    await connection.execute(*_count(tenant_id, period))
-    await connection.execute(_HOLD, {**of_day, "start": period.start, "end": period.end})
-
-
-def _any_rollup(table: str) -> str:
-    """The names before the day in the key, so that the index leads to the rows."""
-    if table == "rollup_day":
-        return ""
-    return f"AND rollup IN ({', '.join(repr(name) for name in ROLLUPS)})"
-
-
-def _count(tenant_id: int, period: Period) -> tuple[TextualSelect, dict[str, Any]]:
-    """The statement that counts the messages of a day into every rollup, and its values."""
-    by: Sequence[MessageDimension] = (*ROLLED_UP, MessageDimension.DAY)
-    cohort = cohort_of(tenant_id, periods=[period], by=by, where=MessageKpiWhere(), as_of=_NO_LATER)
-    column = dict(zip(by, cohort.keys, strict=True))
-    keyings = {name: tuple(column[each] for each in dimensions) for name, dimensions in ROLLUPS.items()}
-    parts = figures(keyings, day=column[MessageDimension.DAY])
-    parts["stored_counts"] = _insert("message_rollup", "counts", COUNT_NAMES)
-    parts["stored_money"] = _insert("message_rollup_money", "money", ("currency", "cost", "collected"))
-    names = ("span", "count", "entered", "seconds", "p50", "p90", "sketch")
-    statement = text(_insert("message_rollup_reaction", "reactions", names)).columns()
-    ctes = [text(sql).columns().cte(name) for name, sql in parts.items()]
-    return statement.add_cte(*cohort.ctes, *ctes), {"tenant_id": tenant_id, "as_of": _NO_LATER}
-
-
-def _insert(table: str, source: str, figures: Sequence[str]) -> str:
-    columns = ", ".join(figures)
-    return (
-        f"INSERT INTO {table} (tenant_id, rollup, day, key, {columns}) "
-        f"SELECT :tenant_id, rollup, day, key, {columns} FROM {source}"
-    )
+    facts, last_fact_at = await read_messages(connection, tenant_id, period, as_of=_NO_LATER)
+    if last_fact_at is not None:
+        await store_day(connection, tenant_id, day, facts, last_fact_at)

@@ -48,7 +48,7 @@ def _exact(one: MessageKpiRow) -> tuple[object, ...]:
 async def rollups(database: Database, tenant_id: int) -> dict[str, list[str]]:
     found = {}
     async with database.transaction(tenant_id) as connection:
-        for table in ("message_rollup", "message_rollup_money", "message_rollup_reaction", "rollup_day"):
+        for table in ("message_rollup", "message_day"):
             rows = await connection.execute(text(f"SELECT * FROM {table}"))
             found[table] = sorted(map(repr, rows))
     return found

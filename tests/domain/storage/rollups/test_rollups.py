@@ -13,7 +13,7 @@ from domain.kpis.requests import KpiRequestError, MessageDimension, MessageKpiWh
 from domain.list_where import ChannelFilter
 from domain.storage.derived import define_segments
 from domain.storage.kpis.messages import message_kpis
-from domain.storage.rollups import answering, reading
+from domain.storage.rollups import answering
 from domain.storage.rollups.answering import current_message_kpis
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
@@ -149,7 +149,6 @@ async def test_a_settled_period_takes_no_look_at_the_facts(database, tenant_id, 
 async def test_too_many_groups_are_counted_and_refused(database, tenant_id, monkeypatch) -> None:
     await merge_facts(database, tenant_id, settled_facts())
     await refresh(database, tenant_id)
-    monkeypatch.setattr(reading, "GROUP_LIMIT", 5)
     monkeypatch.setattr(requests, "GROUP_LIMIT", 5)
     with pytest.raises(
         KpiRequestError, match=r"This would be 20 groups; one answer has at most 5\."

@@ -1,0 +1,252 @@
+"""The groups of several days put together: the rows of an answer, column by column.
+
+Counts and money are exact. A percentile is exact where one group of one day made the row, else within 1 %
+(`domain.kpis.sketches`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.columns import Columns
+from domain.kpis.messages import MessageKpiKey, MessageKpiRow, MessageKpiTable, ReactionTime, ReactionTimes
+from domain.kpis.requests import MessageDimension, MessageFigures, MessageKpiWhere, check_groups
+from domain.kpis.sketches import band_seconds
+from domain.storage.kpis.grouping import in_order, key_field
+from domain.storage.kpis.messages import COUNT_NAMES
+from domain.storage.rollups.arrays import Coded, Ints, amounts_summed, combined, distinct, joined, summed
+from domain.storage.rollups.blocks import BAND, SPAN_NAMES, Amounts, Rolled, Word
+from domain.storage.rollups.medians import medians
+from domain.storage.rollups.selecting import rows_that
+
+_LOWEST_BAND = -(1 << 15)
+_BANDS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Part:
+    """Groups with the day of each (as `date.toordinal` has it)."""
+
+    rolled: Rolled
+    day: Ints
+
+
+def merge(
+    parts: Sequence[Part],
+    by: Sequence[MessageDimension],
+    where: MessageKpiWhere,
+    wanted: MessageFigures,
+    *,
+    as_of: datetime,
+) -> MessageKpiTable:
+    """The rows in the order of their keys; figures that are not wanted are missing.
+
+    Raises:
+        KpiRequestError: TOO_MANY_GROUPS.
+        CannotTell: medians are wanted, and the facts alone can tell them.
+    """
+    merged = _Merged(parts, by, where)
+    check_groups(merged.size)
+    columns: dict[str, Any] = merged.counts()
+    columns["key"] = merged.keys(by)
+    columns["collected"] = merged.money([part.rolled.collected for part in parts], wanted.money)
+    columns["cost"] = merged.money([part.rolled.cost for part in parts], wanted.money)
+    columns["reaction"] = merged.reactions(wanted, as_of)
+    return MessageKpiTable(MessageKpiRow, merged.size, columns)
+
+
+class _Merged:
+    """Which group of the answer each row of the parts belongs to (−1: none), and the figures that follow."""
+
+    def __init__(self, parts: Sequence[Part], by: Sequence[MessageDimension], where: MessageKpiWhere) -> None:
+        rows = [part.rolled.size for part in parts]
+        kept = _concatenated(
+            [rows_that(where, each.rolled.dimensions, each.rolled.size) for each in parts], bool
+        )
+        self._parts = parts
+        self._starts = np.cumsum([0, *rows])
+        self._day = _concatenated([part.day for part in parts])
+        self._rows = np.flatnonzero(kept)
+        ordered = [_ordered(each, self._column(each)) for each in by]
+        codes, size = combined([column for _, column in ordered], len(self._rows))
+        present, group = distinct(codes, size)
+        self.size = len(present) if by else 1
+        self._group = np.full(len(kept), -1, np.int64)
+        self._group[self._rows] = group
+        first = np.zeros(self.size, np.int64)
+        first[group[::-1]] = np.arange(len(group))[::-1]
+        self._keys = [(values, column.codes[first]) for values, column in ordered]
+
+    def _column(self, dimension: MessageDimension) -> Coded[Word]:
+        """The values of the rows that are kept."""
+        if dimension in _CALENDAR:
+            days, codes = np.unique(self._day[self._rows], return_inverse=True)
+            return Coded(
+                tuple(_CALENDAR[dimension](date.fromordinal(day)).isoformat() for day in days), codes
+            )
+        return joined([part.rolled.dimensions[dimension] for part in self._parts])[self._rows]
+
+    def keys(self, by: Sequence[MessageDimension]) -> Columns[MessageKpiKey]:
+        """The keys of the groups."""
+        found = {
+            key_field(each): [values[code] for code in codes.tolist()]
+            for each, (values, codes) in zip(by, self._keys, strict=True)
+        }
+        return Columns(MessageKpiKey, self.size, found)
+
+    def counts(self) -> dict[str, Any]:
+        """Count → its values."""
+        counts = _concatenated([part.rolled.counts for part in self._parts]).reshape(-1, len(COUNT_NAMES))
+        group, kept = self._group[self._rows], counts[self._rows]
+        return {name: summed(group, kept[:, at], self.size).tolist() for at, name in enumerate(COUNT_NAMES)}
+
+    def money(self, amounts: Sequence[Amounts], wanted: bool) -> list[dict[str, Decimal]]:
+        """Sums per currency, currencies in order."""
+        found: list[dict[str, Decimal]] = [{} for _ in range(self.size)]
+        if not wanted or not amounts:
+            return found
+        group = self._of([each.group for each in amounts])
+        kept = group >= 0
+        money = joined([each.money for each in amounts])[kept]
+        times = _concatenated([each.times for each in amounts])[kept]
+        currencies = sorted({currency for currency, _ in money.words})
+        place = np.array([currencies.index(currency) for currency, _ in money.words], np.int64)
+        codes, size = group[kept] * len(currencies) + place[money.codes], self.size * len(currencies)
+        present, at = distinct(codes, size)
+        amount = Coded(tuple(amount for _, amount in money.words), money.codes)
+        for code, total in zip(
+            present.tolist(), amounts_summed(at, amount, times, len(present)), strict=True
+        ):
+            found[code // len(currencies)][currencies[code % len(currencies)]] = total
+        return found
+
+    def reactions(self, wanted: MessageFigures, as_of: datetime) -> Columns[ReactionTimes]:
+        """The reaction times of the groups."""
+        times: dict[str, dict[str, list[Any]]] = {
+            span: {"count": [0] * self.size, **{name: [None] * self.size for name in _TIME_PARTS}}
+            for span in SPAN_NAMES
+        }
+        if wanted.reactions or wanted.medians:
+            self._observe(times)
+        if wanted.medians:
+            for (group, span), median in self._medians(as_of).items():
+                times[span]["median_censored"][group] = median
+        spans = {span: Columns(ReactionTime, self.size, parts) for span, parts in times.items()}
+        return Columns(ReactionTimes, self.size, spans)
+
+    def _of(self, groups: Sequence[Ints]) -> Ints:
+        """The groups of the answer that parts' own groups have become."""
+        rows = [group + start for group, start in zip(groups, self._starts, strict=False)]
+        found: Ints = self._group[_concatenated(rows)]
+        return found
+
+    def _records(self) -> tuple[NDArray[Any], Ints, NDArray[Any], Ints]:
+        """(records, group · spans + span of each, bands, the same of each) of the rows that are kept."""
+        records = np.concatenate([part.rolled.reactions for part in self._parts])
+        bands = np.concatenate([part.rolled.bands for part in self._parts])
+        group = self._of([part.rolled.reactions["group"].astype(np.int64) for part in self._parts])
+        kept = group >= 0
+        code = group * len(SPAN_NAMES) + records["span"]
+        of_bands = np.repeat(np.where(kept, code, -1), records["bands"])
+        return records[kept], code[kept], bands[of_bands >= 0], of_bands[of_bands >= 0]
+
+    def _observe(self, times: dict[str, dict[str, list[Any]]]) -> None:
+        if not self._parts:
+            return
+        records, code, bands, of_bands = self._records()
+        present, at = distinct(code, self.size * len(SPAN_NAMES))
+        size = len(present)
+        count = summed(at, records["count"].astype(np.int64), size)
+        mean = summed(at, records["microseconds"].astype(np.int64), size) / 1e6 / np.maximum(count, 1)
+        single = np.empty(size, np.int64)
+        single[at] = np.arange(len(at))
+        percentiles = {name: records[name][single] for name in ("p50", "p90")}
+        several = np.flatnonzero(np.bincount(at, minlength=size) > 1)
+        if len(several):
+            place = np.full(self.size * len(SPAN_NAMES), -1, np.int64)
+            place[present[several]] = np.arange(len(several))
+            for name, share in (("p50", 5), ("p90", 9)):
+                ranks = (share * count[several] + 9) // 10
+                percentiles[name][several] = _at_rank(place[of_bands], bands, ranks)
+        for name, values in {"count": count, "mean": mean, **percentiles}.items():
+            for row, value in zip(present.tolist(), values.tolist(), strict=True):
+                times[SPAN_NAMES[row % len(SPAN_NAMES)]][name][row // len(SPAN_NAMES)] = value
+
+    def _medians(self, as_of: datetime) -> dict[tuple[Any, str], float]:
+        if not self._parts:
+            return {}
+        records, code, bands, of_bands = self._records()
+        day_of = _concatenated(
+            [part.day[part.rolled.reactions["group"].astype(np.int64)] for part in self._parts]
+        )
+        group = self._of([part.rolled.reactions["group"].astype(np.int64) for part in self._parts])
+        days = day_of[group >= 0]
+        sketches = _split(of_bands, bands)
+        reacted = [
+            (
+                row // len(SPAN_NAMES),
+                SPAN_NAMES[row % len(SPAN_NAMES)],
+                _dates(days[rows]),
+                records["entered"][rows].tolist(),
+                int(records["count"][rows].sum()),
+                sketches[row].astype(BAND).tobytes(),
+            )
+            for row, rows in _split(code, np.arange(len(code))).items()
+        ]
+        counts = _concatenated([part.rolled.counts for part in self._parts]).reshape(-1, len(COUNT_NAMES))
+        delivered, opened = (counts[:, COUNT_NAMES.index(name)] for name in ("delivered", "opened"))
+        populations = [
+            (row, _dates(self._day[rows]), delivered[rows].tolist(), opened[rows].tolist())
+            for row, rows in _split(self._group[self._rows], self._rows).items()
+        ]
+        return medians(populations, reacted, as_of=as_of)
+
+
+_TIME_PARTS = ("mean", "p50", "p90", "median_censored")
+_CALENDAR = {
+    MessageDimension.DAY: lambda day: day,
+    MessageDimension.WEEK: lambda day: day - timedelta(days=day.weekday()),
+    MessageDimension.MONTH: lambda day: day.replace(day=1),
+}
+
+
+def _ordered(dimension: MessageDimension, column: Coded[Word]) -> tuple[list[Any], Coded[Any]]:
+    """(values, codes) with the values that there are, in their order."""
+    used = np.unique(column.codes)
+    values = in_order(dimension, [column.words[code] for code in used])
+    place = {word: at for at, word in enumerate(values)}
+    code = np.array([place.get(word, -1) for word in column.words], np.int64)
+    return list(values.values()), Coded(tuple(values), code[column.codes])
+
+
+def _at_rank(group: Ints, bands: NDArray[Any], ranks: Ints) -> list[float]:
+    """Per group the seconds of the band that holds the value of its rank; groups are 0 … len(ranks) − 1, −1 is none."""
+    kept = group >= 0
+    codes = group[kept] * _BANDS + (bands["band"][kept].astype(np.int64) - _LOWEST_BAND)
+    present, at = distinct(codes, len(ranks) * _BANDS)
+    up_to = np.cumsum(summed(at, bands["count"][kept].astype(np.int64), len(present)))
+    starts = np.searchsorted(present, np.arange(len(ranks)) * _BANDS)
+    before = np.where(starts > 0, up_to[starts - 1], 0)
+    found = present[np.searchsorted(up_to, before + ranks)] % _BANDS + _LOWEST_BAND
+    seconds = {band: band_seconds(band) for band in np.unique(found).tolist()}
+    return [seconds[band] for band in found.tolist()]
+
+
+def _split(codes: Ints, values: NDArray[Any]) -> dict[int, NDArray[Any]]:
+    """Values by code."""
+    order = np.argsort(codes, kind="stable")
+    present, starts = np.unique(codes[order], return_index=True)
+    return dict(zip(present.tolist(), np.split(values[order], starts[1:]), strict=True)) if len(codes) else {}
+
+
+def _dates(days: Ints) -> list[date]:
+    return [date.fromordinal(day) for day in days.tolist()]
+
+
+def _concatenated(arrays: Sequence[Any], kind: Any = np.int64) -> Any:
+    return np.concatenate(arrays) if arrays else np.empty(0, kind)

@@ -1,0 +1,121 @@
+"""The days that are kept as columns: written by the refresher, read in a reader's snapshot."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import numpy as np
+from sqlalchemy import ColumnElement, Date, RowMapping, Table, any_, delete, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures, MessageKpiWhere
+from domain.storage.rollups.blocks import (
+    SPAN_NAMES,
+    Facts,
+    column_of,
+    read_facts,
+    read_rolled,
+    store_facts,
+    store_rolled,
+)
+from domain.storage.rollups.dimensions import ROLLUPS, needed
+from domain.storage.rollups.merging import Part
+from domain.storage.rollups.rolling import chosen, roll_up
+from domain.storage.rollups.selecting import messages_that
+from domain.storage.tables import message_day, message_rollup
+
+#: Days of messages read at once: more would take memory, fewer time.
+_DAYS_AT_ONCE = 16
+
+
+async def delete_day(connection: AsyncConnection, tenant_id: int, day: date) -> None:
+    """Keep nothing of a day."""
+    for table in (message_rollup, message_day):
+        where = [table.c.tenant_id == tenant_id, table.c.day == day]
+        if table is message_rollup:  # named before the day in the key, so that the index leads to the rows
+            where.append(table.c.rollup.in_(tuple(ROLLUPS)))
+        await connection.execute(delete(table).where(*where))
+
+
+async def store_day(
+    connection: AsyncConnection, tenant_id: int, day: date, facts: Facts, last_fact_at: datetime
+) -> None:
+    """Keep a day's messages and all their rollups."""
+    of_day = {"tenant_id": tenant_id, "day": day}
+    rolled = [
+        {**of_day, "rollup": name, **store_rolled(roll_up(facts, dimensions, ALL_FIGURES))}
+        for name, dimensions in ROLLUPS.items()
+    ]
+    await connection.execute(insert(message_rollup), rolled)
+    await connection.execute(
+        insert(message_day), {**of_day, "last_fact_at": last_fact_at, **store_facts(facts)}
+    )
+
+
+async def rolled_days(
+    connection: AsyncConnection,
+    tenant_id: int,
+    rollup: str,
+    days: Sequence[date],
+    wanted: MessageFigures,
+    *,
+    sketches: bool,
+) -> list[Part]:
+    """The groups of a rollup on these days. sketches: whether reactions of several rows are to be put together."""
+    names = ["day", "groups", "words", "keys", "counts"]
+    names += ["cost", "collected"] if wanted.money else []
+    names += ["reactions"] if wanted.reactions or wanted.medians else []
+    names += ["bands"] if sketches and (wanted.reactions or wanted.medians) else []
+    statement = select(*(message_rollup.c[name] for name in names)).where(
+        message_rollup.c.tenant_id == tenant_id,
+        message_rollup.c.rollup == rollup,
+        _among(message_rollup, days),
+    )
+    found = (await connection.execute(statement)).mappings().all()
+    alike: dict[str, list[RowMapping]] = {}
+    for row in found:
+        alike.setdefault(row["words"], []).append(row)
+    return [_part(rows, ROLLUPS[rollup]) for rows in alike.values()]
+
+
+def _part(rows: Sequence[RowMapping], dimensions: Sequence[MessageDimension]) -> Part:
+    days = np.array([row["day"].toordinal() for row in rows], np.int64)
+    return Part(read_rolled(rows, dimensions), np.repeat(days, [row["groups"] for row in rows]))
+
+
+async def messages_of_days(
+    connection: AsyncConnection,
+    tenant_id: int,
+    days: Sequence[date],
+    *,
+    by: Sequence[MessageDimension],
+    where: MessageKpiWhere,
+    wanted: MessageFigures,
+) -> list[Part]:
+    """The groups by dimensions of the kept messages of these days that meet `where`."""
+    dimensions = needed(by, where)
+    names = ["day", "words", "outcome", *map(column_of, dimensions)]
+    names += ["days_past_due"] if where.days_past_due is not None else []
+    names += ["cost", "paid"] if wanted.money else []
+    names += SPAN_NAMES if wanted.reactions or wanted.medians else []
+    parts = []
+    for at in range(0, len(days), _DAYS_AT_ONCE):
+        statement = select(*(message_day.c[name] for name in names)).where(
+            message_day.c.tenant_id == tenant_id, _among(message_day, days[at : at + _DAYS_AT_ONCE])
+        )
+        for row in (await connection.execute(statement)).mappings():
+            parts.append(part_of(read_facts(row, dimensions), row["day"], by=by, where=where, wanted=wanted))
+    return parts
+
+
+def part_of(
+    facts: Facts, day: date, *, by: Sequence[MessageDimension], where: MessageKpiWhere, wanted: MessageFigures
+) -> Part:
+    """The groups of a day's messages that meet `where`."""
+    which = messages_that(where, facts)
+    rolled = roll_up(facts if which.all() else chosen(facts, which), needed(by, where), wanted)
+    return Part(rolled, np.full(rolled.size, day.toordinal(), np.int64))
+
+
+def _among(table: Table, days: Sequence[date]) -> ColumnElement[bool]:
+    return table.c.day == any_(literal(days, ARRAY(Date)))
