@@ -10,21 +10,29 @@ to the same answers.
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
+from math import isfinite
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from graphql import (
+    GRAPHQL_MAX_INT,
+    GRAPHQL_MIN_INT,
     GraphQLEnumType,
     GraphQLField,
+    GraphQLFloat,
+    GraphQLInt,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLScalarType,
+    GraphQLString,
 )
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
+from api.graphql.json_rows import JsonRows
 from domain.columns import Columns
 
 #: The extension under which Strawberry keeps its own definition of a field.
@@ -68,35 +76,36 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             return_type, field_details_list, info, path, result, position_context
         )
 
-    def _column(self, kind: GraphQLOutputType, nodes: Any, values: Sequence[Any]) -> list[Any]:
+    def _column(self, kind: GraphQLOutputType, nodes: Any, values: Sequence[Any]) -> Sequence[Any] | JsonRows:
         """What the values of one field are completed to, in order."""
         if isinstance(kind, GraphQLNonNull):
             if not isinstance(values, Columns) and None in values:
                 raise _Uncompletable
             return self._column(kind.of_type, nodes, values)
         if isinstance(kind, GraphQLList):
-            return _split(self._column(kind.of_type, nodes, [each for row in values for each in row]), values)
+            completed = self._column(kind.of_type, nodes, [each for row in values for each in row])
+            return _split(completed.rows() if isinstance(completed, JsonRows) else completed, values)
         if isinstance(kind, GraphQLObjectType):
             return self._objects(kind, nodes, values)
         if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
             return _leaves(kind, values)
         raise _Uncompletable
 
-    def _objects(self, kind: GraphQLObjectType, nodes: Any, values: Sequence[Any]) -> list[Any]:
+    def _objects(self, kind: GraphQLObjectType, nodes: Any, values: Sequence[Any]) -> JsonRows:
         if not isinstance(values, Columns) and None in values:
             raise _Uncompletable
         fields, deferred, _ = self.collect_subfields(kind, nodes)
         if deferred:
             raise _Uncompletable
-        columns = []
-        for details in fields.values():
+        columns: dict[str, Sequence[Any] | JsonRows] = {}
+        for answered, details in fields.items():
             name = details[0].node.name.value
             if name == "__typename":
-                columns.append([kind.name] * len(values))
+                columns[answered] = [kind.name] * len(values)
                 continue
             field = kind.fields[name]
-            columns.append(self._column(field.type, details, _read(kind, name, field, values)))
-        return [dict(zip(fields, row, strict=False)) for row in zip(*columns, strict=True)]
+            columns[answered] = self._column(field.type, details, _read(kind, name, field, values))
+        return JsonRows(len(values), columns)
 
 
 def _read(kind: GraphQLObjectType, name: str, field: GraphQLField, values: Sequence[Any]) -> Sequence[Any]:
@@ -114,13 +123,15 @@ def _read(kind: GraphQLObjectType, name: str, field: GraphQLField, values: Seque
     return held if function is None else list(map(function, held))
 
 
-def _leaves(kind: GraphQLScalarType | GraphQLEnumType, values: Sequence[Hashable]) -> list[Any]:
+def _leaves(kind: GraphQLScalarType | GraphQLEnumType, values: Sequence[Hashable]) -> Sequence[Any]:
     """Each different value is coerced once: a column has many rows and few values."""
 
     def coerce(value: Hashable) -> Any:
         return None if value is None else kind.coerce_output_value(value)
 
-    kinds = set(map(type, values))
+    kinds = set(map(type, values)) - {NoneType}
+    if _is_completed(kind, kinds, values):
+        return values
     try:
         if any(
             issubclass(each, Decimal) for each in kinds
@@ -130,6 +141,15 @@ def _leaves(kind: GraphQLScalarType | GraphQLEnumType, values: Sequence[Hashable
     except Exception as error:
         raise _Uncompletable from error
     return list(map(coerced.__getitem__, values))
+
+
+def _is_completed(kind: object, kinds: set[type], values: Sequence[Any]) -> bool:
+    """Whether each value is what it would be coerced to."""
+    if kinds == {float} and kind is GraphQLFloat:
+        return all(map(isfinite, [value for value in values if value is not None]))
+    if kinds == {int} and kind is GraphQLInt and None not in values:
+        return bool(min(values) >= GRAPHQL_MIN_INT and max(values) <= GRAPHQL_MAX_INT)
+    return kind is GraphQLString and kinds == {str}
 
 
 def _split(completed: Sequence[Any], lists: Sequence[Sequence[Any]]) -> list[list[Any]]:

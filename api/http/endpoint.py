@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from api.auth import Door
 from api.callers import NotAdmitted
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
+from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.answers import answered
 from api.http.rates import Allowance, Rates
@@ -160,4 +160,4 @@ def _response(
         "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(orjson.dumps(content), status_code=status, headers={**own, **(headers or {})})
+    return Response(to_json(content), status_code=status, headers={**own, **(headers or {})})

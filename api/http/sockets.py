@@ -20,6 +20,7 @@ from api.auth import Door
 from api.callers import Caller, NotAdmitted
 from api.graphql.context import Socket
 from api.graphql.errors import log_failure
+from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.rates import Rates
 from api.services import Services
@@ -122,7 +123,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
 
     def encode_json(self, data: object) -> str:
         """JSON as the HTTP side writes it."""
-        return orjson.dumps(data).decode()
+        return to_json(data).decode()
 
     async def on_ws_connect(self, context: Socket) -> UnsetType | dict[str, object] | None:
         """Find out who is behind the socket; nobody is turned away with code 4403."""

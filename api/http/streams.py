@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import orjson
 from starlette.responses import Response, StreamingResponse
 from strawberry.http.streaming import merge_stream_with_heartbeat
 from strawberry.schema.schema import StreamResult
 
 from api.graphql.errors import INTERNAL, log_failure
+from api.graphql.json_rows import to_json
 from api.http.answers import answered
 from api.http.requests import STREAM_TYPE
 
@@ -47,10 +47,10 @@ def event_stream(results: StreamResult) -> Response:
 
 def _next(result: Any) -> str:
     try:
-        content = orjson.dumps(answered(result)).decode()
+        content = to_json(answered(result)).decode()
     except TypeError as error:  # what JSON cannot say
         error_id = log_failure(error)
         message = f"Something went wrong on our side. Report error {error_id}."
         failure = {"message": message, "extensions": {"code": INTERNAL, "errorId": error_id}}
-        content = orjson.dumps({"errors": [failure]}).decode()
+        content = to_json({"errors": [failure]}).decode()
     return f"event: next\ndata: {content}\n\n"

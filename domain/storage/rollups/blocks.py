@@ -167,7 +167,7 @@ def read_rolled(rows: Sequence[Mapping[Any, Any]], dimensions: Sequence[MessageD
         _amounts(_after(rows, "cost", _PAID, starts), of_cost),
         _amounts(_after(rows, "collected", _PAID, starts), of_collected),
         reactions,
-        np.frombuffer(b"".join(row.get("bands", b"") for row in rows), BAND),
+        np.frombuffer(b"".join([row["bands"] for row in rows] if "bands" in rows[0] else []), BAND),
     )
 
 
@@ -178,7 +178,7 @@ def column_of(dimension: MessageDimension) -> str:
 
 def _after(rows: Sequence[Mapping[Any, Any]], name: str, kind: np.dtype[Any], starts: Ints) -> NDArray[Any]:
     """Records of several days, their groups counted on from day to day."""
-    parts = [row.get(name, b"") for row in rows]
+    parts = [row[name] for row in rows] if name in rows[0] else [b""] * len(rows)
     records = np.frombuffer(b"".join(parts), kind).copy()
     records["group"] += np.repeat(starts[:-1], [len(part) // kind.itemsize for part in parts]).astype(
         np.uint32

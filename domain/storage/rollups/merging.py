@@ -4,7 +4,7 @@ Counts and money are exact. A percentile is exact where one group of one day mad
 (`domain.kpis.sketches`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,7 @@ from domain.storage.rollups.blocks import BAND, SPAN_NAMES, Amounts, Rolled, Wor
 from domain.storage.rollups.medians import medians
 from domain.storage.rollups.selecting import rows_that
 
+_NO_MONEY: Mapping[str, Decimal] = {}
 _LOWEST_BAND = -(1 << 15)
 _BANDS = 1 << 16
 
@@ -105,11 +106,11 @@ class _Merged:
         group, kept = self._group[self._rows], counts[self._rows]
         return {name: summed(group, kept[:, at], self.size).tolist() for at, name in enumerate(COUNT_NAMES)}
 
-    def money(self, amounts: Sequence[Amounts], wanted: bool) -> list[dict[str, Decimal]]:
+    def money(self, amounts: Sequence[Amounts], wanted: bool) -> Sequence[Mapping[str, Decimal]]:
         """Sums per currency, currencies in order."""
-        found: list[dict[str, Decimal]] = [{} for _ in range(self.size)]
         if not wanted or not amounts:
-            return found
+            return [_NO_MONEY] * self.size
+        found: list[dict[str, Decimal]] = [{} for _ in range(self.size)]
         group = self._of([each.group for each in amounts])
         kept = group >= 0
         money = joined([each.money for each in amounts])[kept]
@@ -127,16 +128,19 @@ class _Merged:
 
     def reactions(self, wanted: MessageFigures, as_of: datetime) -> Columns[ReactionTimes]:
         """The reaction times of the groups."""
-        times: dict[str, dict[str, list[Any]]] = {
-            span: {"count": [0] * self.size, **{name: [None] * self.size for name in _TIME_PARTS}}
-            for span in SPAN_NAMES
+        shape = (len(SPAN_NAMES), self.size)
+        times = {name: np.full(shape, None, object) for name in _TIME_PARTS} | {
+            "count": np.zeros(shape, object)
         }
         if wanted.reactions or wanted.medians:
             self._observe(times)
         if wanted.medians:
             for (group, span), median in self._medians(as_of).items():
-                times[span]["median_censored"][group] = median
-        spans = {span: Columns(ReactionTime, self.size, parts) for span, parts in times.items()}
+                times["median_censored"][SPAN_NAMES.index(span), group] = median
+        spans = {
+            span: Columns(ReactionTime, self.size, {name: of[at].tolist() for name, of in times.items()})
+            for at, span in enumerate(SPAN_NAMES)
+        }
         return Columns(ReactionTimes, self.size, spans)
 
     def _of(self, groups: Sequence[Ints]) -> Ints:
@@ -155,7 +159,7 @@ class _Merged:
         of_bands = np.repeat(np.where(kept, code, -1), records["bands"])
         return records[kept], code[kept], bands[of_bands >= 0], of_bands[of_bands >= 0]
 
-    def _observe(self, times: dict[str, dict[str, list[Any]]]) -> None:
+    def _observe(self, times: dict[str, NDArray[Any]]) -> None:
         if not self._parts:
             return
         records, code, bands, of_bands = self._records()
@@ -174,8 +178,7 @@ class _Merged:
                 ranks = (share * count[several] + 9) // 10
                 percentiles[name][several] = _at_rank(place[of_bands], bands, ranks)
         for name, values in {"count": count, "mean": mean, **percentiles}.items():
-            for row, value in zip(present.tolist(), values.tolist(), strict=True):
-                times[SPAN_NAMES[row % len(SPAN_NAMES)]][name][row // len(SPAN_NAMES)] = value
+            times[name][present % len(SPAN_NAMES), present // len(SPAN_NAMES)] = values.tolist()
 
     def _medians(self, as_of: datetime) -> dict[tuple[Any, str], float]:
         if not self._parts:
