@@ -113,15 +113,59 @@ def confirmed_rounds(
         )
         for some in (rows[~left_out], rows[left_out])
     )
+    parameters = settings.parameters(seed=seed, threads=_useful(threads, len(rows)))
+    return _stopped(grown, kept, parameters, settings).num_trees()
+
+
+def grow_in_parts(
+    matrix: np.ndarray[Any, Any],
+    label: Floats,
+    weight: Floats,
+    subject: Ints,
+    *,
+    settings: Settings,
+    parts: int,
+    categorical: list[int],
+    seed: int,
+    threads: int,
+    init_score: Floats,
+) -> list[lightgbm.Booster]:
+    """Trees grown `parts` times, each on all subjects but its part of them, who tell when to stop; at most the
+    rounds of `settings`. To be averaged: no subject's own outcome then decides alone."""
+    part_of = np.random.default_rng(seed).permutation(int(subject.max(initial=0)) + 1)[subject] % parts
+    grown = []
+    for part in range(parts):
+        sets = [
+            lightgbm.Dataset(
+                matrix[some],
+                label=label[some],
+                weight=weight[some],
+                init_score=init_score[some],
+                categorical_feature=categorical,
+            )
+            for some in (np.flatnonzero(part_of != part), np.flatnonzero(part_of == part))
+            if len(some)
+        ]
+        parameters = settings.parameters(seed=seed + part, threads=_useful(threads, len(label)))
+        if len(sets) == 2:
+            grown.append(_stopped(sets[0], sets[1], parameters, settings))
+    return grown
+
+
+def _stopped(
+    grown: lightgbm.Dataset, kept: lightgbm.Dataset, parameters: dict[str, Any], settings: Settings
+) -> lightgbm.Booster:
+    """Trees of the rounds that still help on the rows kept out."""
     kept.set_reference(grown)
     booster = lightgbm.train(
-        {**settings.parameters(seed=seed, threads=_useful(threads, len(rows))), "metric": settings.objective},
+        {**parameters, "metric": settings.objective},
         grown,
         num_boost_round=settings.rounds,
         valid_sets=[kept],
         callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
     )
-    return max(booster.best_iteration, 1)
+    best = max(booster.best_iteration, 1)
+    return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=best))
 
 
 def margin(booster: lightgbm.Booster, matrix: np.ndarray[Any, Any], threads: int) -> Floats:

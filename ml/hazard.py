@@ -1,140 +1,165 @@
-"""Reaction times: a discrete-time hazard over 20 log-spaced bins, with right-censoring.
+"""When something happens: a discrete-time hazard learned from right-censored times by boosted trees.
 
-Among those who react within 30 days at all, how long they take; whether they react is the funnel's
-business. A contact counts in every bin it was watched through; each bin's event is learned by boosted
-trees from the bin, the channel, the local hour and weekday and the segment. Source: kpis.md#message-kpis
-(reaction); Singer & Willett 1993.
+Time is cut into bins; in each, those still waiting react with a probability that depends on what is known
+of them. A row counts in every bin it was watched through, and in the bin in which it was lost sight of for
+the part it was watched. Where to stop growing is told by subjects left out, a part at a time, and the parts'
+trees are averaged. Source: Singer & Willett 1993; measured in bench/survival.py.
 """
 
 from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
+from numpy.typing import NDArray
 
-from ml.arrays import Floats, Ints
-from ml.boosting import Settings, grow, margin, sigmoid
-from ml.outcomes import CHANNELS, HORIZON_SECONDS
-from ml.slot_effects import Cells
+from ml.arrays import Floats, Ints, sums_by
+from ml.boosting import Settings, grow_in_parts, margin, sigmoid
+from ml.feature_space import Matrix
 
 BINS = 20
-EDGES: Floats = np.concatenate([[0.0], np.geomspace(30.0, HORIZON_SECONDS, BINS)])
-"""Bin edges in seconds since `sent_at`; the last is 30 days."""
-
 LEAST_EVENTS = 60
 _MOST_ROWS = 400_000
+_PARTS = 4
+_DRAWN_TO_ALL = 10.0
+_LEAST_WATCHED = 1e-3
 _GROWTH = Settings(
     objective="cross_entropy",
-    rounds=80,
-    learning_rate=0.1,
+    rounds=400,
+    learning_rate=0.05,
     leaves=15,
     least_in_leaf=200,
-    extra={"min_data_per_group": 200},
+    extra={"feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "min_data_per_group": 200},
 )
 
 
 @dataclass(frozen=True)
-class ReactionTime:
-    """hazard_of: (channels, BINS) share reacting in a bin of those not yet reacted, shrunken; trees
-    refine it where grown."""
+class Hazard:
+    """edges: (b + 1,) of the bins, from 0, in the unit of the times; base: (groups, b) share reacting in a bin of
+    those not yet reacted, drawn towards everybody's; parts: trees that shift its log-odds, averaged; none where too
+    little was seen."""
 
-    by_channel: Floats
-    trees: lightgbm.Booster | None
+    edges: Floats
+    base: Floats
+    parts: tuple[lightgbm.Booster, ...]
 
-    def hazard(self, cells: Cells, threads: int) -> Floats:
-        """(n, BINS) P(reacts in the bin | reacts within 30 days, not before); the last column is 1."""
-        count = len(cells.slot)
-        base = self.by_channel[cells.channel]
-        if self.trees is not None and count:
-            shift = margin(self.trees, _design(_repeat(cells), np.tile(np.arange(BINS), count)), threads)
-            base = sigmoid(np.log(base / (1 - base)) + shift.reshape(count, BINS))
-        hazard = base.copy()
-        hazard[:, -1] = 1.0
-        return hazard
+    def in_bins(self, matrix: Matrix, group: Ints, threads: int) -> Floats:
+        """(n, b) P(reacts in the bin | not before); matrix: (n, …) as in fitting; group: (n,) row of `base`."""
+        base = self.base[group]
+        if not self.parts or not len(group):
+            return base
+        bins = base.shape[1]
+        design = _design(np.repeat(matrix, bins, axis=0), np.tile(np.arange(bins), len(group)))
+        shift = np.mean([margin(trees, design, threads) for trees in self.parts], axis=0)
+        return sigmoid(np.log(base / (1 - base)) + shift.reshape(base.shape))
 
-    def curve(self, cells: Cells, threads: int) -> Floats:
-        """(n, BINS) P(reacted by the bin's end | reacts within 30 days)."""
-        return np.asarray(1.0 - np.cumprod(1.0 - self.hazard(cells, threads), axis=1))
-
-
-def seconds_at(curve: Floats, share: float) -> Floats:
-    """(n,) seconds by which `share` of those who react have reacted, between edges interpolated in log
-    time."""
-    place = np.argmax(curve >= share - 1e-12, axis=1)
-    rows = np.arange(len(curve))
-    high = curve[rows, place]
-    low = np.where(place > 0, curve[rows, place - 1], 0.0)
-    part = np.clip((share - low) / np.maximum(high - low, 1e-12), 0.0, 1.0)
-    start, end = np.maximum(EDGES[place], 1.0), EDGES[place + 1]
-    return np.asarray(np.exp(np.log(start) + part * (np.log(end) - np.log(start))))
+    def waiting(self, matrix: Matrix, group: Ints, at: Floats, threads: int) -> Floats:
+        """(n, len(at)) P(not reacted by each time); within a bin the hazard stays the same."""
+        still = np.cumsum(np.log1p(-self.in_bins(matrix, group, threads)), axis=1)
+        still = np.concatenate([np.zeros((len(still), 1)), still], axis=1)
+        place = np.clip(np.searchsorted(self.edges, at, side="right") - 1, 0, len(self.edges) - 2)
+        part = np.clip((at - self.edges[place]) / np.diff(self.edges)[place], 0.0, 1.0)
+        return np.asarray(np.exp(still[:, place] * (1 - part) + still[:, place + 1] * part))
 
 
-def fit_reaction_time(
-    cells: Cells, seconds: Floats, followed: Floats, weight: Floats, *, seed: int, threads: int
-) -> ReactionTime:
-    """seconds: (n,) from sending to the reaction, inf where none came within `followed`; weight: recency.
+def edges_where(seconds: Floats, followed: Floats, bins: int = BINS) -> Floats:
+    """Edges where something happens: half of them at equal shares of the events, half spaced by their logarithm.
 
-    Conditional on reacting: a contact still silent weighs by nothing, and censoring is repaired by
-    giving every reaction the inverse of the share of contacts watched as long as it took.
+    seconds: inf where nothing was seen. Without events there is one bin.
     """
-    reacted = np.flatnonzero((seconds <= np.minimum(followed, HORIZON_SECONDS)) & (weight > 0))
-    cells, seconds = cells.take(reacted), seconds[reacted]
-    watched = np.sort(followed)
-    at_least = 1.0 - np.searchsorted(watched, seconds, side="left") / max(len(watched), 1)
-    weight = weight[reacted] / np.maximum(at_least, 0.05)
-    place = np.clip(np.searchsorted(EDGES, seconds, side="left") - 1, 0, BINS - 1)
-    by_channel = _channel_hazards(cells.channel, place, weight)
-    if len(seconds) < LEAST_EVENTS:
-        return ReactionTime(by_channel, None)
-    chosen = _chosen(len(seconds), place, seed)
-    cells, place, weight = cells.take(chosen), place[chosen], weight[chosen]
-    row, bins = _expand(place)
-    spread = cells.take(row)
-    base = by_channel[spread.channel, bins]
-    trees = grow(
-        _design(spread, bins),
-        (bins == place[row]).astype(np.float64),
-        np.where(bins < BINS - 1, weight[row] / weight.mean(), 0.0),
+    happened = np.sort(seconds[seconds <= followed])
+    longest = float(np.minimum(seconds, followed).max(initial=1.0)) * (1 + 1e-6)
+    if not len(happened):
+        return np.array([0.0, longest])
+    half = bins // 2
+    shares = np.quantile(happened, np.arange(1, half + 1) / (half + 1))
+    shortest = max(float(np.quantile(happened, 0.01)), longest / 1e4)
+    return np.unique(np.concatenate([[0.0], shares, np.geomspace(shortest, longest, half)]))
+
+
+def fit_hazard(
+    matrix: Matrix,
+    group: Ints,
+    seconds: Floats,
+    followed: Floats,
+    weight: Floats,
+    subject: Ints,
+    *,
+    edges: Floats,
+    groups: int,
+    categorical: list[int],
+    seed: int,
+    threads: int,
+) -> Hazard:
+    """seconds: (n,) from the beginning to the event, inf where none was seen within `followed`; subject: rows of one
+    are left out together; group: code < groups whose rows share a base; edges: of the bins, the last being the longest
+    time that is looked at; categorical: columns of `matrix`."""
+    bins = len(edges) - 1
+    seen = np.minimum(seconds, np.minimum(followed, edges[-1]))
+    happened = (seconds <= followed) & (seconds <= edges[-1])
+    place = np.clip(np.searchsorted(edges, seen, side="left") - 1, 0, bins - 1)
+    part = np.where(happened, 1.0, (seen - edges[place]) / np.diff(edges)[place])
+    base = _base(group, place, happened, part, weight, groups, bins)
+    if happened[weight > 0].sum() < LEAST_EVENTS:
+        return Hazard(edges, base, ())
+    rows = _drawn(np.flatnonzero(weight > 0), place, seed)
+    row, bin_of = _expand(rows, place)
+    last = bin_of == place[row]
+    share = weight[row] / weight[rows].mean() * np.where(last, part[row], 1.0)
+    kept = share > _LEAST_WATCHED
+    row, bin_of, last, share = row[kept], bin_of[kept], last[kept], share[kept]
+    start = base[group[row], bin_of]
+    trees = grow_in_parts(
+        _design(matrix[row], bin_of),
+        (last & happened[row]).astype(np.float64),
+        share,
+        subject[row],
         settings=_GROWTH,
-        categorical=[1, 2],
+        parts=_PARTS,
+        categorical=[column + 1 for column in categorical],
         seed=seed,
         threads=threads,
-        init_score=np.log(base / (1 - base)),
+        init_score=np.log(start / (1 - start)),
     )
-    return ReactionTime(by_channel, trees)
+    return Hazard(edges, base, tuple(trees))
 
 
-def _channel_hazards(channel: Ints, place: Ints, weight: Floats) -> Floats:
-    everybody = np.bincount(place, weight, BINS)
-    everybody = (everybody + 0.05) / (everybody.sum() + 0.05 * BINS)
-    counts = np.bincount(channel * BINS + place, weight, len(CHANNELS) * BINS).reshape(len(CHANNELS), BINS)
-    share = counts + 10.0 * everybody
-    share /= share.sum(axis=1, keepdims=True)
-    left = np.cumsum(share[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(np.clip(share / left, 1e-5, 1 - 1e-5))
+def _base(
+    group: Ints,
+    place: Ints,
+    happened: NDArray[np.bool_],
+    part: Floats,
+    weight: Floats,
+    groups: int,
+    bins: int,
+) -> Floats:
+    """(groups, bins) events over time watched, drawn towards everybody's."""
+    cell = group * bins + place
+    events = sums_by(cell, weight * happened, groups * bins).reshape(groups, bins)
+    ended = sums_by(cell, weight, groups * bins).reshape(groups, bins)
+    beyond = np.cumsum(ended[:, ::-1], axis=1)[:, ::-1] - ended
+    watched = beyond + sums_by(cell, weight * part, groups * bins).reshape(groups, bins)
+    everybody = (events.sum(0) + 0.05) / (watched.sum(0) + 1.0)
+    shares = (events + _DRAWN_TO_ALL * everybody) / (watched + _DRAWN_TO_ALL)
+    return np.asarray(np.clip(shares, 1e-5, 1 - 1e-5))
 
 
-def _chosen(count: int, place: Ints, seed: int) -> Ints:
+def _drawn(rows: Ints, place: Ints, seed: int) -> Ints:
     """All rows, or a sample small enough to expand."""
-    most = int(_MOST_ROWS / max((place + 1).mean(), 1.0))
-    if count <= most:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+    most = int(_MOST_ROWS / max((place[rows] + 1).mean(), 1.0))
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def _expand(place: Ints) -> tuple[Ints, Ints]:
-    """(row, bin) for every bin each row was watched through, its last one included."""
-    row = np.repeat(np.arange(len(place)), place + 1)
-    starts = np.cumsum(place + 1) - (place + 1)
-    return row, np.arange(len(row)) - np.repeat(starts, place + 1)
+def _expand(rows: Ints, place: Ints) -> tuple[Ints, Ints]:
+    """(row, bin) for every bin each row was watched in, its last one included."""
+    counts = place[rows] + 1
+    starts = np.cumsum(counts) - counts
+    return np.repeat(rows, counts), np.arange(counts.sum()) - np.repeat(starts, counts)
 
 
-def _repeat(cells: Cells) -> Cells:
-    return cells.take(np.repeat(np.arange(len(cells.slot)), BINS))
-
-
-def _design(cells: Cells, bins: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    weekday, hour = cells.slot // 24, cells.slot % 24
-    return np.column_stack([bins, cells.channel, cells.segment, hour, weekday]).astype(np.float32)
+def _design(matrix: Matrix, bins: Ints) -> Matrix:
+    return np.column_stack([bins.astype(np.float32), matrix]).astype(np.float32)
 
 
 def kaplan_meier(seconds: Floats, followed: Floats) -> tuple[Floats, Floats]:

@@ -14,10 +14,10 @@ from ml.evaluation import HoldOut, Metric
 from ml.feature_space import FeatureSpace
 from ml.features import Casebook, Contacts
 from ml.frames import History, HistoryError
-from ml.hazard import EDGES, ReactionTime
 from ml.local_time import microseconds
 from ml.organic import OrganicHazard
 from ml.outcomes import channel_codes
+from ml.reaction_time import EDGES, ReactionTime
 from ml.slot_effects import Cells
 from ml.standing import Panel
 

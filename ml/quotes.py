@@ -7,9 +7,9 @@ import numpy as np
 
 from ml.arrays import Bools, Floats, Ints
 from ml.boosting import sigmoid
-from ml.hazard import ReactionTime, seconds_at
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
+from ml.reaction_time import ReactionTime, seconds_at
 from ml.slot_effects import HOURS, Cells, SlotEffects, shifts
 from ml.standing import Standing
 from ml.values import CONTACTS_LOST, DECIDING, LEAST_OWED, contact_cost, draw_count
@@ -124,8 +124,8 @@ def _nets(model: TrainedModel, standing: Standing, cells: Cells) -> Floats:
 
 def _spans(timing: ReactionTime, cells: Cells) -> tuple[Floats, Floats]:
     """(n,) median and nine-tenths reaction times, seconds."""
-    found, place = np.unique(cells.segment * HOURS + cells.slot, return_inverse=True)
-    one = np.zeros(len(found), dtype=np.int64)
-    channel = one + (int(cells.channel[0]) if len(cells.channel) else 0)
-    curve = timing.curve(Cells(found // HOURS, one, channel, found % HOURS), 1)
+    rhythms = int(cells.rhythm.max(initial=0)) + 1
+    code = (cells.segment * rhythms + cells.rhythm) * HOURS + cells.slot
+    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    curve = timing.curve(cells.take(first), 1)
     return seconds_at(curve, 0.5)[place], seconds_at(curve, 0.9)[place]

@@ -12,11 +12,11 @@ from ml.conversion import fit_conversion
 from ml.evaluation import HoldOut, Metric, step_metrics
 from ml.features import Casebook
 from ml.frames import History
-from ml.hazard import fit_reaction_time
 from ml.hold_out import LEAST_TO_LEARN_FROM, rehearse
 from ml.model import TrainedModel
 from ml.organic import fit_organic
 from ml.outcomes import Outcomes, outcomes_of
+from ml.reaction_time import fit_reaction_time
 from ml.trial import trial_of
 from ml.values import PLANNED_AHEAD, panel_of
 
@@ -71,7 +71,13 @@ def train(
     cells = cells_of(everything, conversion.rhythms)
     reaction = [
         fit_reaction_time(
-            cells, outcomes.seconds_to(event), outcomes.followed_seconds, prior, seed=seed, threads=threads
+            cells,
+            outcomes.seconds_to(event),
+            outcomes.followed_seconds,
+            prior,
+            outcomes.debtor,
+            seed=seed,
+            threads=threads,
         )
         for event in (outcomes.opened_at, outcomes.paid_at)
     ]

@@ -14,7 +14,8 @@ from ml.calibration import calibration_noise, expected_calibration_error, fit_pl
 from ml.censoring import matured_labels, maturity_horizon
 from ml.evaluation import log_loss
 from ml.funnel import STAGE_A, Lesson, fit_staged
-from ml.hazard import BINS, EDGES, fit_reaction_time, kaplan_meier, seconds_at
+from ml.hazard import BINS, edges_where, fit_hazard, kaplan_meier
+from ml.reaction_time import EDGES, fit_reaction_time, seconds_at
 from ml.rhythm import BLOCKS, fit_rhythms
 from ml.slot_effects import HOURS, Cells, Shape, fit_slot_effects, no_effects, parts_of
 from tests.ml.factories import model
@@ -44,9 +45,11 @@ def _reaction(label: Floats, weight: Floats, rng: np.random.Generator) -> Callab
     cells = _cells(rng, len(label))
     seconds = np.where(label > 0, rng.exponential(3_600, len(label)), np.inf)
     followed = np.full(len(label), 40 * DAY)
+    debtor = rng.integers(0, 50, len(label))
 
     def run() -> Floats:
-        return fit_reaction_time(cells, seconds, followed, weight, seed=1, threads=1).curve(cells, 1)
+        fitted = fit_reaction_time(cells, seconds, followed, weight, debtor, seed=1, threads=1)
+        return fitted.curve(cells, 1)
 
     return run
 
@@ -220,7 +223,8 @@ def test_reaction_times_agree_with_kaplan_meier_under_censoring() -> None:
     true = np.where(rng.random(count) < 0.4, true, np.inf)
     followed = rng.uniform(0, 60, count) * DAY
     seconds = np.where(true <= followed, true, np.inf)
-    curve = fit_reaction_time(cells, seconds, followed, np.ones(count), seed=1, threads=1).curve(cells, 1)
+    fitted = fit_reaction_time(cells, seconds, followed, np.ones(count), np.arange(count), seed=1, threads=1)
+    curve = fitted.curve(cells, 1)
     assert curve.shape == (count, BINS)
     np.testing.assert_allclose(curve[:, -1], 1.0)
     for channel in (0, 1):
@@ -233,6 +237,39 @@ def test_reaction_times_agree_with_kaplan_meier_under_censoring() -> None:
             assert curve[mine, edge].mean() == pytest.approx(observed, abs=0.02)
         median = np.median(seconds_at(curve[mine], 0.5))
         assert median == pytest.approx(np.median(true[mine & np.isfinite(true) & (true < 30 * DAY)]), rel=0.1)
+
+
+def test_a_hazard_finds_who_waits_longer_whatever_is_censored() -> None:
+    rng = np.random.default_rng(8)
+    count = 8_000
+    matrix = rng.normal(size=(count, 3)).astype(np.float32)
+    pace = np.exp(0.8 * matrix[:, 0].astype(np.float64))
+    true = rng.exponential(100.0 / pace)
+    followed = rng.uniform(20.0, 300.0, count)
+    seconds = np.where(true <= followed, true, np.inf)
+    nobody = np.zeros(count, dtype=np.int64)
+    fitted = fit_hazard(
+        matrix, nobody, seconds, followed, np.ones(count), np.arange(count),
+        edges=edges_where(seconds, followed), groups=1, **GROWING,
+    )  # fmt: skip
+    new = rng.normal(size=(2_000, 3)).astype(np.float32)
+    at = np.array([15.0, 60.0, 150.0])
+    truth = np.exp(-at[None, :] * np.exp(0.8 * new[:, :1].astype(np.float64)) / 100.0)
+    waiting = fitted.waiting(new, nobody[:2_000], at, 1)
+    assert np.abs(waiting - truth).mean() < 0.04
+    assert np.abs(waiting.mean(0) - truth.mean(0)).max() < 0.02
+    assert (np.diff(waiting, axis=1) <= 0).all()
+
+
+def test_without_events_a_hazard_is_small_and_flat() -> None:
+    nothing = np.zeros(30, dtype=np.int64)
+    never, followed = np.full(30, np.inf), np.full(30, 9.0)
+    edges = edges_where(never, followed)
+    matrix = np.zeros((30, 1), dtype=np.float32)
+    fitted = fit_hazard(
+        matrix, nothing, never, followed, np.ones(30), np.arange(30), edges=edges, groups=1, **GROWING
+    )
+    assert (fitted.waiting(matrix, nothing, np.array([9.0]), 1) > 0.98).all()
 
 
 def test_labels_of_matured_contacts_are_free_of_the_bias_of_young_ones() -> None:
