@@ -11,7 +11,7 @@ from decimal import Decimal
 from domain.local_days import days_between, local_date
 from domain.vocabulary import AgingBucket
 
-_BUCKETS = (
+BUCKETS = (
     (0, AgingBucket.CURRENT),
     (30, AgingBucket.DPD_1_30),
     (60, AgingBucket.DPD_31_60),
@@ -83,7 +83,7 @@ def open_balances(accounts: Iterable[Account], instant: datetime, time_zone: str
 
 def aging_bucket(days: int) -> AgingBucket:
     """The band of the aging report that so many days past due fall in."""
-    for most, bucket in _BUCKETS:
+    for most, bucket in BUCKETS:
         if days <= most:
             return bucket
     return AgingBucket.DPD_181_PLUS

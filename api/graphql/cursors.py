@@ -35,6 +35,11 @@ def encode(order: ListOrder, position: Position) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([order.name, at, *values])).rstrip(b"=").decode()
 
 
+def prefix(order: ListOrder) -> str:
+    """What the text behind every cursor of a list begins with: sort values follow it, and a closing bracket."""
+    return orjson.dumps([order.name, _pack(order.at)])[:-1].decode()
+
+
 def decode(order: ListOrder, cursor: str, *, argument: str = "after") -> tuple[Position, datetime | None]:
     """The position behind a cursor and the instant of its list's order.
 

@@ -109,6 +109,22 @@ class Prepared:
         definitions = self.document.definitions if self.document else ()
         return sum(isinstance(each, OperationDefinitionNode) for each in definitions) > 1
 
+    def refusals(
+        self,
+        schema: GraphQLSchema,
+        operation_name: str | None,
+        variables: Mapping[str, Any],
+        *,
+        reads_personal_data: bool,
+    ) -> list[GraphQLError]:
+        """Why it is not executed with these variables for this caller; empty when it is."""
+        if self.document is None or self.errors:
+            return self.errors
+        errors = oversize(self.document, variables) if self.depends_on_variables else []
+        if not errors and not reads_personal_data:
+            return personal_use(schema, self.document, operation_name, variables)
+        return errors
+
 
 class Documents:
     """Reads and checks documents, and remembers the latest by their text."""
@@ -183,16 +199,12 @@ class PrepareDocument(SchemaExtension):
             message = "The document has several operations; name the one to run in operationName."
             raise GraphQLError(message, extensions={"code": UNKNOWN_OPERATION})
         context.graphql_document = prepared.document
-        self._errors = prepared.errors
-        if prepared.depends_on_variables and not self._errors:
-            self._errors = oversize(prepared.document, context.variables or {})
-        if not self._errors and not context.context.caller.reads_personal_data:
-            self._errors = personal_use(
-                context.schema._schema,
-                prepared.document,
-                context._provided_operation_name,
-                context.variables or {},
-            )
+        self._errors = prepared.refusals(
+            context.schema._schema,
+            context._provided_operation_name,
+            context.variables or {},
+            reads_personal_data=context.context.caller.reads_personal_data,
+        )
         yield
 
     def on_validate(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import true
 
 from api.graphql.context import Context
-from api.graphql.cursors import ListOrder, decode
+from api.graphql.cursors import ListOrder, decode, prefix
 from api.graphql.types.audit import AuditEntry, AuditWhere
 from api.graphql.types.campaigns import Campaign
 from api.graphql.types.connections import Connection, connection_of, page_size
@@ -18,8 +18,12 @@ from api.graphql.types.inputs import DebtorOrder as DebtorOrderInput
 from api.graphql.types.models import ModelVersion
 from api.graphql.types.words import SortDirection
 from api.services import InvalidArgument
+from domain.debtor_where import DebtorWhere as DebtorsWanted
 from domain.debtor_where import read_debtor_where
+from domain.list_where import CommunicationWhere as CommunicationsWanted
+from domain.list_where import PromiseWhere as PromisesWanted
 from domain.list_where import read_audit_where, read_communication_where, read_promise_where
+from domain.storage.compiled import ListOf, Page
 from domain.storage.debtor_filter import debtor_condition
 from domain.storage.reads import audit, campaigns, communications, conditions, debtors, models, promises
 from domain.storage.reads.debtors import DebtorOrder, DebtorOrderField
@@ -72,6 +76,32 @@ def _list_order(order: Sequence[DebtorOrder], now: datetime) -> ListOrder:
     return ListOrder(f"debtors:{','.join(keys)}", kinds, at=now if dated else None)
 
 
+def asked_debtors(
+    context: Context,
+    *,
+    first: int | None,
+    after: str | None,
+    where: DebtorWhere | None,
+    order_by: Sequence[DebtorOrderInput] | None,
+) -> tuple[ListOf[DebtorsWanted], ListOrder]:
+    """The arguments of the list of debtors as read, and what its cursors are bound to.
+
+    Days past due change at midnight: their order stays that of the first page's instant through all its pages.
+
+    Raises:
+        InvalidArgument, FilterError: what is wrong with one.
+    """
+    size, order = page_size(first), debtor_order(order_by)
+    wanted = None if where is None else read_debtor_where(as_json(where), ("where",))
+    list_order = _list_order(order, context.now)
+    position = None
+    if after is not None:
+        position, at = decode(list_order, after)
+        list_order = replace(list_order, at=at)
+    page = Page(size, prefix(list_order), position)
+    return ListOf(page, wanted, tuple(order), list_order.at or context.now), list_order
+
+
 async def list_debtors(
     context: Context,
     *,
@@ -80,31 +110,19 @@ async def list_debtors(
     where: DebtorWhere | None,
     order_by: Sequence[DebtorOrderInput] | None,
 ) -> Connection[Debtor]:
-    """A page of the debtors that meet a condition.
-
-    Days past due change at midnight: their order stays that of the first page's instant through all its pages.
-    """
-    size, order = page_size(first), debtor_order(order_by)
-    condition = (
-        true()
-        if where is None
-        else debtor_condition(read_debtor_where(as_json(where), ("where",)), now=context.now)
-    )
-    list_order = _list_order(order, context.now)
-    position = None
-    if after is not None:
-        position, at = decode(list_order, after)
-        list_order = replace(list_order, at=at)
+    """A page of the debtors that meet a condition."""
+    asked, list_order = asked_debtors(context, first=first, after=after, where=where, order_by=order_by)
+    condition = true() if asked.where is None else debtor_condition(asked.where, now=context.now)
     async with context.transaction() as connection:
         page = await debtors.page_of_debtors(
             connection,
             context.tenant_id,
             where=condition,
-            order=order,
-            first=size,
-            position=position,
+            order=asked.order,
+            first=asked.page.first,
+            position=asked.page.position,
             now=context.now,
-            ordered_at=list_order.at or context.now,
+            ordered_at=asked.ordered_at or context.now,
         )
 
     async def count() -> int:
@@ -114,17 +132,33 @@ async def list_debtors(
     return connection_of(page, list_order, after=after, node=Debtor.of, count=count)
 
 
+def asked_communications(
+    *, first: int | None, after: str | None, where: CommunicationWhere | None
+) -> ListOf[CommunicationsWanted]:
+    """The arguments of the list of communications as read.
+
+    Raises:
+        InvalidArgument, FilterError: what is wrong with one.
+    """
+    size = page_size(first)
+    wanted = None if where is None else read_communication_where(as_json(where), ("where",))
+    position = None if after is None else decode(_COMMUNICATIONS, after)[0]
+    return ListOf(Page(size, prefix(_COMMUNICATIONS), position), wanted)
+
+
 async def list_communications(
     context: Context, *, first: int | None, after: str | None, where: CommunicationWhere | None
 ) -> Connection[Communication]:
     """A page of the communications that meet a condition, newest first."""
-    size = page_size(first)
-    wanted = read_communication_where({} if where is None else as_json(where), ("where",))
-    condition = conditions.communications_where(wanted, context.tenant_id)
-    position = None if after is None else decode(_COMMUNICATIONS, after)[0]
+    asked = asked_communications(first=first, after=after, where=where)
+    condition = conditions.communications_where(asked.where or CommunicationsWanted(), context.tenant_id)
     async with context.transaction() as connection:
         page = await communications.page_of_communications(
-            connection, context.tenant_id, where=condition, first=size, position=position
+            connection,
+            context.tenant_id,
+            where=condition,
+            first=asked.page.first,
+            position=asked.page.position,
         )
 
     async def count() -> int:
@@ -134,17 +168,33 @@ async def list_communications(
     return connection_of(page, _COMMUNICATIONS, after=after, node=Communication.of, count=count)
 
 
+def asked_promises(
+    *, first: int | None, after: str | None, where: PromiseWhere | None
+) -> ListOf[PromisesWanted]:
+    """The arguments of the list of promises as read.
+
+    Raises:
+        InvalidArgument, FilterError: what is wrong with one.
+    """
+    size = page_size(first)
+    wanted = None if where is None else read_promise_where(as_json(where), ("where",))
+    position = None if after is None else decode(_PROMISES, after)[0]
+    return ListOf(Page(size, prefix(_PROMISES), position), wanted)
+
+
 async def list_promises(
     context: Context, *, first: int | None, after: str | None, where: PromiseWhere | None
 ) -> Connection[Promise]:
     """A page of the promises that meet a condition as they stand now, newest first."""
-    size = page_size(first)
-    wanted = read_promise_where({} if where is None else as_json(where), ("where",))
-    condition = conditions.promises_where(wanted, context.tenant_id, now=context.now)
-    position = None if after is None else decode(_PROMISES, after)[0]
+    asked = asked_promises(first=first, after=after, where=where)
+    condition = conditions.promises_where(asked.where or PromisesWanted(), context.tenant_id, now=context.now)
     async with context.transaction() as connection:
         page = await promises.page_of_promises(
-            connection, context.tenant_id, where=condition, first=size, position=position
+            connection,
+            context.tenant_id,
+            where=condition,
+            first=asked.page.first,
+            position=asked.page.position,
         )
 
     async def count() -> int:

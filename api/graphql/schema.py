@@ -28,6 +28,8 @@ from api.graphql.types.facts import Payment
 class Schema(strawberry.Schema):
     """Strawberry's schema, with our reading of documents, our errors, and a fresh context per streamed operation."""
 
+    documents: Documents
+
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
@@ -97,6 +99,7 @@ def build_schema(*, production: bool = False) -> Schema:
         extensions=[PresentErrors, lambda: PrepareDocument(documents)],
         execution_context_class=ColumnExecutor,
     )
+    schema.documents = documents
     _forget_null_defaults(schema._schema)
     return schema
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 from graphql import GraphQLError
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from strawberry.types.graphql import OperationType
 
 from api.auth import Door
 from api.callers import NotAdmitted
+from api.graphql.compiled import CompiledReads
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
 from api.graphql.json_rows import to_json
@@ -51,6 +51,7 @@ class GraphQLEndpoint:
         allow_get: bool,
     ) -> None:
         self._schema = schema
+        self._compiled = CompiledReads(schema)
         self._services = services
         self._door = door
         self._rates = rates
@@ -74,15 +75,9 @@ class GraphQLEndpoint:
             request.state.caller = caller
             request.state.allowance = self._rates.take(caller)
             asked = await read_request(request)
-            context = Context(self._services, caller, self._clock)
-            if media_type == STREAM_TYPE:
-                return await self._stream(request, asked, context)
-            try:
-                return _answer(await self._execute(request, asked, context), media_type)
-            except InvalidOperationTypeError as error:
-                if error.operation_type is _STREAMED and takes_stream(request.headers.get("accept")):
-                    return await self._stream(request, asked, context)
-                raise _wrong_transport(error.operation_type) from None
+            return await self._operate(
+                request, asked, Context(self._services, caller, self._clock), media_type
+            )
         except (NotAdmitted, Refused) as error:
             return _failure(error.status, error.code, str(error), media_type, error.headers)
         except Exception as error:
@@ -94,6 +89,19 @@ class GraphQLEndpoint:
         if request.method not in self._methods:
             allowed = ", ".join(self._methods)
             raise Refused(405, "METHOD_NOT_ALLOWED", f"Use {allowed}.", {"Allow": allowed})
+
+    async def _operate(self, request: Request, asked: Asked, context: Context, media_type: str) -> Response:
+        if media_type == STREAM_TYPE:
+            return await self._stream(request, asked, context)
+        compiled = await self._compiled.answer(asked.query, asked.variables, asked.operation_name, context)
+        if compiled is not None:
+            return _response(200, compiled, media_type)
+        try:
+            return _answer(await self._execute(request, asked, context), media_type)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is _STREAMED and takes_stream(request.headers.get("accept")):
+                return await self._stream(request, asked, context)
+            raise _wrong_transport(error.operation_type) from None
 
     async def _execute(self, request: Request, asked: Asked, context: Context) -> ExecutionResult:
         try:
@@ -135,7 +143,7 @@ def _wrong_transport(operation_type: OperationType) -> Refused:
 def _answer(result: ExecutionResult, media_type: str) -> Response:
     content = answered(result)
     status = 400 if "data" not in content and media_type == RESPONSE_TYPE else 200
-    return _response(status, content, media_type)
+    return _response(status, to_json(content), media_type)
 
 
 def _failure(
@@ -148,11 +156,11 @@ def _failure(
 ) -> Response:
     media_type = JSON_TYPE if media_type == STREAM_TYPE else media_type  # no stream has begun
     error = GraphQLError(message, extensions={"code": code, **extensions})
-    return _response(status, {"errors": [error.formatted]}, media_type, headers)
+    return _response(status, to_json({"errors": [error.formatted]}), media_type, headers)
 
 
 def _response(
-    status: int, content: dict[str, Any], media_type: str, headers: Mapping[str, str] | None = None
+    status: int, content: bytes, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     own = {
         "Content-Type": f"{media_type}; charset=utf-8",
@@ -160,4 +168,4 @@ def _response(
         "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(to_json(content), status_code=status, headers={**own, **(headers or {})})
+    return Response(content, status_code=status, headers={**own, **(headers or {})})

@@ -6,12 +6,14 @@ transaction mode (PgBouncer) may stand between. Without a tenant every policy co
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.storage.direct import DirectConnections
 
 APP_ROLE = "dunwell_app"
 TENANT_SETTING = "dunwell.tenant_id"
@@ -19,6 +21,8 @@ TENANT_SETTING = "dunwell.tenant_id"
 _BIND = text(
     f"SELECT set_config('role', '{APP_ROLE}', true), set_config('{TENANT_SETTING}', :tenant_id, true)"
 )
+_BEGIN_READING = f"BEGIN READ ONLY; SET LOCAL ROLE {APP_ROLE}; SET LOCAL {TENANT_SETTING} = '{{}}'"
+_PLANNED_ONCE = "; SET LOCAL plan_cache_mode = force_generic_plan"
 _ROLE = text(
     "SELECT r.rolsuper OR r.rolbypassrls AS bypasses, "
     "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -49,16 +53,20 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         # Prepared statements are cached per connection by asyncpg; unnamed ones would be needed behind a pooler
         # that does not track them (PgBouncer before 1.21).
+        settings = {"server_settings": {"application_name": "dunwell", "jit": "off", "timezone": "UTC"}}
         self.engine: AsyncEngine = create_async_engine(
             async_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
             hide_parameters=True,  # an error's text would quote them, and they may be personal
-            connect_args={
-                "server_settings": {"application_name": "dunwell", "jit": "off", "timezone": "UTC"}
-            },
+            connect_args=settings,
         )
+        _, options = self.engine.dialect.create_connect_args(self.engine.url)
+        options = {
+            name: value for name, value in options.items() if not name.startswith("prepared_statement")
+        }
+        self._direct = DirectConnections({**options, **settings}, most=pool_size)
 
     @asynccontextmanager
     async def transaction(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
@@ -75,6 +83,17 @@ class Database:
             async with connection.begin():
                 await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
                 yield connection
+
+    async def document(
+        self, tenant_id: int, sql: str, values: Sequence[object], *, is_general: bool
+    ) -> str | None:
+        """The one value of a statement, in a transaction of one tenant that only reads; by the driver itself.
+
+        is_general: the same text is sent again with other values, so it is planned once for all of them.
+        """
+        begin = _BEGIN_READING.format(int(tenant_id)) + (_PLANNED_ONCE if is_general else "")
+        found: str | None = await self._direct.value(begin, sql, values)
+        return found
 
     async def tenant_id(self, key: str) -> int | None:
         """The id behind a tenant's key, or None; by a function that tells nothing else."""
@@ -109,4 +128,5 @@ class Database:
 
     async def close(self) -> None:
         """Return every connection."""
+        await self._direct.close()
         await self.engine.dispose()

@@ -32,6 +32,12 @@ _ACCOUNTS = ListOrder("debtor.accounts", (date, int))
 _COMMUNICATIONS = ListOrder("debtor.communications", (datetime, int))
 _PROMISES = ListOrder("debtor.promises", (datetime, int))
 _PAYMENTS = ListOrder("debtor.payments", (datetime, int))
+NESTED_LISTS = {
+    "accounts": _ACCOUNTS,
+    "communications": _COMMUNICATIONS,
+    "promises": _PROMISES,
+    "payments": _PAYMENTS,
+}
 
 
 @strawberry.type(description="A way to reach a debtor.")

@@ -1,6 +1,7 @@
 """Everything that is a function of the facts, written in one place: see `derive`."""
 
 from domain.storage.derived.derivation import (
+    IS_CAUGHT_UP,
     catch_up,
     define_segments,
     derive,
@@ -12,6 +13,7 @@ from domain.storage.derived.drafts import apply_draft, draft_since, propose_segm
 from domain.storage.derived.settings import collection_settings
 
 __all__ = [
+    "IS_CAUGHT_UP",
     "apply_draft",
     "catch_up",
     "collection_settings",

@@ -46,7 +46,7 @@ class AgentRow:
 
 
 #: Oldest due first.
-_ORDER = (SortKey(_A.due_on), SortKey(_A.id))
+OLDEST_DUE_FIRST = (SortKey(_A.due_on), SortKey(_A.id))
 
 
 def _accounts(tenant_id: int, now: datetime) -> Select[Any]:
@@ -92,7 +92,7 @@ async def accounts_of_debtors(
         connection,
         _accounts(tenant_id, now),
         _A.debtor_id,
-        _ORDER,
+        OLDEST_DUE_FIRST,
         AccountRow,
         parents=debtor_ids,
         first=first,

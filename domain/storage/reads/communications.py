@@ -51,7 +51,7 @@ class CommunicationRow:
     converted_at: datetime | None
 
 
-_ORDER = (SortKey(_C.sent_at, descending=True), SortKey(_C.id, descending=True))
+NEWEST_FIRST = (SortKey(_C.sent_at, descending=True), SortKey(_C.id, descending=True))
 
 
 def _communications(tenant_id: int) -> Select[Any]:
@@ -101,7 +101,7 @@ async def communications_of_debtors(
         connection,
         _communications(tenant_id),
         _C.debtor_id,
-        _ORDER,
+        NEWEST_FIRST,
         CommunicationRow,
         parents=debtor_ids,
         first=first,
@@ -126,7 +126,9 @@ async def page_of_communications(
 ) -> Page[CommunicationRow]:
     """A page of the communications that meet a condition, newest first."""
     statement = _communications(tenant_id).where(where)
-    return await read_page(connection, statement, _ORDER, CommunicationRow, first=first, position=position)
+    return await read_page(
+        connection, statement, NEWEST_FIRST, CommunicationRow, first=first, position=position
+    )
 
 
 async def count_communications(

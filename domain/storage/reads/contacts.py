@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.vocabulary import Channel, ContactPointStatus
 
 # A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
-_POINTS = text(
-    """
+POINTS = """
     WITH wanted AS (
         SELECT id, email, phone, postal_address FROM debtor
         WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)
@@ -49,8 +48,8 @@ _POINTS = text(
         AND stored.channel = point.channel AND stored.address = point.address
     LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
     ORDER BY point.debtor_id, point.channel, point.address
-    """
-).bindparams(
+"""
+_READ = text(POINTS).bindparams(
     bindparam("tenant_id", type_=Integer),
     bindparam("debtor_ids", type_=ARRAY(BigInteger)),
     bindparam("now", type_=DateTime(timezone=True)),
@@ -104,7 +103,7 @@ async def contact_points(
     """Each debtor's contact points, by channel and address, with their status as known at `now`."""
     found: dict[int, list[ContactPointRow]] = {debtor_id: [] for debtor_id in debtor_ids}
     rows = await connection.execute(
-        _POINTS, {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids), "now": now}
+        _READ, {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids), "now": now}
     )
     for row in rows:
         opted_out_at = opted_out_since(

@@ -128,7 +128,14 @@ async def page_of_debtors(
 
     `ordered_at`: the instant whose days past due sort them; the rows show those of `now`.
     """
-    statement = _listed(tenant_id, now).where(where)
+    statement, keys = debtors_in_order(_listed(tenant_id, now).where(where), tenant_id, order, ordered_at)
+    return await read_page(connection, statement, keys, DebtorRow, first=first, position=position)
+
+
+def debtors_in_order(
+    statement: Select[Any], tenant_id: int, order: Sequence[DebtorOrder], ordered_at: datetime
+) -> tuple[Select[Any], list[SortKey]]:
+    """A selection of debtors joined with what its order needs, and the keys of that order."""
     keys: list[SortKey] = []
     for number, by in enumerate(order):
         if by.field is DebtorOrderField.BALANCE:
@@ -146,7 +153,7 @@ async def page_of_debtors(
             keys.append(_sort_key(by, ordered_at))
     if not keys or order[-1].field is not DebtorOrderField.REFERENCE:  # a reference is unique by itself
         keys.append(SortKey(_D.id))
-    return await read_page(connection, statement, keys, DebtorRow, first=first, position=position)
+    return statement, keys
 
 
 def _sort_key(by: DebtorOrder, now: datetime) -> SortKey:

@@ -30,7 +30,7 @@ class PaymentRow:
     attributed_to: int | None
 
 
-_ORDER = (SortKey(_P.paid_at, descending=True), SortKey(_P.id, descending=True))
+NEWEST_FIRST = (SortKey(_P.paid_at, descending=True), SortKey(_P.id, descending=True))
 
 
 def _payments(tenant_id: int) -> Select[Any]:
@@ -67,7 +67,7 @@ async def payments_of_debtors(
         connection,
         _payments(tenant_id),
         _P.debtor_id,
-        _ORDER,
+        NEWEST_FIRST,
         PaymentRow,
         parents=debtor_ids,
         first=first,

@@ -40,7 +40,7 @@ class PromiseRow:
     kept_at: datetime | None
 
 
-_ORDER = (SortKey(_P.promised_at, descending=True), SortKey(_P.id, descending=True))
+NEWEST_FIRST = (SortKey(_P.promised_at, descending=True), SortKey(_P.id, descending=True))
 
 
 def _promises(tenant_id: int) -> Select[Any]:
@@ -79,7 +79,7 @@ async def promises_of_debtors(
         connection,
         _promises(tenant_id),
         _P.debtor_id,
-        _ORDER,
+        NEWEST_FIRST,
         PromiseRow,
         parents=debtor_ids,
         first=first,
@@ -104,7 +104,7 @@ async def page_of_promises(
 ) -> Page[PromiseRow]:
     """A page of the promises that meet a condition, newest first."""
     statement = _promises(tenant_id).where(where)
-    return await read_page(connection, statement, _ORDER, PromiseRow, first=first, position=position)
+    return await read_page(connection, statement, NEWEST_FIRST, PromiseRow, first=first, position=position)
 
 
 async def count_promises(connection: AsyncConnection, tenant_id: int, *, where: ColumnElement[bool]) -> int:

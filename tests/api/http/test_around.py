@@ -126,7 +126,7 @@ async def test_an_internal_error_is_masked_and_found_in_the_log_by_its_id(
 
     monkeypatch.setattr(Debtor, "of", fail)
     with structlog.testing.capture_logs() as logged:
-        error = await api.error('{ debtorByReference(reference: "D0000010") { name } }')
+        error = await api.error('{ debtorByReference(reference: "D0000010") { name attributes } }')
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     (entry,) = [line for line in logged if line["event"] == "internal_error"]
     assert entry["error_id"] == error["extensions"]["errorId"]

@@ -1,0 +1,142 @@
+"""Plans of operations, found again by what their statements depend on, and run.
+
+Only what goes well is answered here. Whatever does not (a limit, an argument, a permission, a field that is not
+compiled, derived columns that are behind) is left to ordinary execution, which says what is wrong.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
+
+from asyncpg import InterfaceError, PostgresError
+from graphql import DocumentNode, GraphQLError, get_operation_ast
+from graphql.execution.values import VariableValues, get_variable_values
+from graphql.pyutils import Undefined
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Executor
+
+from api.graphql.compiled.arguments import read_argument
+from api.graphql.compiled.selection import NotCompiled, Selection, select
+from api.graphql.context import Context
+from api.graphql.errors import log_failure
+from api.graphql.limits import check_variables
+from api.graphql.schema import Schema
+from api.services import InvalidArgument
+from domain.filters import FilterError
+from domain.storage.compiled import Argument, Statement, compile_statement
+
+V = TypeVar("V")
+
+_KEPT_PLANS = 500
+_KEPT_STATEMENTS = 1000
+
+
+class Latest(OrderedDict[Hashable, V]):
+    """What was made lately, by key; the oldest goes first."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def get_or_make(self, key: Hashable, make: Callable[[], V]) -> V:
+        """What is kept under a key, else what `make` makes."""
+        found = self.get(key)
+        if found is None:
+            found = self[key] = make()
+            if len(self) > self._most:
+                self.popitem(last=False)
+        else:
+            self.move_to_end(key)
+        return found
+
+
+class CompiledReads:
+    """Answers operations on stored facts by one statement each."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._plans: Latest[Selection] = Latest(_KEPT_PLANS)
+        self._statements: Latest[Statement] = Latest(_KEPT_STATEMENTS)
+
+    async def answer(
+        self, query: str, variables: Mapping[str, Any] | None, name: str | None, context: Context
+    ) -> bytes | None:
+        """The body of the answer to an operation; None: to be executed as ever."""
+        try:
+            document = self._served(query, variables or {}, name, context)
+            operation = get_operation_ast(document, name)
+            if operation is None:
+                return None
+            values = get_variable_values(
+                self._schema._schema, operation.variable_definitions or (), dict(variables or {})
+            )
+            if not isinstance(values, VariableValues):
+                return None
+            return await self._answer((query, name), document, values, context)
+        except (NotCompiled, GraphQLError, InvalidArgument, FilterError):
+            return None
+        except (OSError, InterfaceError, PostgresError) as error:
+            log_failure(error)
+            return None
+
+    def _served(
+        self, query: str, variables: Mapping[str, Any], name: str | None, context: Context
+    ) -> DocumentNode:
+        """The document, where nothing is wrong with it.
+
+        Raises:
+            NotCompiled, GraphQLError: something is.
+        """
+        schema = self._schema._schema
+        prepared = self._schema.documents.prepare(schema, query)
+        if prepared.document is None or (prepared.is_ambiguous and name is None):
+            raise NotCompiled
+        check_variables(variables)
+        permitted = context.caller.reads_personal_data
+        if prepared.refusals(schema, name, variables, reads_personal_data=permitted):
+            raise NotCompiled
+        return prepared.document
+
+    async def _answer(
+        self, asked: tuple[str, str | None], document: DocumentNode, values: VariableValues, context: Context
+    ) -> bytes | None:
+        conditions = tuple(item for item in values.coerced.items() if isinstance(item[1], bool))
+        key = (*asked, conditions, context.caller.role)
+        plan = self._plans.get_or_make(key, lambda: self._plan(asked[1], document, values, context))
+        if not plan.fields:
+            return None
+        arguments = [
+            read_argument(each, self._schema.schema_converter, values, context) for each in plan.asking
+        ]
+        statement = self._statement(key, plan, arguments, context)
+        found = await context.services.database.document(
+            context.tenant_id,
+            statement.sql,
+            statement.parameters(context.tenant_id, context.now, arguments),
+            is_general=statement.is_general,
+        )
+        return None if found is None else b'{"data":%b}' % found.encode()
+
+    def _plan(
+        self, name: str | None, document: DocumentNode, values: VariableValues, context: Context
+    ) -> Selection:
+        """What the operation selects; nothing when it is not compiled."""
+        raw = {key: source.value for key, source in values.sources.items() if source.value is not Undefined}
+        executor = Executor.build(
+            self._schema._schema, document, raw_variable_values=raw, operation_name=name
+        )
+        if not isinstance(executor, Executor):
+            raise NotCompiled
+        try:
+            return select(executor, context.caller.role)
+        except NotCompiled:
+            return Selection()
+
+    def _statement(
+        self, key: Hashable, plan: Selection, arguments: list[Argument], context: Context
+    ) -> Statement:
+        shapes = tuple(argument.shape() for argument in arguments)
+
+        def make() -> Statement:
+            return compile_statement(plan.fields, arguments, context.now)
+
+        return make() if None in shapes else self._statements.get_or_make((key, shapes), make)
