@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         le=100_000_000,
         description="Requests a minute of one key or bearer, per server process.",
     )
+    trusted_documents: Literal["optional", "only"] = Field(
+        default="optional",
+        description="only: no document is run that was not added by `dunwell documents add`.",
+    )
     oidc_issuer: str | None = Field(
         default=None,
         description="The OpenID Connect issuer whose tokens are taken beside API keys; unset: none.",

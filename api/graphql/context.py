@@ -66,13 +66,17 @@ class Socket:
 
     services: Services
     clock: Callable[[], datetime]
-    authenticate: Callable[[str | None], Awaitable[Caller]]
+    admit: Callable[[str | None, str], Awaitable[Caller]]
     authorization: str | None
     connection_params: Mapping[str, Any] | None = None
 
-    async def operation(self) -> Context:
-        """The context of an operation that begins now."""
-        return Context(self.services, await self.authenticate(self.authorization), self.clock)
+    async def operation(self, document: str) -> Context:
+        """The context of an operation that begins now.
+
+        Raises:
+            NotAdmitted: its key is not good any more, or has asked too much, or the document is not to be run.
+        """
+        return Context(self.services, await self.admit(self.authorization, document), self.clock)
 
 
 Info = strawberry.Info[Context, None]

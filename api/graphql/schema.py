@@ -54,7 +54,7 @@ class Schema(strawberry.Schema):
         """As Strawberry's; the operations of a socket share nothing but the key it came with."""
         if isinstance(context_value, Socket):
             try:
-                context_value = await context_value.operation()
+                context_value = await context_value.operation(query or "")
             except NotAdmitted as error:
                 return _refused(error)
         return _told(

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from api.auth import Door
+from api.documents import TrustedDocuments
 from api.graphql.errors import log_failure
 from api.graphql.schema import build_schema
 from api.http.endpoint import GraphQLEndpoint
@@ -43,8 +44,9 @@ def create_app(
     schema, metrics = build_schema(production=production), Metrics()
     door = Door(services.database, clock, _tokens(services, settings, clock))
     rates = Rates(settings.rate_limit, clock)
-    endpoint = GraphQLEndpoint(schema, services, door, rates, clock, allow_get=not production)
-    socket = GraphQLSocket(schema, services, door, rates, clock, allowed_origins=origins)
+    documents = TrustedDocuments(services.database, clock, only=settings.trusted_documents == "only")
+    endpoint = GraphQLEndpoint(schema, services, door, rates, documents, clock, allow_get=not production)
+    socket = GraphQLSocket(schema, services, door, rates, documents, clock, allowed_origins=origins)
 
     async def graphql(request: Request) -> Response:
         return page() if not production and wants_page(request) else await endpoint(request)

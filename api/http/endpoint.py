@@ -11,7 +11,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from api.auth import Door
-from api.callers import NotAdmitted
+from api.callers import Caller, NotAdmitted
+from api.documents import TrustedDocuments
 from api.graphql.compiled import CompiledReads
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
@@ -24,6 +25,7 @@ from api.http.requests import (
     RESPONSE_TYPE,
     STREAM_TYPE,
     Asked,
+    AskedByHash,
     Refused,
     answered_type,
     read_request,
@@ -46,6 +48,7 @@ class GraphQLEndpoint:
         services: Services,
         door: Door,
         rates: Rates,
+        documents: TrustedDocuments,
         clock: Callable[[], datetime],
         *,
         allow_get: bool,
@@ -55,6 +58,7 @@ class GraphQLEndpoint:
         self._services = services
         self._door = door
         self._rates = rates
+        self._documents = documents
         self._clock = clock
         self._methods = ("GET", "POST") if allow_get else ("POST",)
 
@@ -74,7 +78,7 @@ class GraphQLEndpoint:
             caller = await self._door.caller(request.headers.get("authorization"))
             request.state.caller = caller
             request.state.allowance = self._rates.take(caller)
-            asked = await read_request(request)
+            asked = await self._meant(caller, await read_request(request))
             return await self._operate(
                 request, asked, Context(self._services, caller, self._clock), media_type
             )
@@ -84,6 +88,14 @@ class GraphQLEndpoint:
             error_id = log_failure(error)
             message = f"Something went wrong on our side. Report error {error_id}."
             return _failure(500, "INTERNAL_SERVER_ERROR", message, media_type, errorId=error_id)
+
+    async def _meant(self, caller: Caller, asked: Asked | AskedByHash) -> Asked:
+        """What is asked, with the text of its document."""
+        if isinstance(asked, Asked):
+            await self._documents.check(caller.tenant_id, asked.query)
+            return asked
+        text = await self._documents.named(caller.tenant_id, asked.sha256, automatic=asked.automatic)
+        return Asked(text, asked.variables, asked.operation_name)
 
     def _check_method(self, request: Request) -> None:
         if request.method not in self._methods:

@@ -3,6 +3,7 @@
 Source: the GraphQL-over-HTTP specification; media types are answered by the order of preference in Accept.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
+from domain.storage.documents import sha256_of
+
 JSON_TYPE = "application/json"
 RESPONSE_TYPE = "application/graphql-response+json"
 STREAM_TYPE = "text/event-stream"
 #: Room for the 1,000 items of a mutation; a query has a much lower limit of its own.
 MAX_BODY = 4_000_000
+_IDENTIFIER = re.compile("sha256:([0-9a-f]{64})")
 
 
 class Refused(Exception):
@@ -36,6 +40,16 @@ class Asked:
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedByHash:
+    """One operation of a document that is named by the SHA-256 of its text. automatic: as `persistedQuery`."""
+
+    sha256: bytes
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    automatic: bool
 
 
 def answered_type(accept: str | None) -> str:
@@ -97,7 +111,7 @@ def _place(accept: str, kind: str) -> int:
     return kinds.index(kind) if kind in kinds else len(kinds) + (kind != JSON_TYPE)
 
 
-async def read_request(request: Request) -> Asked:
+async def read_request(request: Request) -> Asked | AskedByHash:
     """The operation that a request asks for.
 
     Raises:
@@ -153,18 +167,46 @@ def _query_parameters(request: Request) -> dict[str, Any]:
     return parameters
 
 
-def _asked(parameters: Mapping[str, Any]) -> Asked:
+def _asked(parameters: Mapping[str, Any]) -> Asked | AskedByHash:
     query, name = parameters.get("query"), parameters.get("operationName")
     variables, extensions = parameters.get("variables"), parameters.get("extensions")
-    if not isinstance(query, str) or not query:
-        raise _bad("query must be a text: the GraphQL document.")
     if not isinstance(name, str | None):
         raise _bad("operationName must be a text.")
     if not isinstance(variables, dict | None):
         raise _bad("variables must be an object.")
     if not isinstance(extensions, dict | None):
         raise _bad("extensions must be an object.")
+    named = _named(parameters.get("documentId"), extensions or {})
+    if query is None and named is not None:
+        return AskedByHash(named[0], variables, name or None, automatic=named[1])
+    if not isinstance(query, str) or not query:
+        raise _bad("query must be a text: the GraphQL document. Or name a trusted one by documentId.")
+    if named is not None and named[0] != sha256_of(query):
+        raise _bad("The document's hash is not that of query.")
     return Asked(query, variables, name or None)
+
+
+def sha256_in(identifier: str) -> bytes | None:
+    """The hash in a document identifier `sha256:` and 64 lower-case hex digits; None in any other."""
+    found = _IDENTIFIER.fullmatch(identifier)
+    return bytes.fromhex(found[1]) if found else None
+
+
+def _named(identifier: Any, extensions: Mapping[str, Any]) -> tuple[bytes, bool] | None:
+    """The hash by which a request names its document, and whether as an automatic persisted query."""
+    if identifier is not None:
+        digest = sha256_in(identifier) if isinstance(identifier, str) else None
+        if digest is None:
+            raise _bad("documentId must be sha256: and the 64 lower-case hex digits of the document's hash.")
+        return digest, False
+    persisted = extensions.get("persistedQuery")
+    if persisted is None:
+        return None
+    given = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    digest = sha256_in(f"sha256:{given}") if isinstance(given, str) else None
+    if digest is None:
+        raise _bad("extensions.persistedQuery.sha256Hash must be 64 lower-case hex digits.")
+    return digest, True
 
 
 def _bad(message: str) -> Refused:

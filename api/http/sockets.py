@@ -18,6 +18,7 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import Door
 from api.callers import Caller, NotAdmitted
+from api.documents import TrustedDocuments
 from api.graphql.context import Socket
 from api.graphql.errors import log_failure
 from api.graphql.json_rows import to_json
@@ -91,6 +92,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
         services: Services,
         door: Door,
         rates: Rates,
+        documents: TrustedDocuments,
         clock: Callable[[], datetime],
         *,
         allowed_origins: Sequence[str],
@@ -105,16 +107,18 @@ class GraphQLSocket(GraphQL[Socket, None]):
         self._services = services
         self._door = door
         self._rates = rates
+        self._documents = documents
         self._clock = clock
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Socket:  # noqa: ARG002
         """The socket's context."""
         return Socket(self._services, self._clock, self._admit, request.headers.get("authorization"))
 
-    async def _admit(self, authorization: str | None) -> Caller:
-        """Whose operation it is; it counts as a request."""
+    async def _admit(self, authorization: str | None, document: str) -> Caller:
+        """Whose operation it is; it counts as a request, and its document must be one that is run."""
         caller = await self._door.caller(authorization)
         self._rates.take(caller)
+        await self._documents.check(caller.tenant_id, document)
         return caller
 
     def decode_json(self, data: str | bytes) -> object:

@@ -150,6 +150,15 @@ audit_entry = _tenant_table(
     Index("audit_entry_at_idx", "tenant_id", "at", "id"),
 )
 
+# Documents that clients may name by the hash of their text; never changed.
+trusted_document = _tenant_table(
+    "trusted_document",
+    Column("sha256", LargeBinary, nullable=False),
+    Column("text", Text, nullable=False),
+    _instant("added_at", nullable=False),
+    keyed=("sha256",),
+)
+
 # ---------- facts ----------
 
 agent = _tenant_table(

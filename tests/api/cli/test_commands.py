@@ -1,6 +1,8 @@
 """The verbs as people run them, on a PostgreSQL of one's own: what they print, what they change, how they fail."""
 
 import csv
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -18,6 +20,9 @@ VERBS = [
     ["key", "create"],
     ["key", "list"],
     ["key", "revoke"],
+    ["documents", "add"],
+    ["documents", "list"],
+    ["documents", "remove"],
     ["import"],
     ["train"],
     ["recommend"],
@@ -248,3 +253,32 @@ def test_keys_are_listed_without_their_secrets_and_revoked(run, tenant: str, own
         ).fetchall()
     assert [action for (action,) in actions][:1] == ["createTenant"]
     assert [action for (action,) in actions][-2:] == ["createKey", "revokeKey"]
+
+
+def test_documents_are_trusted_all_or_none(run, tenant: str, tmp_path: Path) -> None:
+    keys, names = "query Keys { segments { key } }", "query Names { segments { name } }"
+    ids = [f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" for text in (keys, names)]
+    (tmp_path / "keys.graphql").write_text(keys)
+    (tmp_path / "manifest.json").write_text(json.dumps({ids[1].removeprefix("sha256:"): names}))
+    (tmp_path / "other.json").write_text(
+        json.dumps(
+            {"format": "apollo-persisted-query-manifest", "operations": [{"id": "0" * 64, "body": names}]}
+        )
+    )
+    (tmp_path / "slip.graphql").write_text("query Slip { segmnets { key } }")
+    add = ("documents", "add", "--tenant", tenant, tmp_path / "keys.graphql")
+    for bad, code in (
+        ("slip.graphql", "BAD_DOCUMENT: Slip (line 1)"),
+        ("other.json", "DOCUMENT_HASH_DIFFERS"),
+    ):
+        refused = run(*add, tmp_path / bad)
+        assert (refused.status, refused.err.strip().splitlines()[-1].startswith(code)) == (1, True), (
+            refused.err
+        )
+    added = run(*add, tmp_path / "manifest.json")
+    assert added.out.splitlines() == [f"{ids[0]}  Keys", f"{ids[1]}  Names"]
+    assert "2 new, 0 trusted already" in added.err
+    assert run("documents", "remove", ids[0], "--tenant", tenant).status == 0
+    (line,) = run("documents", "list", "--tenant", tenant).out.splitlines()
+    assert line.startswith(ids[1])
+    assert line.endswith("Names")
