@@ -3,7 +3,7 @@
 Everything is exact: whole numbers are added up as such, amounts of money as whole multiples of their smallest part.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -27,16 +27,6 @@ class Coded(Generic[Word]):
 
     words: tuple[Word, ...]
     codes: Ints
-
-    @classmethod
-    def of(cls, values: Iterable[Word]) -> "Coded[Word]":
-        """A column from its values; words in the order of their text, so that equal columns are coded alike."""
-        places: dict[Word, int] = {}
-        found = np.fromiter((places.setdefault(value, len(places)) for value in values), np.int64)
-        words = sorted(places, key=repr)
-        code = np.empty(len(words), np.int64)
-        code[[places[word] for word in words]] = np.arange(len(words))
-        return cls(tuple(words), code[found])
 
     def __getitem__(self, rows: Ints | Bools) -> "Coded[Word]":
         return Coded(self.words, self.codes[rows])

@@ -1,6 +1,6 @@
 """The messages of a period read from the tables of facts, as columns."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Generic
 
@@ -71,9 +71,11 @@ class _Coder(Generic[Word]):
         self._places: dict[Word, int] = {}
         self._codes: list[Any] = []
 
-    def add(self, values: Iterable[Word]) -> None:
-        places = self._places
-        self._codes.append(np.fromiter((places.setdefault(value, len(places)) for value in values), np.int64))
+    def add(self, values: Sequence[Word]) -> None:
+        """More rows."""
+        for word in set(values) - self._places.keys():
+            self._places[word] = len(self._places)
+        self._codes.append(np.fromiter(map(self._places.__getitem__, values), np.int64, len(values)))
 
     def column(self) -> Coded[Word]:
         """Words in the order of their text: the same values are coded alike, whatever came first."""
@@ -105,12 +107,12 @@ class _Reading:
             coder.add(values)
         self._outcome.add(outcome)
         self._cost.add(
-            None if amount is None else (of, amount) for of, amount in zip(currency, cost, strict=True)
+            [None if amount is None else (of, amount) for of, amount in zip(currency, cost, strict=True)]
         )
         self._days_past_due.append(np.array(days_past_due, np.int64))
         payments = [(row, money) for row, each in enumerate(paid, self._rows) for money in each or ()]
         self._paid_for.append(np.array([row for row, _ in payments], np.int64))
-        self._paid.add((of, amount) for _, (of, amount) in payments)
+        self._paid.add([(of, amount) for _, (of, amount) in payments])
         for span, seconds in zip(SPAN_NAMES, (sent_to_open, open_to_pay, sent_to_pay), strict=True):
             known = np.array(seconds, np.float64)  # None is NaN
             rows = np.flatnonzero(~np.isnan(known))
