@@ -17,6 +17,7 @@ class RollupRefresher(TenantRounds):
     """Refreshes every tenant's rollups; told to stop, it finishes the day that is being counted."""
 
     name = "rollup-refresher"
+    waiting = "dirty_day"
 
     async def take_turn(self, database: Database, tenant_id: int) -> int:
         """Count the tenant's newest dirty days again."""

@@ -20,9 +20,13 @@ LEAVING_SECONDS = 5.0
 
 
 class TenantRounds(ABC):
-    """Takes each tenant's turn between `start` and `stop`. name: of its thread, and in the log."""
+    """Takes the turn of each tenant that waits, between `start` and `stop`.
+
+    name: of its thread, and in the log; waiting: the table whose rows say that something is to be done.
+    """
 
     name: str
+    waiting: str
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -61,7 +65,7 @@ class TenantRounds(ABC):
     async def _look(self, database: Database) -> None:
         try:
             done = 0
-            for tenant_id in await database.tenant_ids():
+            for tenant_id in await database.tenants_to_do(self.waiting):
                 done += 0 if self.leaving else await self.take_turn(database, tenant_id)
             pause = 0.0 if done else IDLE_SECONDS
         except Exception:

@@ -11,6 +11,7 @@ class Segmenter(TenantRounds):
     """Applies the segment rules that wait as drafts."""
 
     name = "segmenter"
+    waiting = "segment_draft"
 
     async def take_turn(self, database: Database, tenant_id: int) -> int:
         """Segment the tenant's debtors and history by its draft, if it has one."""

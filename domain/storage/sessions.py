@@ -108,6 +108,13 @@ class Database:
             await connection.execute(_BIND, {"tenant_id": ""})
             return list(await connection.scalars(text("SELECT all_tenant_ids()")))
 
+    async def tenants_to_do(self, waiting: str) -> list[int]:
+        """The tenants with rows in the table `waiting` (dirty_day or segment_draft), looked for in one statement."""
+        async with self.engine.begin() as connection:
+            await connection.execute(_BIND, {"tenant_id": ""})
+            found = await connection.scalars(text("SELECT tenants_to_do(:waiting)"), {"waiting": waiting})
+            return list(found)
+
     async def verify_role(self) -> None:
         """Refuse to go on when the app's role could see past row-level security.
 
