@@ -70,7 +70,8 @@ async def foreign(database: Database, learned: Learned) -> dict[str, str]:
         debtor_id = (await connection.execute(select(tables.debtor.c.id).limit(1))).scalar_one()
         await connection.execute(
             tables.campaign.insert().values(
-                tenant_id=learned.tenant_id, name="May", status="PLANNED", request={}, expected={}, by_channel={},
+                tenant_id=learned.tenant_id, name="May", status="PLANNED", request={}, by_channel={},
+                expected={"money": {}, "reasons": []},
                 planned_at=NOW, starts_at=NOW, ends_at=NOW, planned_count=0, held_out_count=0, blocked_count=0,
             )
         )  # fmt: skip
