@@ -62,6 +62,15 @@ def _limit_error(message: str, what: str, found: int | None, limit: int) -> Grap
     )
 
 
+def _unread(error: GraphQLError) -> GraphQLError:
+    """Why a document could not be read; the parser stops at a limit, so how far it is exceeded nobody knows."""
+    for what, limit in (("tokens", MAX_TOKENS), ("comments", MAX_COMMENTS)):
+        if f"Document contains more than {limit} {what}" in error.message:
+            message = f"The document has more than {limit:,} {what}; no more are served."
+            return _limit_error(message, what, None, limit)
+    return coded(error, PARSE_FAILED)
+
+
 class NoNulCharacter(ValidationRule):
     """No text can hold a NUL character, so no literal may."""
 
@@ -144,6 +153,8 @@ class Documents:
             self._known.move_to_end(text)
             return found
         prepared = self._prepare(schema, text)
+        if len(text) > MAX_LENGTH:  # it would make all others forgotten
+            return prepared
         self._known[text] = prepared
         self._remembered += len(text)
         while self._remembered > REMEMBERED:
@@ -153,13 +164,12 @@ class Documents:
 
     def _prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
         if len(text) > MAX_LENGTH:
-            message = f"The document has {len(text)} characters; at most {MAX_LENGTH} are served."
+            message = f"The document has {len(text):,} characters; at most {MAX_LENGTH:,} are served."
             return Prepared(None, [_limit_error(message, "length", len(text), MAX_LENGTH)])
         try:
             document = parse(text, max_lexical_tokens=MAX_TOKENS, max_comments=MAX_COMMENTS)
         except GraphQLError as error:
-            is_over = "Document contains more than" in error.message
-            return Prepared(None, [coded(error, LIMIT_EXCEEDED if is_over else PARSE_FAILED)])
+            return Prepared(None, [_unread(error)])
         over = oversize(document)
         if any((error.extensions or {})["limited"] != "nodes" for error in over):
             return Prepared(document, over)

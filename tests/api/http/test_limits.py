@@ -44,16 +44,28 @@ async def test_a_bomb_is_refused_with_the_number(api: Api, query: str, limited: 
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "limited", "number"),
     [
-        "{ " + "segments { key } " * 1500 + "}",
-        "#" * 90_000 + "\n{ __typename }" + "\n#" * 501,
-        "{ __typename }" + " " * 100_001,
-        "{" * 3000,
-        "{ debtors(where: " + "{and: " * 1200 + "{}" + "}" * 1200 + ") { totalCount } }",
+        ("{ " + "segments { key } " * 1500 + "}", "tokens", "4,000"),
+        ("#" * 90_000 + "\n{ __typename }" + "\n#" * 501, "comments", "500"),
+        ("{ __typename }" + " " * 100_001, "length", "100,000"),
     ],
 )
-async def test_a_document_too_long_to_read_is_refused(api: Api, query: str) -> None:
+async def test_a_document_too_long_to_read_is_refused_with_the_number(
+    api: Api, query: str, limited: str, number: str
+) -> None:
+    error = await api.error(query)
+    assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert error["extensions"]["limited"] == limited
+    assert error["extensions"]["limit"] == int(number.replace(",", ""))
+    assert number in error["message"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["{" * 3000, "{ debtors(where: " + "{and: " * 1200 + "{}" + "}" * 1200 + ") { totalCount } }"],
+)
+async def test_a_document_too_deep_to_read_is_refused(api: Api, query: str) -> None:
     answer = await api.send(query)
     assert answer.get("data") is None
     assert {e["extensions"]["code"] for e in answer["errors"]} <= {"LIMIT_EXCEEDED", "GRAPHQL_PARSE_FAILED"}
