@@ -21,7 +21,7 @@ from ml.frames import History
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.quotes import Quotes, net_draws, quote
+from ml.quotes import hourly_nets, net_draws, quote
 from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
 from ml.values import (
@@ -317,10 +317,14 @@ def _choose(
     segment_best = plan.best[standing.segment]
     named = np.where(segment_best >= 0, segment_best // HOURS, 0)
     first_ok = (segment_best >= 0) & usable[np.arange(count), named] & follows[np.arange(count), named]
-    start, mine = quote(model, standing, first), quote(model, standing, own)
-    slots = np.where(_credible(mine, start), own, first)
-    best_net = np.where(_credible(mine, start), mine.net, start.net)
-    best_draws = np.where(_credible(mine, start)[:, :, None], mine.draws, start.draws)
+    start, start_draws = hourly_nets(model, standing, first)
+    mine, my_draws = hourly_nets(model, standing, own)
+    gains = mine - start > np.maximum(
+        DEBTOR_CAUTION * _spread(my_draws - start_draws), DEBTOR_LEAST_GAIN * np.abs(start)
+    )
+    slots = np.where(gains, own, first)
+    best_net = np.where(gains, mine, start)
+    best_draws = np.where(gains[:, :, None], my_draws, start_draws)
     ranked = np.where(usable, best_net, _FORBIDDEN)
     top = ranked.argmax(axis=1)
     line = np.arange(count)
@@ -330,14 +334,6 @@ def _choose(
     leave = gain > np.maximum(DEBTOR_CAUTION * error, DEBTOR_LEAST_GAIN * np.abs(best_net[line, incumbent]))
     chosen = np.where(leave, top, incumbent)
     return slots, np.where(usable.any(axis=1), chosen, -1)
-
-
-def _credible(mine: Quotes, theirs: Quotes) -> Bools:
-    """(n, channels) whether the own hour's gain over the segment's exceeds its error and a share of the
-    value."""
-    gain = mine.net - theirs.net
-    error = _spread(mine.draws - theirs.draws)
-    return np.asarray(gain > np.maximum(DEBTOR_CAUTION * error, DEBTOR_LEAST_GAIN * np.abs(theirs.net)))
 
 
 def _spread(draws: Floats) -> Floats:

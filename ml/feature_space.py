@@ -64,6 +64,13 @@ class FeatureSpace:
             matrix[:, place] = self._coded(name, columns[name])
         return matrix
 
+    def overwrite(self, matrix: Matrix, columns: Columns) -> None:
+        """Set the given columns of a matrix made by `matrix`, in place; those the model does not use are passed
+        over."""
+        for place, name in enumerate(self.names):
+            if name in columns:
+                matrix[:, place] = self._coded(name, columns[name])
+
     def _coded(self, name: str, column: NDArray[np.float64] | pl.Series) -> NDArray[np.float64]:
         if name in self.words:
             return codes(pl.Series(column, dtype=pl.String), self.words[name], unknown=np.nan)

@@ -80,11 +80,25 @@ class Casebook:
         columns: Columns = {"channel": contacts.channel.astype(np.float64)}
         columns |= self._account_columns(contacts)
         columns |= self._contact_columns(contacts)
+        columns |= self.channel_columns(contacts)
         columns |= self._payment_columns(contacts)
         columns |= self._debtor_columns(contacts)
         columns["day_of_month"] = contacts.local.day_of_month.astype(np.float64)
         columns["segment"] = contacts.segment.cast(pl.String)
         return columns
+
+    def channel_columns(self, contacts: Contacts) -> Columns:
+        """Those of `columns` that depend on the channel."""
+        at = contacts.at
+        there = contacts.debtor * len(CHANNELS) + contacts.channel
+        answers = self._answers_there.before(there, at)
+        return {
+            "channel": contacts.channel.astype(np.float64),
+            "contacts_there_30_days": self._sent_there.between(there, at - 30 * DAY, at)[:, 0],
+            "days_since_contact_there": self._sent_there.last_before(there, at) / DAY_SECONDS,
+            "own_response_there": _shrunk(answers),
+            "own_settled_there": answers[:, 0],
+        }
 
     def balances(self, debtor: Ints, at: Ints) -> Floats:
         """What each debtor owes before an instant, in the tenant's currency."""
@@ -186,18 +200,13 @@ class Casebook:
 
     def _contact_columns(self, contacts: Contacts) -> Columns:
         debtor, at = contacts.debtor, contacts.at
-        there = debtor * len(CHANNELS) + contacts.channel
-        answers, answers_there = self._answers.before(debtor, at), self._answers_there.before(there, at)
+        answers = self._answers.before(debtor, at)
         return {
             "contacts_7_days": self._sent.between(debtor, at - 7 * DAY, at)[:, 0],
             "contacts_30_days": self._sent.between(debtor, at - 30 * DAY, at)[:, 0],
-            "contacts_there_30_days": self._sent_there.between(there, at - 30 * DAY, at)[:, 0],
             "days_since_contact": self._sent.last_before(debtor, at) / DAY_SECONDS,
-            "days_since_contact_there": self._sent_there.last_before(there, at) / DAY_SECONDS,
             "own_response": _shrunk(answers),
-            "own_response_there": _shrunk(answers_there),
             "own_settled": answers[:, 0],
-            "own_settled_there": answers_there[:, 0],
             "days_since_engaged": self._engaged.last_before(debtor, at) / DAY_SECONDS,
         }
 

@@ -41,11 +41,13 @@ def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int | Int
     margins = {name: np.zeros((count, channels)) for name in (*DECIDING, "attributed")}
     amount = np.zeros((count, channels))
     owed = book.balances(debtor, now)
-    columns = book.columns(book.contacts(debtor, np.zeros(count, dtype=np.int64), now))
+    contacts = book.contacts(debtor, np.zeros(count, dtype=np.int64), now)
+    columns = book.columns(contacts)
+    matrix = model.space.matrix(columns)
     currency = pl.Series("currency", columns["currency"], dtype=pl.String).fill_null(model.currency)
     for code in range(channels):
         channel = np.full(count, code)
-        matrix = model.space.matrix(book.columns(book.contacts(debtor, channel, now)))
+        model.space.overwrite(matrix, book.channel_columns(replace(contacts, channel=channel)))
         for name, table in margins.items():
             table[:, code] = model.conversion.steps[name].staged.margin_a(matrix, channel, model.threads)
         amount[:, code] = owed * model.paid_share.share(matrix, model.threads)

@@ -40,7 +40,7 @@ _WORDS = {
     "VOICE": "call",
 }
 _SPOKEN_WITH_A_VOWEL = ("EMAIL", "SMS")
-_SHOWS_NO_OPENING = ("VOICE",)
+SHOWS_NO_OPENING = ("VOICE",)
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _expected(sheet: Sheet, code: int) -> Expected:
         sheet.mean(quotes.opened, code) / delivered,
         sheet.mean(quotes.clicked, code) / delivered,
     )
-    opens = CHANNELS[code] not in _SHOWS_NO_OPENING
+    opens = CHANNELS[code] not in SHOWS_NO_OPENING
     collected, cost, net = _amounts(sheet, code)
     return Expected(
         delivery_rate=min(delivered, 1.0),

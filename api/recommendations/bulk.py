@@ -1,23 +1,26 @@
 """Recommendations for a whole portfolio, in parts: memory is bounded by a part, not by the portfolio."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
 
+import numpy as np
 import polars as pl
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api import answers
-from api.answers import Recommendation, Window
+from api.answers import Evidence, Window
 from api.histories import read_history_of
 from api.recommendations import translation
 from api.recommendations.champions import Champion, Champions
-from api.recommendations.service import decide
+from api.recommendations.hours import hours_of_debtors, window_from
+from domain.contact_rules import Reachability
 from domain.kpis.messages import Weekday
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
 from domain.storage.sessions import Database
+from ml.features import Casebook
+from ml.frames import History
+from ml.scoring import Scorer
 
 PART = 5_000
 
@@ -59,6 +62,9 @@ async def recommend_everybody(
 ) -> int:
     """Decide for every debtor of a tenant and hand the rows over part by part; answers how many there were."""
     champion = await champions.deciding(tenant_id, as_of=as_of)
+    scorer = None
+    if champion is not None:
+        scorer = Scorer.of(champion.model, await champions.plan(tenant_id, champion, None))
     async with database.transaction(tenant_id) as connection:
         total = await count_debtors(connection, tenant_id)
     done, last = 0, 0
@@ -68,12 +74,14 @@ async def recommend_everybody(
             if not part:
                 break
             last = part[-1].id
-            found = await _decide_part(connection, tenant_id, champions, champion, part, within, as_of)
-        write(frame_of(part, found))
+            frame = await _decide_part(
+                connection, tenant_id, champions, champion, scorer, part, within, as_of
+            )
+        write(frame)
         done += len(part)
         progress(f"{done:,} of {total:,}", done / max(total, 1))
     if not done:
-        write(frame_of([], {}))
+        write(pl.DataFrame(schema=SCHEMA))
     return done
 
 
@@ -82,57 +90,98 @@ async def _decide_part(
     tenant_id: int,
     champions: Champions,
     champion: Champion | None,
+    scorer: Scorer | None,
     part: list[DebtorKey],
     within: Window | None,
     as_of: datetime,
-) -> Mapping[int, Recommendation]:
+) -> pl.DataFrame:
+    if champion is None or scorer is None:
+        return _undecided(part)
     ids = [debtor.id for debtor in part]
-    if champion is None:
-        return dict.fromkeys(ids, translation.no_model(as_of, is_past=False))
     people = await reachability(connection, tenant_id, ids, known=as_of)
     history = await read_history_of(connection, tenant_id, ids, as_of=as_of, attributes=champion.attributes)
-    plan = await champions.plan(tenant_id, champion, None)
-    return await champions.run(
-        partial(decide, champion, history, people, plan, within=within, channels=None, as_of=as_of)
+    decide = partial(_decided, scorer, history, part, [people[key] for key in ids], within, as_of)
+    return await champions.run(decide)
+
+
+def _undecided(part: list[DebtorKey]) -> pl.DataFrame:
+    """Before the first model: nothing is known of anybody."""
+    frame = pl.DataFrame(
+        {
+            "debtor": [debtor.reference for debtor in part],
+            "segment": [debtor.segment for debtor in part],
+            "evidence": Evidence.INSUFFICIENT.value,
+            "blocked_by": pl.Series([[] for _ in part], dtype=pl.List(pl.String)),
+        }
+    )
+    return _in_order(frame)
+
+
+def _decided(
+    scorer: Scorer,
+    history: History,
+    part: list[DebtorKey],
+    people: Sequence[Reachability],
+    within: Window | None,
+    as_of: datetime,
+) -> pl.DataFrame:
+    """Score the part and find each action's next lawful instant; computing work, for a scoring thread."""
+    window = window_from(within, as_of)
+    masks = hours_of_debtors(people, known=as_of, window=window)
+    places = dict(zip(history.debtors["debtor"].to_list(), range(len(history.debtors)), strict=True))
+    rows = np.array([places[debtor.id] for debtor in part], dtype=np.int64)
+    scores = scorer.scores(Casebook(history), rows, now=as_of, masks=masks)
+    actions = zip(scores["channel"].to_list(), scores["hour_of_week"].to_list(), people, strict=True)
+    send_at = [
+        translation.next_instant(channel, hour, person, after=window.start, before=window.end)
+        if channel is not None
+        else None
+        for channel, hour, person in actions
+    ]
+    blocked = [
+        [block.rule for block in translation.standing_blocks(person, window.start)] for person in people
+    ]
+    rules: dict[str, pl.Series] = {
+        "debtor": pl.Series([debtor.reference for debtor in part], dtype=pl.String),
+        "segment": pl.Series([debtor.segment for debtor in part], dtype=pl.String),
+        "send_at": pl.Series(send_at, dtype=SCHEMA["send_at"]),
+        "blocked_by": pl.Series(blocked, dtype=SCHEMA["blocked_by"]),
+    }
+    return _in_order(_named(scores).with_columns(**rules))
+
+
+def _named(scores: pl.DataFrame) -> pl.DataFrame:
+    """Scores under the names of the file."""
+    weekdays = {number: day.value for number, day in enumerate(Weekday)}
+    return scores.select(
+        "channel",
+        "template",
+        "currency",
+        "evidence",
+        weekday=(pl.col("hour_of_week") // 24).replace_strict(weekdays, return_dtype=pl.String),
+        hour=pl.col("hour_of_week") % 24,
+        expected_delivery_rate="delivery_rate",
+        expected_open_rate="open_rate",
+        expected_click_rate="click_rate",
+        expected_conversion_rate="conversion_rate",
+        expected_collected=_rounded("collected"),
+        expected_cost=_rounded("cost"),
+        net=_rounded("net"),
+        expected_seconds_to_open_p50="open_p50",
+        expected_seconds_to_open_p90="open_p90",
+        expected_seconds_to_pay_p50="pay_p50",
+        expected_seconds_to_pay_p90="pay_p90",
     )
 
 
-def frame_of(part: list[DebtorKey], found: Mapping[int, Recommendation]) -> pl.DataFrame:
-    """One row per debtor, columns as `SCHEMA`."""
-    rows = [_row(debtor, found[debtor.id]) for debtor in part]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+def _rounded(name: str) -> pl.Expr:
+    """Money as `ml.actions.rounded` gives it: to hundredths, or to ten-thousandths when it is small."""
+    return pl.when(pl.col(name).abs() >= 0.1).then(pl.col(name).round(2)).otherwise(pl.col(name).round(4))
 
 
-def _row(debtor: DebtorKey, recommendation: Recommendation) -> tuple[Any, ...]:
-    blocked = [block.rule for block in recommendation.blocked_by]
-    head = (debtor.reference, debtor.segment)
-    tail = (recommendation.evidence.value, blocked)
-    action = recommendation.best
-    if action is None:
-        return (*head, *(None,) * (len(SCHEMA) - len(head) - len(tail)), *tail)
-    return (*head, *_action(action), *tail)
-
-
-def _action(action: answers.Action) -> tuple[Any, ...]:
-    expected = action.expected
-    net = expected.net[0] if expected.net else None
-    opened, paid = expected.seconds_to_open, expected.seconds_to_pay
-    return (
-        action.channel.value,
-        Weekday(action.weekday).value,
-        action.hour,
-        action.template,
-        action.send_at,
-        expected.delivery_rate,
-        expected.open_rate,
-        expected.click_rate,
-        expected.conversion_rate,
-        expected.collected[0].amount if expected.collected else None,
-        expected.cost[0].amount if expected.cost else None,
-        opened.p50 if opened else None,
-        opened.p90 if opened else None,
-        paid.p50 if paid else None,
-        paid.p90 if paid else None,
-        net.amount if net else None,
-        net.currency if net else None,
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """All columns of `SCHEMA`, those missing as nulls."""
+    return frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in SCHEMA.items()
     )

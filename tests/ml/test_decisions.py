@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.actions import Evidence, Recommendation, lawful_hours, rounded
-from ml.decisions import debtor_recommendations, segment_recommendations
+from ml.decisions import debtor_recommendations, segment_recommendations, usual_plan
+from ml.features import Casebook
 from ml.frames import History
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.recipe import train
+from ml.scoring import Scorer
 from ml.values import supported_slots
 from tests.ml.factories import history, model, tiny, world
 
@@ -198,3 +200,38 @@ def test_amounts_are_rounded_like_money() -> None:
     assert str(rounded(12.345678)) == "12.35"
     assert str(rounded(0.00213)) == "0.0021"
     assert str(rounded(-3.0)) == "-3.00"
+
+
+def test_scores_say_in_columns_what_recommendations_say_in_words() -> None:
+    known = history()
+    keys = known.debtors["debtor"].to_list()[:700]
+    rng = np.random.default_rng(2)
+    masks = rng.random((700, 168)) < np.where(np.arange(700) % 7 == 0, 0.0, 0.6)[:, None]
+    words = debtor_recommendations(model(), known, keys, now=known.as_of, masks=masks)
+    scorer = Scorer.of(model(), usual_plan(model()))
+    columns = scorer.scores(Casebook(known), np.arange(700), now=known.as_of, masks=masks)
+    assert columns["channel"].null_count() > 50
+    assert columns["channel"].count() > 50
+    for answer, row in zip(words, columns.iter_rows(named=True), strict=True):
+        said = answer.recommendation
+        assert (row["segment"], row["evidence"]) == (answer.segment, said.evidence.value)
+        if said.best is None:
+            assert row["channel"] is row["hour_of_week"] is row["net"] is row["currency"] is None
+            continue
+        best, expected = said.best, said.best.expected
+        assert (row["channel"], row["hour_of_week"], row["template"]) == (
+            best.channel,
+            best.hour_of_week,
+            best.template,
+        )
+        assert row["delivery_rate"] == pytest.approx(expected.delivery_rate)
+        assert row["open_rate"] == pytest.approx(expected.open_rate)
+        assert row["conversion_rate"] == pytest.approx(expected.conversion_rate)
+        assert row["net"] == pytest.approx(float(expected.net[0].amount), abs=0.006)
+        assert row["currency"] == expected.net[0].currency
+        assert row["pay_p90"] == pytest.approx(
+            expected.seconds_to_pay.p90 if expected.seconds_to_pay else None
+        )
+        assert row["open_p50"] == pytest.approx(
+            expected.seconds_to_open.p50 if expected.seconds_to_open else None
+        )
