@@ -2,10 +2,11 @@
 number of threads."""
 
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import lightgbm
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.arrays import Floats, Ints
 
@@ -13,6 +14,7 @@ _ROWS_PER_THREAD = 60_000
 _MOST_ROWS_TO_CONFIRM = 100_000
 _LEFT_OUT = 0.2
 _PATIENCE = 15
+_Real = TypeVar("_Real", np.float32, np.float64)
 
 FIXED: dict[str, Any] = {
     "verbosity": -1,
@@ -183,9 +185,13 @@ def _useful(threads: int, rows: int) -> int:
     return max(1, min(threads, rows // _ROWS_PER_THREAD))
 
 
-def sigmoid(margins: Floats) -> Floats:
-    """Logistic function, safe for large margins."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margins, -35, 35))))
+def sigmoid(margins: NDArray[_Real]) -> NDArray[_Real]:
+    """Logistic function, safe for large margins; in the precision of `margins`."""
+    chance = np.clip(margins, -35, 35)
+    np.negative(chance, out=chance)
+    np.exp(chance, out=chance)
+    chance += 1.0
+    return np.asarray(np.reciprocal(chance, out=chance))
 
 
 def logit(probability: float) -> float:

@@ -26,6 +26,7 @@ from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
 from ml.values import (
     PLANNED_AHEAD,
+    SlotTables,
     panel_of,
     slot_tables,
     standing_of,
@@ -171,7 +172,7 @@ def _with_neighbours(value: Floats) -> Floats:
     """(…, 168) each hour's value averaged with those of the hours beside it that day, where they are allowed:
     the top of a noisy curve is more often an accident than a broad shoulder is."""
     hours = value.reshape(*value.shape[:-1], 7, 24)
-    closed = np.full((*hours.shape[:-1], 1), _FORBIDDEN)
+    closed = np.full((*hours.shape[:-1], 1), _FORBIDDEN, dtype=value.dtype)
     own = np.where(np.isfinite(hours), hours, 0.0)
     total = own.copy()
     for side in (
@@ -278,13 +279,18 @@ def _debtor_answers(
 
 
 def debtor_slots(
-    model: TrainedModel, standing: Standing, plan: SegmentPlan, mask: Bools
+    model: TrainedModel,
+    standing: Standing,
+    plan: SegmentPlan,
+    mask: Bools,
+    tables: SlotTables | None = None,
 ) -> tuple[Ints, Ints]:
     """(n, channels) hour of week to recommend per channel and (n,) channel to recommend (−1: none usable).
 
-    mask: (n, channels, 168) hours that may be used, as `debtor_hours` gives them.
+    mask: (n, channels, 168) hours that may be used, as `debtor_hours` gives them. tables: `slot_tables` of all
+    segments, where the caller has kept them.
     """
-    return _choose(model, standing, plan, mask, _own_best_hours(model, standing, mask))
+    return _choose(model, standing, plan, mask, _own_best_hours(model, standing, mask, tables))
 
 
 def debtor_hours(
@@ -294,11 +300,13 @@ def debtor_hours(
     return _debtor_masks(model, _allowed_channels(channels), masks, count)
 
 
-def _own_best_hours(model: TrainedModel, standing: Standing, mask: Bools) -> Ints:
+def _own_best_hours(
+    model: TrainedModel, standing: Standing, mask: Bools, tables: SlotTables | None = None
+) -> Ints:
     """(n, channels) each debtor's best allowed hour by its own value; 0 where none is allowed."""
     hours = np.flatnonzero(lawful_hours())
-    tables = slot_tables(model.conversion, np.unique(standing.segment))
-    net = np.full(mask.shape, _FORBIDDEN)
+    tables = tables or slot_tables(model.conversion, np.unique(standing.segment))
+    net = np.full(mask.shape, _FORBIDDEN, dtype=np.float32)
     net[:, :, hours] = worth(model, standing, tables, hours).net
     return np.asarray(_with_neighbours(np.where(mask, net, _FORBIDDEN)).argmax(axis=2), dtype=np.int64)
 

@@ -21,7 +21,15 @@ from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import Spans, hourly_nets, quote_each
 from ml.standing import Standing
-from ml.values import LEAST_OWED, PLANNED_AHEAD, contact_cost, standing_of, without_channels
+from ml.values import (
+    LEAST_OWED,
+    PLANNED_AHEAD,
+    SlotTables,
+    contact_cost,
+    slot_tables,
+    standing_of,
+    without_channels,
+)
 from ml.wording import SHOWS_NO_OPENING, best_templates, segment_evidence
 
 CHUNK = 4_000
@@ -59,13 +67,15 @@ class Scorer:
     plan: SegmentPlan
     channels: tuple[str, ...] | None
     spans: Spans
+    tables: SlotTables
     templates: tuple[str | None, ...]
 
     @classmethod
     def of(cls, model: TrainedModel, plan: SegmentPlan, *, channels: Sequence[str] | None = None) -> "Scorer":
         """A scorer to be kept as long as the portfolio takes."""
         chosen = None if channels is None else tuple(channels)
-        return cls(model, plan, chosen, Spans(model), best_templates(model))
+        tables = slot_tables(model.conversion, np.arange(len(model.segments) + 1))
+        return cls(model, plan, chosen, Spans(model), tables, best_templates(model))
 
     def scores(
         self, book: Casebook, rows: Ints, *, now: datetime, masks: Bools | None = None
@@ -90,7 +100,7 @@ class Scorer:
         at = int(now.timestamp() * MICROSECONDS) + PLANNED_AHEAD
         standing = without_channels(standing_of(model, book, rows, at), allowed)
         hours = debtor_hours(model, masks, len(rows), channels=self.channels)
-        slots, chosen = debtor_slots(model, standing, self.plan, hours)
+        slots, chosen = debtor_slots(model, standing, self.plan, hours, self.tables)
         segments = book.debtors["segment"][rows].fill_null("NONE")
         level = _levels(model, standing, segments)
         known = level != _LEVELS.index(Evidence.INSUFFICIENT)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from ml.arrays import Bools, Floats, Ints
+from ml.arrays import Bools, Floats, Ints, Singles
 from ml.boosting import sigmoid
 from ml.casework import rhythm_codes, segment_codes
 from ml.conversion import Conversion
@@ -116,28 +116,29 @@ class Worth:
     """(n, channels, slots) engaged and moved: probabilities; gain: incremental money collected; net:
     after cost and opt-outs."""
 
-    engaged: Floats
-    moved: Floats
-    gain: Floats
-    net: Floats
+    engaged: Singles
+    moved: Singles
+    gain: Singles
+    net: Singles
 
 
 def worth(model: TrainedModel, standing: Standing, tables: SlotTables, slots: Ints) -> Worth:
-    """Value of every channel at the given hours of week; a debtor not reachable on a channel, or owing
-    nothing, gains 0 at no cost."""
-    chance = {}
+    """Value of every channel at the given hours of week, in single precision: a debtor has a thousand. One not
+    reachable on a channel, or owing nothing, gains 0 at no cost."""
+    chance: dict[str, Singles] = {}
     row = tables.row[standing.segment]
     for name in DECIDING:
-        shift = tables.shifts[name][row, standing.rhythm][:, :, slots]
         platt = model.conversion.steps[name].platt
-        margins = standing.margins[name][:, :, None] + shift
-        chance[name] = sigmoid(platt.slope[None, :, None] * margins + platt.offset[None, :, None])
-    moved = chance["engaged"] * chance["moved"] + (1.0 - chance["engaged"]) * chance["moved_silent"]
+        shift = (tables.shifts[name][:, :, :, slots] * platt.slope[:, None]).astype(np.float32)
+        start = (standing.margins[name] * platt.slope + platt.offset).astype(np.float32)
+        chance[name] = sigmoid(shift[row, standing.rhythm] + start[:, :, None])
+    moved: Singles = chance["engaged"] * chance["moved"]
+    moved += (1.0 - chance["engaged"]) * chance["moved_silent"]
     happens = (standing.reachable & (standing.owed > LEAST_OWED)[:, None])[:, :, None]
-    money = standing.amount * (1.0 - standing.alone)[:, None]
-    gain = np.where(happens, moved * money[:, :, None], 0.0)
-    kept = 1.0 - np.minimum(CONTACTS_LOST * model.channels.opt_out, 0.5)
-    cost = np.where(happens, contact_cost(model)[None, :, None], 0.0)
+    money = (standing.amount * (1.0 - standing.alone)[:, None]).astype(np.float32)
+    gain = np.where(happens, moved * money[:, :, None], np.float32(0.0))
+    kept = (1.0 - np.minimum(CONTACTS_LOST * model.channels.opt_out, 0.5)).astype(np.float32)
+    cost = np.where(happens, contact_cost(model)[None, :, None], 0.0).astype(np.float32)
     return Worth(chance["engaged"], moved, gain, gain * kept[None, :, None] - cost)
 
 

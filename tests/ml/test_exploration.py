@@ -44,14 +44,14 @@ def test_probabilities_are_probabilities_with_a_floor(net: list[float], data: st
 
 def test_each_choice_comes_as_often_as_its_propensity_says() -> None:
     """Chi-squared over all choices of all debtors and seeds, 99.9 %; and only what is open is ever chosen."""
-    some = found(4)
-    options = [np.append(np.flatnonzero(np.isfinite(some.net[row].ravel())), LEAVE_ALONE) for row in range(4)]
+    some = found(6)
+    options = [np.append(np.flatnonzero(np.isfinite(some.net[row].ravel())), LEAVE_ALONE) for row in range(6)]
     seen = [np.zeros(len(each)) for each in options]
     logged = [np.full(len(each), np.nan) for each in options]
     seeds = 2000
     for seed in range(seeds):
-        made = choose(some, EXPLORING, seed=seed, keys=range(4))
-        for row in range(4):
+        made = choose(some, EXPLORING, seed=seed, keys=range(6))
+        for row in range(6):
             (place,) = np.flatnonzero(options[row] == made.chosen[row])
             seen[row][place] += 1
             logged[row][place] = made.propensity[row]
