@@ -31,7 +31,7 @@ lint: $(VENV)/.ready-dev ## style, types and the layers of the house
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-conformance: $(VENV)/.ready-dev $(VENV)/.ready-judges ## the judges by others, and the long tests
+conformance: $(VENV)/.ready-judges $(VENV)/.ready-examples ## the judges by others, and the long tests
 	DUNWELL_TEST_LONG=1 $(BIN)/python -m pytest $(TESTS) --timeout=3600
 
 bench: $(VENV)/.ready-bench ## the benchmarks: each prints its ratio and writes bench/results/*.json
@@ -47,9 +47,11 @@ lock: ## renew requirements*.txt from pyproject.toml; needs uv
 		--extra build --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
 		--extra build --extra dev --extra bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
+	cd examples/python && $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header -q pyproject.toml -o requirements.txt
 
 clean: ## remove what set-up and tools made; data under .dunwell stay
-	rm -rf $(VENV) $(JUDGES)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(JUDGES)/node_modules examples/*/node_modules examples/*/.venv examples/*/build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "dunwell needs Python 3.11 or newer, and no such python3 is on the path." \
@@ -77,6 +79,13 @@ $(VENV)/.ready-bench: requirements-bench.txt requirements-dev.txt requirements.t
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@$(MAKE) --no-print-directory $(VENV)/.installed
 	@touch $@ $(VENV)/.ready-dev $(VENV)/.ready
+
+$(VENV)/.ready-examples: examples/typescript/package-lock.json examples/python/requirements.txt | $(VENV)/.ready-dev
+	PATH="$(abspath $(BIN)):$$PATH" $(NPM_CI) examples/typescript
+	$(BIN)/python -m venv examples/python/.venv
+	examples/python/.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes \
+		-r examples/python/requirements.txt
+	@touch $@
 
 # The checkout itself: by the setuptools that is locked, nothing downloaded.
 .PHONY: $(VENV)/.installed
