@@ -13,9 +13,11 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from api.databases import DatabaseServer, open_database
 from api.http import create_app
+from api.http.connections import BoundedConnection
 from api.http.requests import MAX_BODY
 from api.jobs.worker import Worker
 from api.services import Services
@@ -80,14 +82,7 @@ async def _serve(
     server: DatabaseServer, settings: Settings, listener: socket.socket, on_ready: Callable[[], None]
 ) -> None:
     async with open_services(server, settings) as services:
-        config = uvicorn.Config(
-            create_app(services, settings),
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-            server_header=False,
-            ws_max_size=MAX_BODY,
-        )
+        config = server_config(create_app(services, settings))
         # What was imported stays: looking through it whenever an answer makes many objects costs a third of the answer.
         gc.collect()
         gc.freeze()
@@ -96,6 +91,19 @@ async def _serve(
         with contextlib.suppress(KeyboardInterrupt):
             await _Api(config, on_ready).serve(sockets=[listener])
         warming.cancel()
+
+
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """How the API is served: within limits, quietly, without telling by what."""
+    return uvicorn.Config(
+        app,
+        http=BoundedConnection,
+        ws_max_size=MAX_BODY,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        server_header=False,
+    )
 
 
 async def warm_up(services: Services) -> None:

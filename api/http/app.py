@@ -1,7 +1,7 @@
 """The Starlette application: routes, and what stands around them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from starlette.applications import Starlette
@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from api.auth import Door
 from api.documents import TrustedDocuments
@@ -55,7 +56,7 @@ def create_app(
         return await _readiness(services)
 
     routes = [
-        Route("/graphql", graphql, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+        Route("/graphql", _AnyMethod(graphql)),
         WebSocketRoute("/graphql", socket),
         Route("/healthz", _healthy),
         Route("/readyz", ready),
@@ -64,6 +65,17 @@ def create_app(
     if not production:
         routes += [Route("/", _to_ide), Route("/ide/{name}", asset)]
     return Starlette(routes=routes, middleware=_middleware(metrics, origins))
+
+
+class _AnyMethod:
+    """Takes requests of every method: which are served is for the endpoint to say, in the form its clients read."""
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
 
 
 def _tokens(services: Services, settings: Settings, clock: Callable[[], datetime]) -> TokenVerifier | None:

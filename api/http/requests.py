@@ -3,13 +3,15 @@
 Source: the GraphQL-over-HTTP specification; media types are answered by the order of preference in Accept.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
 
 from domain.storage.documents import sha256_of
 
@@ -18,6 +20,7 @@ RESPONSE_TYPE = "application/graphql-response+json"
 STREAM_TYPE = "text/event-stream"
 #: Room for the 1,000 items of a mutation; a query has a much lower limit of its own.
 MAX_BODY = 4_000_000
+_BODY_SECONDS = 60.0
 _IDENTIFIER = re.compile("sha256:([0-9a-f]{64})")
 
 
@@ -119,7 +122,7 @@ async def read_request(request: Request) -> Asked | AskedByHash:
     """
     if request.method == "GET":
         return _asked(_query_parameters(request))
-    _check_content_type(request.headers.get("content-type", ""))
+    _check_content_type(request.headers)
     body = await _read_body(request)
     try:
         parameters = orjson.loads(body)
@@ -134,7 +137,11 @@ async def read_request(request: Request) -> Asked | AskedByHash:
     return _asked(parameters)
 
 
-def _check_content_type(content_type: str) -> None:
+def _check_content_type(headers: Headers) -> None:
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        message = "Send the operation as it is: without Content-Encoding."
+        raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", message, {"Accept-Encoding": "identity"})
+    content_type = headers.get("content-type", "")
     kind, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
     charsets = [parameter for parameter in parameters if parameter.startswith("charset=")]
     if kind != JSON_TYPE or any(each.removeprefix("charset=").strip('"') != "utf-8" for each in charsets):
@@ -148,11 +155,19 @@ def _check_content_type(content_type: str) -> None:
 
 async def _read_body(request: Request) -> bytes:
     chunks, length = [], 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length > MAX_BODY:
-            raise Refused(413, "BODY_TOO_LARGE", f"The body is over {MAX_BODY:,} bytes; send less at once.")
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > MAX_BODY:
+                    message = f"The body is over {MAX_BODY:,} bytes; send less at once."
+                    raise Refused(413, "BODY_TOO_LARGE", message)
+                chunks.append(chunk)
+    except TimeoutError:
+        message = f"The body did not come within {_BODY_SECONDS:.0f} seconds."
+        raise Refused(408, "REQUEST_TIMEOUT", message, {"Connection": "close"}) from None
+    except ClientDisconnect:  # nobody reads the answer; it is no fault of ours
+        raise _bad("The body ended before it was whole.") from None
     return b"".join(chunks)
 
 

@@ -1,7 +1,7 @@
 """GraphQL over WebSocket: graphql-transport-ws, authenticated by header or by the connection_init payload."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ from api.http.rates import Rates
 from api.services import Services
 
 _MOST_SUBSCRIPTIONS = 20
+_INIT_WAIT = timedelta(seconds=10)
 _INVALID_MESSAGE = 4400
 _INTERNAL_ERROR = 1011
 
@@ -101,6 +102,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
             schema,
             graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            connection_init_wait_timeout=_INIT_WAIT,
             max_subscriptions_per_connection=_MOST_SUBSCRIPTIONS,
             allowed_origins=allowed_origins,
         )

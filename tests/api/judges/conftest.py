@@ -11,8 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from api.auth import create_key
-from api.http.requests import MAX_BODY
-from api.serving import listen
+from api.serving import listen, server_config
 from domain.storage.sessions import Database
 from domain.vocabulary import Role
 from tests.api.portfolio import NOW
@@ -42,7 +41,7 @@ class _Quiet(uvicorn.Server):
     """Leaves the signals of the test run alone, and says when it has begun."""
 
     def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, log_level="critical", lifespan="off", ws_max_size=MAX_BODY))
+        super().__init__(server_config(app))
         self.begun = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
