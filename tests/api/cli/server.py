@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import suppress
@@ -52,6 +53,11 @@ class Server:
             if words in line:
                 return "".join(lines)
         raise AssertionError("".join(lines))
+
+    def let_it_print(self) -> None:
+        """Read what it prints to nowhere, so that a full pipe does not hold it up."""
+        assert self.process.stdout is not None
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
     def stop(self) -> None:
         """As Ctrl-C does."""

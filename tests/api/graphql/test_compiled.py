@@ -71,6 +71,23 @@ async def test_the_contracts_own(api: Api, name: str) -> None:
     assert headers(by_statement) == headers(field_by_field)
 
 
+async def test_a_node_of_a_type_that_nothing_is_selected_of_is_an_empty_object(api: Api) -> None:
+    found = await api.ask(
+        "{ debtors(first: 1) { edges { node { id accounts(first: 1) { edges { node { id } } } } } } }"
+    )
+    debtor = found["debtors"]["edges"][0]["node"]
+    ids = [debtor["id"], debtor["accounts"]["edges"][0]["node"]["id"]]
+    query = """query ($ids: [ID!]!, $id: ID!) {
+        nodes(ids: $ids) { ... on Debtor { id } } node(id: $id) { ... on Debtor { id } } }"""
+    body = {"query": query, "variables": {"ids": ids, "id": ids[1]}}
+    with watched(compiled=True) as answers:
+        by_statement = await api.post(body)
+    assert answers == [True]
+    assert by_statement.json()["data"] == {"nodes": [{"id": ids[0]}, {}], "node": {}}
+    with watched(compiled=False):
+        assert (await api.post(body)).content == by_statement.content
+
+
 POOL = """
     { debtors(first: 100) { edges { cursor node {
         id reference

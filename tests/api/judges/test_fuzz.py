@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -63,11 +64,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     try:
         printed = server.read_until("Stop with Ctrl-C")
         (key,) = re.findall(r"API key .*: (dw_\S+)", printed)
+        server.let_it_print()
         yield Served(f"http://127.0.0.1:{server.port}", key)
-        server.stop()
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=60) == 0
     finally:
         server.process.kill()
-        server.process.communicate()
+        server.process.wait()
 
 
 @pytest.mark.skipif(not LONG, reason="some minutes: `make conformance`")
