@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +23,7 @@ from api.http.requests import MAX_BODY
 from api.jobs.worker import Worker
 from api.services import Services
 from api.settings import Settings
-from api.wiring import make_learner, open_services, training_folder
+from api.wiring import make_keeper, make_learner, open_services, training_folder
 from api.worker_child import WorkerChild
 
 logger = logging.getLogger("dunwell")
@@ -171,5 +172,6 @@ def training_worker(server: DatabaseServer, settings: Settings) -> Iterator[Work
     """A worker in this process, on a database that is fit for use."""
     asyncio.run(_check(server))
     folder: Path = training_folder(settings)
-    with Worker(server.app_url, make_learner(settings), folder) as worker:
+    keepers = (partial(make_keeper, settings),)
+    with Worker(server.app_url, make_learner(settings), folder, keepers) as worker:
         yield worker

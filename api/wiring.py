@@ -8,6 +8,7 @@ from pathlib import Path
 from api.databases import DatabaseServer, open_database
 from api.decisions.campaigns import CampaignService
 from api.decisions.service import DecisionService
+from api.forecasting.keeping import ForecastKeeper
 from api.forecasting.service import ForecastService
 from api.histories import Histories
 from api.jobs.queue import JobQueue
@@ -71,6 +72,11 @@ async def open_services(server: DatabaseServer, settings: Settings) -> AsyncIter
     async with open_database(server) as database:
         with services_of(server, database, settings) as services:
             yield services
+
+
+def make_keeper(settings: Settings, url: str) -> ForecastKeeper:
+    """What a worker keeps forecasts with."""
+    return ForecastKeeper(url, settings.home.absolute() / "histories")
 
 
 def make_learner(settings: Settings) -> ModelLearner:

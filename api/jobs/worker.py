@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from dbos import DBOS
 
 from api.jobs.queue import run_of
 from api.jobs.refreshing import RollupRefresher
+from api.jobs.rounds import TenantRounds
 from api.jobs.segmenting import Segmenter
 from api.jobs.slots import SlotLost, WorkerSlot, executor_id, slot_number
 from api.jobs.system import TRAINING_QUEUE, worker_config
@@ -32,8 +34,18 @@ class Worker:
     lost: set when another worker has taken this one's number, so this one must end.
     """
 
-    def __init__(self, url: str, learner: Learner, folder: Path) -> None:
+    def __init__(
+        self,
+        url: str,
+        learner: Learner,
+        folder: Path,
+        more_rounds: Sequence[Callable[[str], TenantRounds]] = (),
+    ) -> None:
+        """folder: where histories lie while they are learned from. more_rounds: each makes rounds of the database at a
+        URL, to be gone beside those that keep derived state.
+        """
         self._url = url
+        self._more_rounds = more_rounds
         self._learner = learner
         self._folder = folder
         self._leaving = threading.Event()
@@ -45,7 +57,8 @@ class Worker:
         self._slot = WorkerSlot(self._url)
         DBOS(config=worker_config(self._url, self._slot.executor_id))
         self._database = Database(self._url, pool_size=2)
-        self._rounds = (RollupRefresher(self._url), Segmenter(self._url))
+        self._rounds: list[TenantRounds] = [RollupRefresher(self._url), Segmenter(self._url)]
+        self._rounds += [make(self._url) for make in self._more_rounds]
         for rounds in self._rounds:
             rounds.start()
         TrainingJobs(self._database, self._learner, self._folder)

@@ -15,6 +15,7 @@ from domain.storage.models import TrainedVersion, champion, load_artefact
 from domain.storage.sessions import Database
 from ml.artefact import ArtefactError, pack, unpack
 from ml.evaluation import Metric
+from ml.forecast import BacktestRow, backtest_rows
 from ml.gate import GateResult, judge
 from ml.model import TrainedModel
 from ml.recipe import NotEnoughHistory, train
@@ -80,10 +81,11 @@ class ModelLearner:
             gate=_plain(verdict),
             manifest=packed.manifest,
             artefact=packed.content,
+            backtest=[_plain(row) for row in backtest_rows(history.known_at(as_of))],
         )
 
 
-def _plain(figures: Metric | GateResult) -> dict[str, Any]:
+def _plain(figures: Metric | GateResult | BacktestRow) -> dict[str, Any]:
     """As JSON knows it: numpy's numbers as numbers, what is not a number as null."""
     plain: dict[str, Any] = orjson.loads(orjson.dumps(asdict(figures), option=orjson.OPT_SERIALIZE_NUMPY))
     return plain

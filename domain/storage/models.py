@@ -26,7 +26,10 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """What is known of a trained model, without its bytes. data_from, data_to: the window of its facts."""
+    """What is known of a trained model, without its bytes. data_from, data_to: the window of its facts.
+
+    backtest: how KPI forecasts did on its history; drift: how those kept since have done, None before any is judged.
+    """
 
     id: int
     version: int
@@ -39,6 +42,8 @@ class ModelVersion:
     metrics: list[dict[str, Any]]
     gate: dict[str, Any]
     promoted_at: datetime | None
+    backtest: list[dict[str, Any]]
+    drift: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class TrainedVersion:
     gate: Mapping[str, Any]
     manifest: Mapping[str, Any]
     artefact: bytes
+    backtest: Sequence[Mapping[str, Any]] = ()
 
 
 _RUN = training_run.c

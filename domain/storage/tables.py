@@ -484,10 +484,28 @@ model_version = _tenant_table(
     Column("manifest", JSONB, nullable=False),
     Column("artefact", LargeBinary, nullable=False),
     _instant("promoted_at"),
+    Column("backtest", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("drift", JSONB),  # how its kept forecasts have done; null: none could be judged yet
     UniqueConstraint("tenant_id", "version"),
     Index(
         "model_version_champion_idx", "tenant_id", unique=True, postgresql_where=text("status = 'CHAMPION'")
     ),
+)
+
+# What was forecast on a day (`made_on`, the first day ahead) in total, as sent lately; `actual` once it is settled.
+kept_forecast = _tenant_table(
+    "kept_forecast",
+    Column("made_on", Date, nullable=False),
+    Column("kpi", _C, nullable=False),
+    Column("currency", _C, nullable=False),  # empty: not per currency
+    Column("day", Date, nullable=False),
+    Column("model_version_id", BigInteger, nullable=False),
+    *(Column(name, Double, nullable=False) for name in ("p05", "p50", "p95")),
+    Column("actual", Double),
+    _to("model_version", "model_version_id"),
+    Index("kept_forecast_open_idx", "tenant_id", "day", postgresql_where=text("actual IS NULL")),
+    Index("kept_forecast_model_version_id_idx", "tenant_id", "model_version_id", "day"),
+    keyed=("made_on", "kpi", "currency", "day"),
 )
 
 training_run = _tenant_table(

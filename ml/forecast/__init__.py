@@ -20,7 +20,7 @@ from ml.forecast.answers import (
     Series,
     Unit,
 )
-from ml.forecast.engine import LONGEST_HORIZON, forecast
+from ml.forecast.engine import LONGEST_HORIZON, backtest_rows, forecast
 
 __all__ = [
     "LONGEST_HORIZON",
@@ -37,5 +37,6 @@ __all__ = [
     "Quantiles",
     "Series",
     "Unit",
+    "backtest_rows",
     "forecast",
 ]

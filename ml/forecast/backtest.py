@@ -23,23 +23,26 @@ from ml.forecast.cohorts import Cohorts, Floats, Ints
 from ml.forecast.draws import LEVELS, Uncertainty, draw_shocks
 from ml.forecast.outlook import Grouping, current_streams, expect, phase_of_days
 from ml.forecast.rates import estimate_rates
-from ml.forecast.volume import forecast_volume
+from ml.forecast.volume import forecast_volume, observed_days
 from ml.forecast.waits import medians_of
 
 SETTLED_AFTER = 14
 """Days after which nearly all outcomes of a message that will be attributed have been."""
 _FIRST_ORIGIN, _STEP, _LONGEST = 28, 7, 28
+_LEAST_ORIGINS, _LATEST, _LEAST_DAYS, _BROKEN = 3, 3, 7, 0.6
 
 
 @dataclass(frozen=True)
 class Backtest:
     """rows: one per KPI that could be checked; stretch: per KPI, for bands of the same kind. origins: how
-    many.
+    many. broken: KPIs whose latest bands held so few days that what was learned before tells nothing any more; their
+    stretch is that of the latest days alone.
     """
 
     rows: tuple[BacktestRow, ...]
     stretch: Mapping[Kpi, Stretch]
     origins: int
+    broken: tuple[Kpi, ...] = ()
 
 
 @dataclass
@@ -50,10 +53,20 @@ class _Record:
     losses: list[Floats] = field(default_factory=list)
     naive: list[Floats] = field(default_factory=list)
 
+    @property
+    def broken(self) -> bool:
+        """Whether any of the latest bands, stretched by those before, held next to nothing: what it missed widens those
+        after it, so the very last may hold again.
+        """
+        latest = self.hits[max(_LEAST_ORIGINS, len(self.hits) - _LATEST) :]
+        return any(len(hits) >= _LEAST_DAYS and float(hits.mean()) < _BROKEN for hits in latest)
+
     def stretch(self) -> Stretch:
-        """By all that has been seen so far."""
-        days = self.days.stretch() or (UNPROVEN, UNPROVEN)
+        """By all that has been seen so far; once bands broke, by what has been seen since."""
+        days = (self.days.latest() if self.broken else self.days).stretch() or (UNPROVEN, UNPROVEN)
         total = self.totals.stretch() or (max(days[0], 0.0), max(days[1], 0.0))
+        if self.broken:
+            total = max(total[0], days[0]), max(total[1], days[1])
         return Stretch(days, total)
 
 
@@ -72,7 +85,10 @@ def backtest(
     last = cohorts.days - settled_after - horizon
     most = 10 if len(groups.keys) <= 50 else 6
     origins = list(range(last, _FIRST_ORIGIN - 1, -_STEP))[:most][::-1]
-    actual = {kpi: actual_values(cohorts, groups, kpi) for kpi in kpis}
+    actual = {kpi: actual_values(cohorts, groups, kpi).copy() for kpi in kpis}
+    silent = observed_days(cohorts.sent) == 0
+    for values in actual.values():
+        values[silent] = np.nan  # a gap is left out of what is learned, so of what is judged as well
     totals = {kpi: total_values(cohorts, groups, kpi, origins, horizon) for kpi in kpis}
     records: dict[Kpi, _Record] = {kpi: _Record() for kpi in kpis}
     for place, origin in enumerate(origins):
@@ -81,12 +97,14 @@ def backtest(
             came, whole = actual[kpi][origin : origin + horizon], totals[kpi][place]
             _judge(record, bands[kpi], kpi, came, actual[kpi][:origin], len(cohorts.currencies))
             record.days.add(bands[kpi].low, bands[kpi].high, came)
-            record.totals.add(bands[kpi].total_low, bands[kpi].total_high, whole)
+            if not silent[origin : origin + horizon].any():
+                record.totals.add(bands[kpi].total_low, bands[kpi].total_high, whole)
     rows = [_row(kpi, record) for kpi, record in records.items()]
     return Backtest(
         tuple(row for row in rows if row is not None),
         {kpi: record.stretch() for kpi, record in records.items()},
         len(origins),
+        tuple(kpi for kpi, record in records.items() if record.broken),
     )
 
 

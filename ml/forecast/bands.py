@@ -168,6 +168,10 @@ class Scores:
         self.below.append((low[known] - actual[known]) / half[known])
         self.above.append((actual[known] - high[known]) / half[known])
 
+    def latest(self) -> "Scores":
+        """Those added last."""
+        return Scores(self.below[-1:], self.above[-1:])
+
     def stretch(self) -> tuple[float, float] | None:
         """The moves that would have left 5 % outside on either side; None when too little was seen."""
         below, above = (np.concatenate(side) if side else np.zeros(0) for side in (self.below, self.above))

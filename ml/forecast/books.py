@@ -21,7 +21,7 @@ from ml.forecast.series import Part, series_of, undefined
 from ml.frames import History
 
 _SMOOTHING = (0.2, 0.5, 1.0)
-_PRIOR_SPREAD, _PRIOR_MONTHS = 0.08, 2
+_PRIOR_SPREAD, _PRIOR_MONTHS = 0.06, 1
 _LEAST_MONTHS = 4
 
 
@@ -48,6 +48,16 @@ def books_of(finance: pl.DataFrame) -> dict[str, Books]:
         figures = np.array([by_month.get(m, nothing) for m in months], dtype=np.float64)
         found[str(currency)] = Books(tuple(months), figures[:, 0], figures[:, 1])
     return found
+
+
+def dso_of(books: Books) -> dict[date, float]:
+    """Month → its own DSO; months with a figure missing are left out."""
+    ratio = _ratio(books)
+    return {
+        month: float(value) * (following(month) - month).days
+        for month, value in zip(books.months, ratio, strict=True)
+        if not np.isnan(value)
+    }
 
 
 def following(month: date) -> date:

@@ -140,13 +140,17 @@ def _shocked(
     effect.
     """
     shared, own = uncertainty.rates[name]
-    lift = 0.0 if name == "delivered" else uncertainty.lift
     base = outlook.sent[day] if name == "delivered" else outlook.steps["delivered"][day]
     rate = np.clip(outlook.steps[name][day] / np.maximum(base, 1e-12), 1e-9, 1 - 1e-9)
     error = np.sqrt(1 / np.maximum(outlook.weight[name] * rate * (1 - rate), 0.5))
     drift = _RATE_DRIFT * np.sqrt(1 + day / 14)
     logit = np.log(rate / (1 - rate)) + np.minimum(error, 1.5) * shocks.rates_of[index]
-    logit = logit + drift * shocks.rates[index] + lift * shocks.lift + shared * shocks.rates_on[day, index]
+    logit = (
+        logit
+        + drift * shocks.rates[index]
+        + uncertainty.lift * shocks.lift
+        + shared * shocks.rates_on[day, index]
+    )
     if own > 0 and len(rate) > 1:
         logit = logit + own * rng.standard_normal(logit.shape)
     shocked = 1 / (1 + np.exp(-logit))

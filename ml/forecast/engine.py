@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from ml.forecast.answers import MESSAGE_KPIS, Dimension, Forecast, ForecastError, Kpi, Policy
+from ml.forecast.answers import MESSAGE_KPIS, BacktestRow, Dimension, Forecast, ForecastError, Kpi, Policy
 from ml.forecast.books import forecast_dso
 from ml.forecast.cohorts import cohorts_of
 from ml.forecast.expectations import Predictor
@@ -16,6 +16,14 @@ from ml.forecast.series import Part
 from ml.frames import History
 
 LONGEST_HORIZON = 90
+
+
+def backtest_rows(history: History) -> Sequence[BacktestRow]:
+    """How forecasts four weeks ahead, in total and as sent lately, did on a history; none when nothing was sent."""
+    try:
+        return forecast(None, history, horizon_days=28).backtest
+    except ForecastError:
+        return ()
 
 
 def forecast(

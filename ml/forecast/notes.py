@@ -3,13 +3,15 @@
 from ml.forecast.answers import Note, Policy
 from ml.forecast.cohorts import Cohorts
 from ml.forecast.messages import Messages
-from ml.forecast.volume import GAP_DAYS, observed_days
+from ml.forecast.volume import BORN_DAYS, GAP_DAYS, born_lately, observed_days
 
 _ENOUGH_ORIGINS = 3
 
 
 def message_notes(cohorts: Cohorts, messages: Messages, policy: Policy) -> list[Note]:
-    """SHORT_HISTORY, STOPPED_SENDING, GAP_IN_HISTORY, NOTHING_RECOMMENDED: those that apply."""
+    """SHORT_HISTORY, STOPPED_SENDING, GAP_IN_HISTORY, NEW_SEGMENT, REGIME_CHANGE, NOTHING_RECOMMENDED: those that
+    apply.
+    """
     notes = []
     if messages.past.origins < _ENOUGH_ORIGINS:
         message = "The history is too short to check such forecasts on it, so the intervals are widened."
@@ -19,6 +21,19 @@ def message_notes(cohorts: Cohorts, messages: Messages, policy: Policy) -> list[
     elif (observed_days(cohorts.sent) == 0).any():
         message = f"There are {GAP_DAYS} days or more in a row without any message; they are left out."
         notes.append(Note("GAP_IN_HISTORY", message))
+    young = born_lately(cohorts, cohorts.days)
+    if young:
+        message = (
+            f"Segments that are less than {BORN_DAYS} days old: {', '.join(young)}. Their volume is that since; their "
+            "rates lean on the channel's."
+        )
+        notes.append(Note("NEW_SEGMENT", message))
+    if messages.past.broken:
+        message = (
+            f"{', '.join(messages.past.broken)}: lately intervals missed most of what came, so something has changed; "
+            "they are as wide as the latest errors ask for, whatever was learned before."
+        )
+        notes.append(Note("REGIME_CHANGE", message))
     if policy == Policy.RECOMMENDED and messages.streams[policy].sent.sum() == 0:
         notes.append(Note("NOTHING_RECOMMENDED", "The recommendation is to leave every segment alone."))
     return notes

@@ -76,7 +76,7 @@ def forecast_promises(
         note = Note("NO_PROMISES", "No promise has been made, so no rate of kept ones can be forecast.")
         return Part({_KPI: [undefined(_KPI, Key(), days)]}, notes=[note])
     groups = grouping(cohorts.segments, cohorts.channels, by_segment=False, by_channel=False)
-    past = backtest(cohorts, groups, [_KPI], len(days), seed, settled_after=_settled_after(history))
+    past = backtest(cohorts, groups, [_KPI], len(days), seed, settled_after=settled_after(history))
     volume = forecast_volume(cohorts, cohorts.days, len(days))
     rates = estimate_rates(cohorts, cohorts.days)
     streams = {Policy.CURRENT: current_streams(cohorts, rates, volume)}
@@ -98,7 +98,7 @@ def forecast_promises(
     return Part({_KPI: series_of(_KPI, [Key()], days, bands[policy], difference)}, past.rows)
 
 
-def _settled_after(history: History) -> int:
+def settled_after(history: History) -> int:
     """Days after which 95 % of promises are settled, however they end."""
     term: Floats = (
         (history.promises["deadline"] - history.promises["promised_at"])

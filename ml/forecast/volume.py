@@ -18,6 +18,8 @@ _USUAL = _MANNERS.index((12.0, 0.5))
 _TRIALS, _TRIAL_STEP, _TRIAL_DAYS, _SHARPNESS = 14, 4, 14, 6
 GAP_DAYS = 7
 """So many days in a row without any message are a gap, not a rhythm."""
+BORN_DAYS = 28
+"""A segment whose first message is no older is too young for the usual level: what came before it is no zero."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,27 @@ def forecast_volume(cohorts: Cohorts, until: int, horizon: int) -> Volume:
     rhythm = profile[weekday]
     growth, weights = _growth(sent, rhythm, observed), _weights(sent, rhythm, observed, channel)
     level, expected = np.zeros(cohorts.cells), np.zeros((horizon, cohorts.cells))
+    since = _since(cohorts, until)
     for weight, (half_life, share) in zip(weights[:, channel], _MANNERS, strict=True):
-        part = weight * _level(sent, rhythm, observed, half_life)
+        part = weight * _level(sent, rhythm, observed, half_life, since)
         level += part
         expected += part * profile[ahead] * _grown(growth, half_life, share, horizon)[:, None]
     fitted = (level * profile[weekday]).sum(axis=1)
     return Volume(expected, _drift(sent, observed), _scatter(sent.sum(axis=1), fitted, observed))
+
+
+def born_lately(cohorts: Cohorts, until: int) -> dict[str, int]:
+    """Segment → the day number of its first message, of segments that came up within the last weeks of a longer
+    history.
+    """
+    sent = cohorts.sent[:until]
+    found = {}
+    for segment in sorted(set(cohorts.segments)):
+        own = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] == segment]
+        days = np.flatnonzero(sent[:, own].sum(axis=1))
+        if len(days) and until - days[0] <= BORN_DAYS < until - 2 * GAP_DAYS:
+            found[segment] = int(days[0])
+    return found
 
 
 def _profiles(sent: Floats, weekday: Ints, observed: Floats, channel: Ints) -> Floats:
@@ -78,10 +95,20 @@ def _profiles(sent: Floats, weekday: Ints, observed: Floats, channel: Ints) -> F
     return np.asarray(weight * own + (1 - weight) * pooled)
 
 
-def _level(sent: Floats, profile: Floats, observed: Floats, half_life: float) -> Floats:
-    """(cells,) messages per average day, older days counting half every `half_life` days."""
-    age = len(sent) - 1 - np.arange(len(sent))
-    weight = (observed * 0.5 ** (age / half_life))[:, None]
+def _since(cohorts: Cohorts, until: int) -> Ints:
+    """(cells,) the first day that tells of a cell's level: all days, but of a segment born lately those since."""
+    born = born_lately(cohorts, until)
+    return np.array([born.get(segment, 0) for segment in cohorts.segments], dtype=np.int64)
+
+
+def _level(
+    sent: Floats, profile: Floats, observed: Floats, half_life: float, since: Ints | None = None
+) -> Floats:
+    """(cells,) messages per average day, older days counting half every `half_life` days, those before `since` not."""
+    day = np.arange(len(sent))
+    weight = (observed * 0.5 ** ((len(sent) - 1 - day) / half_life))[:, None]
+    if since is not None:
+        weight = weight * (day[:, None] >= since)
     return np.asarray((weight * sent).sum(axis=0) / np.maximum((weight * profile).sum(axis=0), 1e-9))
 
 

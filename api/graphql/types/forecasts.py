@@ -1,7 +1,7 @@
 """Forecasts of KPIs. The values of `api.answers` carry the same names and stand for these types."""
 
 from datetime import date, datetime
-from typing import cast
+from typing import Annotated, cast
 
 import strawberry
 from strawberry import Parent
@@ -10,11 +10,15 @@ from api import answers
 from api.answers import ForecastKpi, Unit
 from api.graphql.context import Info
 from api.graphql.fields import resolved
+from api.graphql.types.forecast_record import BacktestRow, KeptForecast
 from api.graphql.types.models import ModelVersion
 from api.graphql.types.nodes import linked_node
+from api.services import InvalidArgument
+from domain.storage.kept_forecasts import kept_forecasts
 from domain.vocabulary import Channel
 
 _field = strawberry.field
+LONGEST_LEAD = 27
 
 
 @strawberry.type(description="Which part of the portfolio a series is about.")
@@ -73,20 +77,6 @@ class ForecastSeries:
     )
 
 
-@strawberry.type(description="How forecasts of a KPI did on days they had not seen.")
-class BacktestRow:
-    """How forecasts of a KPI did."""
-
-    kpi: ForecastKpi = _field(description="Which KPI.")
-    nominal_coverage: float = _field(description="The share of days the interval promises to hold, 0–1.")
-    coverage: float = _field(description="The share it held, 0–1.")
-    pinball_loss: float = _field(description="Mean pinball loss over the three quantiles, in the KPI's unit.")
-    baseline_pinball_loss: float = _field(
-        description="The same of repeating the same weekday of the week before, in the KPI's unit."
-    )
-    days: int = _field(description="How many days were tried.")
-
-
 @strawberry.type(description="Something a reader of a forecast should know.")
 class ForecastNote:
     """Something a reader should know."""
@@ -105,6 +95,28 @@ class KpiForecast:
     series: list[ForecastSeries] = _field(description="One per KPI and key.")
     backtest: list[BacktestRow] = _field(description="How such forecasts did before.")
     notes: list[ForecastNote] = _field(description="What a reader should know; empty: nothing in particular.")
+
+    @resolved("What was forecast since this model decides, in total and as sent lately, and what came of it.")
+    async def kept(
+        self,
+        info: Info,
+        parent: Parent[answers.KpiForecast],
+        lead_days: Annotated[
+            int, strawberry.argument(description="Only those made so many days before their day, 0 to 27.")
+        ] = 7,
+    ) -> list[KeptForecast]:
+        """Kept forecasts of the model version."""
+        if not 0 <= lead_days <= LONGEST_LEAD:
+            raise InvalidArgument(
+                f"leadDays: {lead_days} days ahead are never kept; ask for 0 to {LONGEST_LEAD}.",
+                path=("leadDays",),
+            )
+        context = info.context
+        async with context.services.database.transaction(context.tenant_id) as connection:
+            rows = await kept_forecasts(
+                connection, context.tenant_id, parent.model_version_id, lead_days=lead_days
+            )
+        return [KeptForecast.of(row) for row in rows]
 
     @resolved("The model behind it.")
     async def model_version(self, info: Info, parent: Parent[answers.KpiForecast]) -> ModelVersion:

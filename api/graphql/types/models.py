@@ -8,6 +8,7 @@ from api.answers import Failure
 from api.answers import TrainingRun as TrainingRunRow
 from api.graphql.context import Info
 from api.graphql.fields import resolved
+from api.graphql.types.forecast_record import BacktestRow, ForecastDrift
 from api.graphql.types.nodes import Node, found_by, linked_node, node_id
 from domain.storage.models import ModelVersion as ModelVersionRow
 from domain.vocabulary import ModelStatus, RunStatus
@@ -77,6 +78,10 @@ class ModelVersion(Node):
     rows: int = _field(description="How many communications it learned from.")
     metrics: list[Metric] = _field(description="How it did on data it had not seen.")
     gate: Gate = _field(description="Whether it may serve, and why.")
+    backtest: list[BacktestRow] = _field(description="How KPI forecasts did on the history it learned from.")
+    drift: ForecastDrift | None = _field(
+        description="How the forecasts kept since it decides have held; null: none can be judged yet."
+    )
 
     @classmethod
     def of(cls, row: ModelVersionRow) -> "ModelVersion":
@@ -112,6 +117,8 @@ class ModelVersion(Node):
                     for check in row.gate["checks"]
                 ],
             ),
+            backtest=[BacktestRow.stored(kept) for kept in row.backtest],
+            drift=ForecastDrift.stored(row.drift) if row.drift else None,
         )
 
 

@@ -1,0 +1,126 @@
+"""The worker's keeper of forecasts: each day's is kept and held against what came; a model whose forecasts have stopped
+holding is flagged.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from api.histories import export, load
+from api.jobs.rounds import TenantRounds
+from domain.storage.kept_forecasts import (
+    KeptForecast,
+    forget_forecasts,
+    keep_forecasts,
+    kept_forecasts,
+    kept_on,
+    record_actuals,
+    record_drift,
+    unsettled_days,
+)
+from domain.storage.models import champion
+from domain.storage.sessions import Database
+from ml.forecast import ForecastError, Kpi, Series, forecast
+from ml.forecast.actuals import settled_values
+from ml.forecast.drift import Judged, drift_of
+from ml.frames import History
+
+logger = logging.getLogger("dunwell.forecasts")
+
+HORIZON_DAYS = 28
+_KEPT_FOR = timedelta(days=400)
+
+
+class ForecastKeeper(TenantRounds):
+    """Once a day and tenant, as sent lately and in total; a tenant without a champion waits for one."""
+
+    name = "forecast-keeper"
+
+    def __init__(
+        self, url: str, folder: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """folder: where histories lie for a moment."""
+        super().__init__(url)
+        self._folder = folder
+        self._clock = clock
+        self._looked: dict[int, date] = {}
+
+    async def take_turn(self, database: Database, tenant_id: int) -> int:
+        """Keep today's forecast of the tenant, unless that has been done or tried."""
+        today = self._clock().astimezone(UTC).date()
+        if self._looked.get(tenant_id) == today:
+            return 0
+        async with database.transaction(tenant_id) as connection:
+            version = await champion(connection, tenant_id)
+            if version is None:
+                return 0
+            done = await kept_on(connection, tenant_id, today)
+        # However it goes: what fails once would fail every second until tomorrow.
+        self._looked[tenant_id] = today
+        if done:
+            return 0
+        history = await self._history(database, tenant_id, datetime.combine(today, time(), UTC))
+        await keep_day(database, tenant_id, version.id, history)
+        return 1
+
+    async def _history(self, database: Database, tenant_id: int, as_of: datetime) -> History:
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as place:
+            folder = Path(place) / "history"
+            async with database.transaction(tenant_id) as connection:
+                await export(connection, tenant_id, as_of=as_of, folder=folder)
+            return await asyncio.to_thread(load, folder)
+
+
+async def keep_day(database: Database, tenant_id: int, version_id: int, history: History) -> None:
+    """Keep the forecast made at `history.as_of`, write down what came of earlier ones, and judge the model version.
+
+    Repeating it changes nothing.
+    """
+    today = history.as_of.astimezone(UTC).date()
+    try:
+        made = await asyncio.to_thread(forecast, None, history, horizon_days=HORIZON_DAYS)
+    except ForecastError as error:  # nothing was ever sent
+        logger.info("no forecast to keep for tenant %d: %s", tenant_id, error.code)
+        return
+    values = await asyncio.to_thread(settled_values, history)
+    async with database.transaction(tenant_id) as connection:
+        await keep_forecasts(connection, tenant_id, version_id, _kept(made.series, today))
+        actuals = {}
+        for kpi, currency, day in await unsettled_days(connection, tenant_id, before=today):
+            value = values.get((Kpi(kpi), currency), {}).get(day)
+            if value is not None:
+                actuals[kpi, currency, day] = value
+        await record_actuals(connection, tenant_id, actuals)
+        await forget_forecasts(connection, tenant_id, before=today - _KEPT_FOR)
+        judged = _judged(await kept_forecasts(connection, tenant_id, version_id))
+        found = drift_of(judged)
+        if found:
+            drift = {
+                "flagged": any(one.drifted for one in found),
+                "judged_at": history.as_of.isoformat(),
+                "rows": [asdict(one) for one in found],
+            }
+            await record_drift(connection, tenant_id, version_id, drift)
+
+
+def _kept(series: Iterable[Series], today: date) -> list[KeptForecast]:
+    return [
+        KeptForecast(today, one.kpi.value, one.key.currency, point.day, low, middle, high)
+        for one in series
+        for point in one.points
+        for low, middle, high in [(point.quantiles.p05, point.quantiles.p50, point.quantiles.p95)]
+        if low is not None and middle is not None and high is not None
+    ]
+
+
+def _judged(kept: Iterable[KeptForecast]) -> list[Judged]:
+    return [
+        Judged(one.kpi, one.currency, one.made_on, one.day, one.p05, one.p95, one.actual)
+        for one in kept
+        if one.actual is not None
+    ]
