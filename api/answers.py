@@ -4,6 +4,7 @@ Plain values, free of frames, rows and transport. Money is exact per currency, i
 are seconds, hours and weekdays are local to the debtor. Spelled as in docs/contract/schema.graphql.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -166,10 +167,12 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class ForecastPoint:
-    """A UTC day of a series."""
+    """A UTC day of a series; its quantiles as in `Quantiles`."""
 
     day: date
-    quantiles: Quantiles
+    p05: float | None
+    p50: float | None
+    p95: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +213,7 @@ class KpiForecast:
 
     as_of: datetime
     model_version_id: int
-    series: tuple[ForecastSeries, ...]
+    series: Sequence[ForecastSeries]
     backtest: tuple[BacktestRow, ...]
     notes: tuple[ForecastNote, ...] = ()
 

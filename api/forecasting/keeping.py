@@ -5,10 +5,11 @@ holding is flagged.
 import asyncio
 import logging
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from time import monotonic
 
 from api.histories import export, load
 from api.jobs.rounds import TenantRounds
@@ -33,6 +34,7 @@ logger = logging.getLogger("dunwell.forecasts")
 
 HORIZON_DAYS = 28
 _KEPT_FOR = timedelta(days=400)
+_LOOK_SECONDS = 60.0
 
 
 class ForecastKeeper(TenantRounds):
@@ -48,6 +50,14 @@ class ForecastKeeper(TenantRounds):
         self._folder = folder
         self._clock = clock
         self._looked: dict[int, date] = {}
+        self._look_again = 0.0
+
+    async def tenants_to_do(self, database: Database) -> Sequence[int]:
+        """All of them, once a minute: what waits for a day to begin stands in no table."""
+        if monotonic() < self._look_again:
+            return ()
+        self._look_again = monotonic() + _LOOK_SECONDS
+        return await database.tenant_ids()
 
     async def take_turn(self, database: Database, tenant_id: int) -> int:
         """Keep today's forecast of the tenant, unless that has been done or tried."""

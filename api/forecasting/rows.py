@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 
-from api.answers import ForecastDimension, ForecastSeries, KpiForecast, Quantiles
+from api.answers import ForecastDimension, ForecastPoint, ForecastSeries, KpiForecast, Quantiles
 
 _KEYS = {ForecastDimension.SEGMENT: "segment", ForecastDimension.CHANNEL: "channel"}
 
@@ -31,10 +31,10 @@ def _rows(series: ForecastSeries, keys: Sequence[str]) -> Iterator[tuple[object,
     places = {"segment": series.key.segment, "channel": series.key.channel and series.key.channel.value}
     head = (series.kpi.value, series.unit.value, series.key.currency, *(places[key] for key in keys))
 
-    def row(day: date | None, quantiles: Quantiles) -> tuple[object, ...]:
+    def row(day: date | None, quantiles: Quantiles | ForecastPoint) -> tuple[object, ...]:
         return (*head, day, quantiles.p05, quantiles.p50, quantiles.p95)
 
     for point in series.points:
-        yield row(point.day, point.quantiles)
+        yield row(point.day, point)
     if series.total is not None:
         yield row(None, series.total)

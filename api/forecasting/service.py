@@ -135,7 +135,8 @@ def _series(series: outlook.Series) -> answers.ForecastSeries:
         unit=answers.Unit(series.unit.value),
         key=answers.ForecastKey(series.key.segment, channel, series.key.currency),
         points=tuple(
-            answers.ForecastPoint(point.day, _quantiles(point.quantiles)) for point in series.points
+            answers.ForecastPoint(point.day, point.quantiles.p05, point.quantiles.p50, point.quantiles.p95)
+            for point in series.points
         ),
         total=_quantiles(series.total),
         difference=_quantiles(series.difference) if series.difference else None,

@@ -86,14 +86,15 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             completed = self._column(kind.of_type, nodes, [each for row in values for each in row])
             return _split(completed.rows() if isinstance(completed, JsonRows) else completed, values)
         if isinstance(kind, GraphQLObjectType):
+            if not isinstance(values, Columns) and any(value is None for value in values):
+                there = iter(self._objects(kind, nodes, [v for v in values if v is not None]).rows())
+                return [None if value is None else next(there) for value in values]
             return self._objects(kind, nodes, values)
         if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
             return _leaves(kind, values)
         raise _Uncompletable
 
     def _objects(self, kind: GraphQLObjectType, nodes: Any, values: Sequence[Any]) -> JsonRows:
-        if not isinstance(values, Columns) and None in values:
-            raise _Uncompletable
         fields, deferred, _ = self.collect_subfields(kind, nodes)
         if deferred:
             raise _Uncompletable

@@ -35,7 +35,7 @@ from domain.storage.reads import debtors, segments
 
 MOST_REFERENCES = 1000
 MOST_IDS = 100
-LONGEST_HORIZON = 365
+LONGEST_HORIZON = 90
 
 _said = strawberry.argument
 _Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
@@ -141,7 +141,7 @@ class Query:
     async def kpi_forecast(
         self,
         info: Info,
-        horizon_days: Annotated[int, _said(description="How many days ahead, 1 to 365.")],
+        horizon_days: Annotated[int, _said(description="How many days ahead, 1 to 90.")],
         policy: Annotated[ForecastPolicy, _said(description="Whose sending.")],
         by: Annotated[
             list[ForecastDimension] | None, _said(description="What to split by; default: nothing.")

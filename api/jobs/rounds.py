@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from domain.storage.sessions import Database
 
@@ -22,11 +23,12 @@ LEAVING_SECONDS = 5.0
 class TenantRounds(ABC):
     """Takes the turn of each tenant that waits, between `start` and `stop`.
 
-    name: of its thread, and in the log; waiting: the table whose rows say that something is to be done.
+    name: of its thread, and in the log; waiting: the table whose rows say that something is to be done, for those that
+    do not look for themselves (`tenants_to_do`).
     """
 
     name: str
-    waiting: str
+    waiting: str = ""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -36,6 +38,10 @@ class TenantRounds(ABC):
     @abstractmethod
     async def take_turn(self, database: Database, tenant_id: int) -> int:
         """Do what one tenant has to be done, or the next part of it; answers how much was done."""
+
+    async def tenants_to_do(self, database: Database) -> Sequence[int]:
+        """The tenants that wait."""
+        return await database.tenants_to_do(self.waiting)
 
     @property
     def leaving(self) -> bool:
@@ -65,7 +71,7 @@ class TenantRounds(ABC):
     async def _look(self, database: Database) -> None:
         try:
             done = 0
-            for tenant_id in await database.tenants_to_do(self.waiting):
+            for tenant_id in await self.tenants_to_do(database):
                 done += 0 if self.leaving else await self.take_turn(database, tenant_id)
             pause = 0.0 if done else IDLE_SECONDS
         except Exception:

@@ -117,7 +117,7 @@ class FixedForecast:
             ForecastKpi.OPEN_RATE,
             Unit.RATE,
             ForecastKey(channel=Channel.EMAIL),
-            (ForecastPoint(date(2026, 5, 2), quantiles),),
+            (ForecastPoint(date(2026, 5, 2), 0.25, 0.5, None),),
             total=quantiles,
             difference=None,
         )

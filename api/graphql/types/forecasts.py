@@ -1,5 +1,6 @@
 """Forecasts of KPIs. The values of `api.answers` carry the same names and stand for these types."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, cast
 
@@ -8,6 +9,7 @@ from strawberry import Parent
 
 from api import answers
 from api.answers import ForecastKpi, Unit
+from api.graphql.columns import Rows
 from api.graphql.context import Info
 from api.graphql.fields import resolved
 from api.graphql.types.forecast_record import BacktestRow, KeptForecast
@@ -47,20 +49,9 @@ class ForecastPoint:
 
     day: date = _field(description="The UTC day.")
 
-    @resolved("5 % quantile; null: undefined, such as a rate of nothing sent.")
-    def p05(self, parent: Parent[answers.ForecastPoint]) -> float | None:
-        """5 % quantile."""
-        return parent.quantiles.p05
-
-    @resolved("Median; null: undefined.")
-    def p50(self, parent: Parent[answers.ForecastPoint]) -> float | None:
-        """Median."""
-        return parent.quantiles.p50
-
-    @resolved("95 % quantile; null: undefined.")
-    def p95(self, parent: Parent[answers.ForecastPoint]) -> float | None:
-        """95 % quantile."""
-        return parent.quantiles.p95
+    p05: float | None = _field(description="5 % quantile; null: undefined, such as a rate of nothing sent.")
+    p50: float | None = _field(description="Median; null: undefined.")
+    p95: float | None = _field(description="95 % quantile; null: undefined.")
 
 
 @strawberry.type(description="One KPI over the horizon, for one part of the portfolio.")
@@ -127,4 +118,4 @@ class KpiForecast:
 
 def shown_forecast(forecast: answers.KpiForecast) -> KpiForecast:
     """A forecast as GraphQL reads it: the fields have the same names, so the value stands for the type."""
-    return cast(KpiForecast, forecast)
+    return cast(KpiForecast, replace(forecast, series=Rows(forecast.series)))

@@ -32,7 +32,8 @@ CASES = [
         ["by"],
         "485 days by 5 dimensions costs 2,425",
     ),
-    ("{ kpiForecast(horizonDays: 0, policy: CURRENT) { asOf } }", ["horizonDays"], "1 to 365"),
+    ("{ kpiForecast(horizonDays: 1000, policy: CURRENT) { asOf } }", ["horizonDays"], "1 to 90"),
+    ("{ kpiForecast(horizonDays: 0, policy: CURRENT) { asOf } }", ["horizonDays"], "1 to 90"),
     (
         '{ segmentRecommendations(within: {from: "2026-05-02T00:00:00Z", to: "2026-05-01T00:00:00Z"}) '
         "{ segment { key } } }",

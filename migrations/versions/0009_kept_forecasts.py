@@ -1,6 +1,6 @@
 """forecasts that are kept, and how they did
 
-Revision: 0006_kept_forecasts, after 0005_access.
+Revision: 0009_kept_forecasts, after 0008_tenants_to_do.
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from sqlalchemy.dialects import postgresql
 
 TENANT = "(SELECT NULLIF(current_setting('dunwell.tenant_id', true), '')::integer)"
 
-revision = "0006_kept_forecasts"
-down_revision = "0005_access"
+revision = "0009_kept_forecasts"
+down_revision = "0008_tenants_to_do"
 branch_labels = None
 depends_on = None
 
