@@ -3,8 +3,8 @@ the recommendations makes, lived through twice; and how long a large forecast ta
 
 Goals: nine in ten days inside the 90 % band and at least eight in ten of whichever KPI; less pinball loss and a better
 interval score than repeating the week before and than AutoETS, though these know what has yet to settle. At least 85 %
-of true differences inside their interval, and 95 % of signs right. Thirty days of 36 segments on five channels within 30
-seconds and 2 GiB.
+of true differences inside their interval, and 95 % of signs right. Thirty days of 36 segments on five channels within
+30 seconds and 2 GiB.
 """
 
 import numpy as np
@@ -64,7 +64,9 @@ def _policies(report: Report) -> None:
     found = compare_policies()
     for kpi in Kpi:
         if kpi in found.held:
-            report.note(f"difference of {kpi}: share inside the 90 % interval", float(np.mean(found.held[kpi])))
+            report.note(
+                f"difference of {kpi}: share inside the 90 % interval", float(np.mean(found.held[kpi]))
+            )
     held = [hit for hits in found.held.values() for hit in hits]
     signs = [right for part in found.signs.values() for right in part]
     report.note("true differences", len(held))

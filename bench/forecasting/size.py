@@ -1,15 +1,60 @@
-"""How long a forecast of a large portfolio takes, and how much memory, from its daily counts on."""
+"""How long a forecast of a million debtors takes, and how much memory, from what was counted per day on."""
 
-import threading
+import os
 import time
-
-import numpy as np
-import psutil
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 from bench.measuring import Report
-from datetime import date
-
+from bench.memory import peak_memory
 from ml.forecast import MESSAGE_KPIS, Dimension, Policy
-from ml.forecast.cohorts import Cohorts, Outcome
+from ml.forecast.cohorts import Cohorts, cohorts_of
 from ml.forecast.messages import forecast_messages
 from ml.frames import History
+from ml.simulator import DEFAULT, simulate
+
+DEBTORS, LIKE, HORIZON = 1_000_000, 20_000, 30
+_CHANNELS = ("EMAIL", "SMS", "WHATSAPP", "PUSH", "VOICE")
+_END = date(2026, 5, 1)
+
+
+def time_large(report: Report) -> None:
+    """The counts of 20,000 debtors times fifty: the work depends on days, segments and channels."""
+    facts = simulate(LIKE, 3, _END, replace(DEFAULT, channels=_CHANNELS)).facts
+    history = History.from_facts(facts, as_of=datetime(2026, 5, 1, tzinfo=UTC))
+    begun = time.perf_counter()
+    counted = cohorts_of(history)
+    assert counted is not None
+    report.note("messages counted per second", len(history.outbound) / (time.perf_counter() - begun))
+    large = _times(counted, DEBTORS // LIKE)
+    with peak_memory([os.getpid()]) as peak:
+        begun = time.perf_counter()
+        made = forecast_messages(
+            None,
+            history,
+            large,
+            horizon=HORIZON,
+            policy=Policy.CURRENT,
+            by=[Dimension.SEGMENT, Dimension.CHANNEL],
+            kpis=MESSAGE_KPIS,
+            recommendations=None,
+            seed=1,
+        )
+        seconds = time.perf_counter() - begun
+    report.note("series of segment × channel", sum(len(series) for series in made.series.values()))
+    report.goal("seconds for 30 days × segments × channels of a million debtors", seconds, at_most=30)
+    report.goal("megabytes at most", peak.megabytes[os.getpid()], at_most=2048)
+
+
+def _times(cohorts: Cohorts, factor: int) -> Cohorts:
+    def grown(parts: dict) -> dict:
+        return {name: replace(part, count=part.count * factor) for name, part in parts.items()}
+
+    return replace(
+        cohorts,
+        sent=cohorts.sent * factor,
+        delivered=cohorts.delivered * factor,
+        outcomes=grown(cohorts.outcomes),
+        payments=grown(cohorts.payments),
+        money=grown(cohorts.money),
+    )
