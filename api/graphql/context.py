@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -19,11 +20,15 @@ from domain.storage.derived import catch_up
 
 @dataclass(frozen=True)
 class Context:
-    """One operation of one caller. `now` is one instant for the whole of it; what lasts longer asks the clock."""
+    """One operation of one caller. `now` is one instant for the whole of it; what lasts longer asks the clock.
+
+    still_admitted: for what lasts longer; raises NotAdmitted once the caller's key or token is not good any more.
+    """
 
     services: Services
     caller: Caller
     clock: Callable[[], datetime]
+    still_admitted: Callable[[], Awaitable[Caller]] | None = None
     now: datetime = field(init=False)
     loaders: Loaders = field(init=False)
     _catching_up: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
@@ -67,6 +72,7 @@ class Socket:
     services: Services
     clock: Callable[[], datetime]
     admit: Callable[[str | None, str], Awaitable[Caller]]
+    authenticate: Callable[[str | None], Awaitable[Caller]]
     authorization: str | None
     connection_params: Mapping[str, Any] | None = None
 
@@ -76,7 +82,8 @@ class Socket:
         Raises:
             NotAdmitted: its key is not good any more, or has asked too much, or the document is not to be run.
         """
-        return Context(self.services, await self.admit(self.authorization, document), self.clock)
+        caller = await self.admit(self.authorization, document)
+        return Context(self.services, caller, self.clock, partial(self.authenticate, self.authorization))
 
 
 Info = strawberry.Info[Context, None]

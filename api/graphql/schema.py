@@ -1,6 +1,6 @@
 """The schema, assembled: types, limits, errors."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -15,7 +15,7 @@ from strawberry.types.graphql import OperationType
 
 from api.callers import NotAdmitted
 from api.graphql.columns import ColumnExecutor
-from api.graphql.context import Socket
+from api.graphql.context import Context, Socket
 from api.graphql.errors import PresentErrors, presentable
 from api.graphql.limits import Documents, PrepareDocument
 from api.graphql.mutations import Mutation
@@ -66,23 +66,37 @@ class Schema(strawberry.Schema):
                 operation_name,
                 operation_extensions,
                 allowed_operation_types,
-            )
+            ),
+            context_value.still_admitted if isinstance(context_value, Context) else None,
         )
 
 
-async def _told(results: StreamResult) -> StreamResult:
-    """The results, and as the last one what ended them: extensions that refuse a document raise."""
+async def _told(
+    results: StreamResult, still_admitted: Callable[[], Awaitable[object]] | None
+) -> StreamResult:
+    """The results while their caller is admitted, and as the last one what ended them.
+
+    Extensions that refuse a document raise.
+    """
     async with aclosing(results):
         try:
             async for result in results:
+                if still_admitted is not None:
+                    await still_admitted()
                 yield result
+        except NotAdmitted as error:
+            yield _refusal(error)
         except Exception as error:
             own = error if isinstance(error, GraphQLError) else GraphQLError("", original_error=error)
             yield PreExecutionError(data=None, errors=[presentable(own)], extensions=None)
 
 
 async def _refused(error: NotAdmitted) -> StreamResult:
-    yield PreExecutionError(
+    yield _refusal(error)
+
+
+def _refusal(error: NotAdmitted) -> PreExecutionError:
+    return PreExecutionError(
         data=None, errors=[GraphQLError(str(error), extensions={"code": error.code})], extensions=None
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from graphql import GraphQLError
 from starlette.requests import Request
@@ -75,12 +76,13 @@ class GraphQLEndpoint:
         try:
             media_type = answered_type(request.headers.get("accept"))
             self._check_method(request)
-            caller = await self._door.caller(request.headers.get("authorization"))
+            still_admitted = partial(self._door.caller, request.headers.get("authorization"))
+            caller = await still_admitted()
             request.state.caller = caller
             request.state.allowance = self._rates.take(caller)
             asked = await self._meant(caller, await read_request(request))
             return await self._operate(
-                request, asked, Context(self._services, caller, self._clock), media_type
+                request, asked, Context(self._services, caller, self._clock, still_admitted), media_type
             )
         except (NotAdmitted, Refused) as error:
             return _failure(error.status, error.code, str(error), media_type, error.headers)

@@ -4,15 +4,19 @@ Kept in this process alone: several servers count each for itself. Source of the
 for HTTP (IETF draft), as three fields that clients know.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from api.callers import Caller, RateLimited
 
 WINDOW_SECONDS = 60
+# Whole nanoseconds: sums of fractions would differ in their last digits, and refuse or pass one request too many.
+_SECOND = 1_000_000_000
+_WINDOW = WINDOW_SECONDS * _SECOND
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _REMEMBERED = 10_000
 
 
@@ -40,10 +44,10 @@ class Rates:
 
     def __init__(self, limit: int, clock: Callable[[], datetime]) -> None:
         self._limit = limit
-        self._spacing = WINDOW_SECONDS / limit
+        self._spacing = _WINDOW // limit
         self._clock = clock
-        # When the bucket of a caller will be full again, in seconds since the epoch; absent: it is full.
-        self._full_at: OrderedDict[tuple[int, int | None, str | None], float] = OrderedDict()
+        # When the bucket of a caller will be full again, in nanoseconds since the epoch; absent: it is full.
+        self._full_at: OrderedDict[tuple[int, int | None, str | None], int] = OrderedDict()
 
     def take(self, caller: Caller) -> Allowance:
         """Count one request.
@@ -51,22 +55,24 @@ class Rates:
         Raises:
             RateLimited: the bucket is empty.
         """
-        now = self._clock().timestamp()
+        now = (self._clock() - _EPOCH) // _MICROSECOND * 1_000
         who = (caller.tenant_id, caller.key_id, caller.subject)
         # A clock that was put back must not lock anybody out: no bucket is emptier than empty.
-        full_at = min(max(self._full_at.pop(who, now), now), now + WINDOW_SECONDS)
+        full_at = min(max(self._full_at.pop(who, now), now), now + _WINDOW)
         after = full_at + self._spacing
-        # Half a request of grace, as sums of floats differ in their last digits.
-        wait = after - now - WINDOW_SECONDS - self._spacing / 2
-        if wait > 0:
+        if after - now > _WINDOW:
             self._remember(who, full_at)
-            left = Allowance(self._limit, 0, math.ceil(full_at - now))
-            raise RateLimited(self._limit, WINDOW_SECONDS, max(math.ceil(wait), 1), left.headers)
+            left = Allowance(self._limit, 0, _seconds(full_at - now))
+            raise RateLimited(self._limit, WINDOW_SECONDS, _seconds(after - now - _WINDOW), left.headers)
         self._remember(who, after)
-        remaining = round((WINDOW_SECONDS - (after - now)) / self._spacing)
-        return Allowance(self._limit, max(remaining, 0), math.ceil(after - now))
+        return Allowance(self._limit, (_WINDOW - (after - now)) // self._spacing, _seconds(after - now))
 
-    def _remember(self, who: tuple[int, int | None, str | None], full_at: float) -> None:
+    def _remember(self, who: tuple[int, int | None, str | None], full_at: int) -> None:
         self._full_at[who] = full_at
         if len(self._full_at) > _REMEMBERED:
             self._full_at.popitem(last=False)
+
+
+def _seconds(nanoseconds: int) -> int:
+    """Whole seconds, rounded up."""
+    return -(-nanoseconds // _SECOND)

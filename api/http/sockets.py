@@ -114,7 +114,9 @@ class GraphQLSocket(GraphQL[Socket, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Socket:  # noqa: ARG002
         """The socket's context."""
-        return Socket(self._services, self._clock, self._admit, request.headers.get("authorization"))
+        return Socket(
+            self._services, self._clock, self._admit, self._door.caller, request.headers.get("authorization")
+        )
 
     async def _admit(self, authorization: str | None, document: str) -> Caller:
         """Whose operation it is; it counts as a request, and its document must be one that is run."""

@@ -8,10 +8,15 @@ from itertools import pairwise
 import pytest
 from starlette.applications import Starlette
 
+from api.auth import BELIEVED, create_key
 from api.graphql.ids import global_id
+from api.http import create_app
+from api.settings import Settings
+from domain.storage.keys import list_keys, revoke_key
 from domain.storage.sessions import Database
+from domain.vocabulary import Role
 from tests.api.http.sockets import WebSocketClient, websocket
-from tests.api.portfolio import Api, operation
+from tests.api.portfolio import NOW, Api, operation
 from tests.conftest import ROOT
 from tests.facts import merge_facts, row
 
@@ -129,3 +134,32 @@ async def test_a_period_that_cannot_be_is_refused(app: Starlette, api: Api) -> N
     errors = frames[0].get("payload")
     errors = errors if isinstance(errors, list) else errors["errors"]
     assert errors[0]["extensions"]["reason"] == "IMPOSSIBLE_PERIOD"
+
+
+async def test_a_subscription_ends_with_its_key(services, database: Database, tenant_id: int) -> None:
+    """A key that is revoked while somebody watches: nothing more is told."""
+    now = NOW
+    app = create_app(services, Settings(), clock=lambda: now)
+    key = await create_key(database, tenant_id, Role.ADMIN, now=NOW)
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "accounts": [row("accounts")]})
+
+    async def change(reference: str) -> None:
+        await merge_facts(
+            database, tenant_id, {"communications": [row("communications", reference=reference)]}
+        )
+
+    async with websocket(app) as socket:
+        await begin(socket, key)
+        await subscribe(socket, "KpisChanged", period=FEBRUARY)
+        await asyncio.sleep(0.3)
+        await change("C1")
+        assert (await socket.receive())["type"] == "next"
+        async with database.transaction(tenant_id) as connection:
+            (stored,) = await list_keys(connection, tenant_id)
+            await revoke_key(connection, tenant_id, stored.id, now=now)
+        now += BELIEVED
+        await change("C2")
+        frame = await socket.receive()
+    told = frame["payload"] if frame["type"] == "error" else frame["payload"]["errors"]
+    assert told[0]["extensions"]["code"] == "KEY_REVOKED"
+    assert "kpisChanged" not in str(frame)
