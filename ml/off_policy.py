@@ -119,6 +119,20 @@ def policy_value(trial: LoggedTrial, plan: Ints, *, width: int, seed: int) -> Po
     return _interval(trial, _draws(trial.log, [terms], _claims(trial, width), seed), terms)
 
 
+def drawing_value(trial: LoggedTrial, chance: Floats, *, width: int, seed: int) -> PolicyValue:
+    """Value of a policy that draws its actions. chance: (segments, channels · 168) probability of each; what is left
+    of 1 leaves alone."""
+    everyone = np.zeros(len(trial.log))
+    terms = _Terms(everyone, everyone, everyone, everyone)
+    for action in np.flatnonzero(chance.any(axis=0)):
+        always = _terms(trial, np.full(len(chance), action), width)
+        share = chance[trial.log.segment, action]
+        terms = _Terms(
+            *(total + share * part for total, part in zip(_columns(terms), _columns(always), strict=True))
+        )
+    return _interval(trial, _draws(trial.log, [terms], _claims(trial, width), seed), terms)
+
+
 def policy_gain(
     trial: LoggedTrial, mine: Ints, theirs: Ints, *, width: int, seed: int, level: float = 0.95
 ) -> PolicyValue:
@@ -144,6 +158,10 @@ class _Terms:
     claim: Floats
     error: Floats
     weight: Floats
+
+
+def _columns(terms: _Terms) -> tuple[Floats, Floats, Floats, Floats]:
+    return terms.block, terms.claim, terms.error, terms.weight
 
 
 def _terms(trial: LoggedTrial, plan: Ints, width: int) -> _Terms:

@@ -7,6 +7,7 @@ from ml.off_policy import (
     WIDTHS,
     LoggedContacts,
     block_of,
+    drawing_value,
     gain_over_log,
     policy_gain,
     policy_value,
@@ -32,6 +33,14 @@ def test_the_value_of_a_plan_is_found_within_its_interval(bandits: list[Bandit])
         errors.append(abs(found.mean - truth) / truth)
     assert held >= RUNS - 2  # 95 % each: three misses of eight have a chance below 1 %
     assert np.mean(errors) < 0.1
+
+
+def test_a_policy_that_always_draws_the_same_is_worth_what_that_plan_is(bandits: list[Bandit]) -> None:
+    trial = bandits[0].trial
+    chance = np.zeros((len(trial.plan), 6 * 168))
+    chance[np.arange(len(trial.plan)), trial.plan] = 1.0
+    assert drawing_value(trial, chance, width=4, seed=1) == policy_value(trial, trial.plan, width=4, seed=1)
+    assert drawing_value(trial, 0 * chance, width=4, seed=1).mean == 0.0
 
 
 def test_the_model_alone_promises_more_than_comes(bandits: list[Bandit]) -> None:
