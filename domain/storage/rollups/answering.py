@@ -5,7 +5,7 @@ The one place that decides which. Whatever it decides, the answer is the same.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,18 +20,15 @@ from domain.kpis.requests import (
     check_cost,
 )
 from domain.storage.kpis.messages import message_kpis
-from domain.storage.rollups.coverage import Coverage, coverage
-from domain.storage.rollups.dimensions import ROLLUPS, rollup_for
+from domain.storage.rollups.coverage import coverage
+from domain.storage.rollups.dimensions import ROLLUPS, needed, rollup_for
 from domain.storage.rollups.facts import read_messages
 from domain.storage.rollups.merging import Part, merge
-from domain.storage.rollups.refreshing import refresh_day
-from domain.storage.rollups.stored import messages_of_days, part_of, rolled_days
+from domain.storage.rollups.stored import messages_of_days, part_of_facts, rolled_days
 from domain.storage.sessions import Database
 
-#: A read counts at most so many dirty days again before it answers; more are left to the refresher.
-FOLDED_BY_A_READ = 4
-#: With more stretches than this left to the facts, one statement over all of them takes less time.
-STRETCHES_OF_FACTS = 31
+#: With more days than this left to the facts, one statement over all of the period takes less time.
+DAYS_OF_FACTS = 31
 
 
 async def current_message_kpis(
@@ -53,20 +50,7 @@ async def current_message_kpis(
     check_cost(period, by)
     answer = _Answer(tenant_id, period=period, by=by, where=where, as_of=as_of, figures=figures)
     async with database.snapshot(tenant_id) as connection:
-        covered = await coverage(connection, tenant_id, period=period, as_of=as_of)
-        if not (covered and 0 < len(covered.dirty) <= FOLDED_BY_A_READ):
-            return await answer.rows(connection, covered)
-    await _fold(database, tenant_id, covered.dirty)
-    async with database.snapshot(tenant_id) as connection:
-        covered = await coverage(connection, tenant_id, period=period, as_of=as_of)
-        return await answer.rows(connection, covered)
-
-
-async def _fold(database: Database, tenant_id: int, days: Sequence[date]) -> None:
-    """Count the dirty days again that are few: this read and all after it need not ask the facts."""
-    async with database.transaction(tenant_id) as connection:
-        for day in days:
-            await refresh_day(connection, tenant_id, day)
+        return await answer.rows(connection)
 
 
 class _Answer:
@@ -89,11 +73,13 @@ class _Answer:
         self._as_of = as_of
         self._figures = figures
 
-    async def rows(self, connection: AsyncConnection, covered: Coverage | None) -> Sequence[MessageKpiRow]:
-        """The answer, in a snapshot of which `covered` tells."""
-        if covered and covered.served and len(covered.facts) <= STRETCHES_OF_FACTS:
+    async def rows(self, connection: AsyncConnection) -> Sequence[MessageKpiRow]:
+        """The answer, in a snapshot."""
+        covered = await coverage(connection, self._tenant_id, period=self._period, as_of=self._as_of)
+        if covered and covered.served and covered.days_of_facts <= DAYS_OF_FACTS:
             parts = await self._kept(connection, covered.served)
-            parts += [await self._counted(connection, stretch) for stretch in covered.facts]
+            if covered.facts:
+                parts.append(await self._counted(connection, covered.facts))
             with suppress(CannotTell):
                 return merge(parts, self._by, self._where, self._figures, as_of=self._as_of)
         return await message_kpis(
@@ -122,8 +108,13 @@ class _Answer:
             sketches=not whole or self._figures.medians,
         )
 
-    async def _counted(self, connection: AsyncConnection, stretch: Period) -> Part:
-        facts, _ = await read_messages(connection, self._tenant_id, stretch, as_of=self._as_of)
-        return part_of(
-            facts, stretch.start.astimezone(UTC).date(), by=self._by, where=self._where, wanted=self._figures
+    async def _counted(self, connection: AsyncConnection, stretches: Sequence[Period]) -> Part:
+        facts, _ = await read_messages(
+            connection,
+            self._tenant_id,
+            stretches,
+            dimensions=needed(self._by, self._where),
+            wanted=self._figures,
+            as_of=self._as_of,
         )
+        return part_of_facts(facts, by=self._by, where=self._where, wanted=self._figures)

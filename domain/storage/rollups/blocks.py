@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from domain.kpis.requests import MessageDimension
 from domain.storage.kpis.messages import COUNT_NAMES
 from domain.storage.rollups.arrays import Coded, Ints
+from domain.storage.rollups.dimensions import ROLLED_UP
 
 #: A dimension's value as text, as in the database; an amount of money as (currency, amount).
 Word = str | None
@@ -100,7 +101,7 @@ FACT_COLUMNS = ("days_past_due", "outcome", "cost", "paid", *SPAN_NAMES)
 def store_facts(facts: Facts) -> dict[str, Any]:
     """The columns of `message_day`."""
     paid = np.rec.fromarrays([facts.paid_for, facts.paid.codes, np.ones(len(facts.paid_for))], dtype=_PAID)
-    coded = {column_of(each): column for each, column in facts.dimensions.items()}
+    coded = {column_of(each): column for each, column in facts.dimensions.items() if each in ROLLED_UP}
     words = {name: column.words for name, column in coded.items()}
     return {
         "messages": facts.size,

@@ -16,7 +16,7 @@ from domain.storage.kpis.attribution import moved_payments
 _DAY = timedelta(days=1)
 _DAYS = text(
     """
-    SELECT day, dirty.day IS NOT NULL AS dirty, last_fact_at <= :as_of AND dirty.day IS NULL AS served,
+    SELECT day, last_fact_at <= :as_of AND dirty.day IS NULL AS served,
         (SELECT max(sent_at) FROM communication WHERE tenant_id = :tenant_id) > :as_of AS sent_later
     FROM (
         SELECT day, last_fact_at FROM message_day WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
@@ -30,13 +30,11 @@ _DAYS = text(
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """served: the days that are kept as the facts are; dirty: those to be counted again; facts: the rest of the period
-    that may hold messages, no stretch longer than a day.
-    """
+    """served: the days that are kept as the facts are; facts: what else may hold messages, on so many days."""
 
     served: Sequence[date]
-    dirty: Sequence[date]
     facts: Sequence[Period]
+    days_of_facts: int
 
 
 async def coverage(
@@ -50,14 +48,23 @@ async def coverage(
     days = (await connection.execute(_DAYS, binds)).all()
     if days and days[0].sent_later and (await moved_payments(connection, tenant_id, as_of=as_of))["moved_to"]:
         return None  # payments went elsewhere then: to a message of any day, whose own facts do not tell
-    stretches = [(period.start, _start(first)), (_start(until), period.end)]
+    stretches = [(period.start, _start(first))]
     stretches += [(_start(each.day), _start(each.day + _DAY)) for each in days if not each.served]
-    return Coverage(
-        [each.day for each in days if each.served],
-        [each.day for each in days if each.dirty],
-        # what begins or ends more than a day outside of the years of facts holds none
-        [Period(start, end) for start, end in stretches if timedelta() < end - start <= _DAY],
-    )
+    stretches += [(_start(until), period.end)]
+    # what begins or ends more than a day outside of the years of facts holds none
+    within = [(start, end) for start, end in stretches if timedelta() < end - start <= _DAY]
+    return Coverage([each.day for each in days if each.served], _joined(within), len(within))
+
+
+def _joined(stretches: Sequence[tuple[datetime, datetime]]) -> list[Period]:
+    """Those that follow one another as one."""
+    found: list[Period] = []
+    for start, end in stretches:
+        if found and found[-1].end == start:
+            found[-1] = Period(found[-1].start, end)
+        else:
+            found.append(Period(start, end))
+    return found
 
 
 def _start(day: date) -> datetime:

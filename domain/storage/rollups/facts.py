@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import TextualSelect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.kpis.requests import MessageKpiWhere, Period
+from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures, MessageKpiWhere, Period
 from domain.storage.kpis.cohort import cohort_of
 from domain.storage.kpis.messages import COUNTS
 from domain.storage.rollups.arrays import Coded, Word
@@ -31,16 +31,23 @@ _PAID = """
 
 
 async def read_messages(
-    connection: AsyncConnection, tenant_id: int, period: Period, *, as_of: datetime
+    connection: AsyncConnection,
+    tenant_id: int,
+    periods: Sequence[Period],
+    *,
+    dimensions: Sequence[MessageDimension] = ROLLED_UP,
+    wanted: MessageFigures = ALL_FIGURES,
+    as_of: datetime,
 ) -> tuple[Facts, datetime | None]:
-    """The outbound messages sent in the period as known at `as_of`, and their last fact, known or not; None of none.
+    """The outbound messages sent in the periods as known at `as_of`, and their last fact, known or not; None of none.
 
-    Payments are where they are attributed to now (`domain.storage.kpis.attribution` tells when that differs).
+    By these dimensions and their day; figures that are not wanted are missing. Payments are where they are attributed
+    to now (`domain.storage.kpis.attribution` tells when that differs).
     """
-    reading, last = _Reading(), None
-    found = await connection.stream(
-        _statement(tenant_id, period, as_of), {"tenant_id": tenant_id, "as_of": as_of}
-    )
+    dimensions = (*dimensions, MessageDimension.DAY)
+    reading, last = _Reading(dimensions), None
+    statement = _statement(tenant_id, periods, dimensions, wanted, as_of)
+    found = await connection.stream(statement, {"tenant_id": tenant_id, "as_of": as_of})
     async for rows in found.partitions(_READ_AT_ONCE):
         *columns, last_facts = zip(*rows, strict=True)
         reading.add(columns)
@@ -48,13 +55,20 @@ async def read_messages(
     return reading.facts(), last
 
 
-def _statement(tenant_id: int, period: Period, as_of: datetime) -> TextualSelect:
-    cohort = cohort_of(tenant_id, periods=[period], by=ROLLED_UP, where=MessageKpiWhere(), as_of=as_of)
+def _statement(
+    tenant_id: int,
+    periods: Sequence[Period],
+    dimensions: Sequence[MessageDimension],
+    wanted: MessageFigures,
+    as_of: datetime,
+) -> TextualSelect:
+    cohort = cohort_of(tenant_id, periods=periods, by=dimensions, where=MessageKpiWhere(), as_of=as_of)
     keys = ", ".join(f"{key}::text" for key in cohort.keys)
-    spans = ", ".join(_SPANS[span] for span in SPAN_NAMES)
+    money = "currency, cost::text, paid" if wanted.money else "NULL, NULL, NULL"
+    timed = wanted.reactions or wanted.medians
+    spans = ", ".join(_SPANS[span] if timed else "NULL::float8" for span in SPAN_NAMES)
     sql = f"""
-        SELECT {keys}, days_past_due, {_OUTCOME}, currency, cost::text, paid, {spans},
-            GREATEST(last_stage_at, last_payment_at)
+        SELECT {keys}, days_past_due, {_OUTCOME}, {money}, {spans}, GREATEST(last_stage_at, last_payment_at)
         FROM member LEFT JOIN paid USING (id) ORDER BY id"""
     ctes = {"member": "SELECT * FROM cohort", "paid": _PAID}
     return (
@@ -88,8 +102,8 @@ class _Coder(Generic[Word]):
 class _Reading:
     """Messages taken in bit by bit."""
 
-    def __init__(self) -> None:
-        self._dimensions: list[_Coder[str | None]] = [_Coder() for _ in ROLLED_UP]
+    def __init__(self, dimensions: Sequence[MessageDimension]) -> None:
+        self._dimensions: dict[MessageDimension, _Coder[str | None]] = {each: _Coder() for each in dimensions}
         self._outcome: _Coder[int] = _Coder()
         self._cost: _Coder[Money | None] = _Coder()
         self._paid: _Coder[Money] = _Coder()
@@ -103,7 +117,7 @@ class _Reading:
         *dimensions, days_past_due, outcome, currency, cost, paid, sent_to_open, open_to_pay, sent_to_pay = (
             columns
         )
-        for coder, values in zip(self._dimensions, dimensions, strict=True):
+        for coder, values in zip(self._dimensions.values(), dimensions, strict=True):
             coder.add(values)
         self._outcome.add(outcome)
         self._cost.add(
@@ -122,7 +136,7 @@ class _Reading:
     def facts(self) -> Facts:
         """All of them."""
         return Facts(
-            dict(zip(ROLLED_UP, (coder.column() for coder in self._dimensions), strict=True)),
+            {each: coder.column() for each, coder in self._dimensions.items()},
             _joined(self._days_past_due),
             self._outcome.column(),
             self._cost.column(),

@@ -50,6 +50,6 @@ async def refresh_day(connection: AsyncConnection, tenant_id: int, day: date) ->
     await delete_day(connection, tenant_id, day)
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     period = Period(start, start + timedelta(days=1))
-    facts, last_fact_at = await read_messages(connection, tenant_id, period, as_of=_NO_LATER)
+    facts, last_fact_at = await read_messages(connection, tenant_id, [period], as_of=_NO_LATER)
     if last_fact_at is not None:
         await store_day(connection, tenant_id, day, facts, last_fact_at)

@@ -12,6 +12,7 @@ from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures, 
 from domain.storage.rollups.blocks import (
     SPAN_NAMES,
     Facts,
+    Rolled,
     column_of,
     read_facts,
     read_rolled,
@@ -104,17 +105,26 @@ async def messages_of_days(
             message_day.c.tenant_id == tenant_id, _among(message_day, days[at : at + _DAYS_AT_ONCE])
         )
         for row in (await connection.execute(statement)).mappings():
-            parts.append(part_of(read_facts(row, dimensions), row["day"], by=by, where=where, wanted=wanted))
+            rolled = _rolled(read_facts(row, dimensions), dimensions, where, wanted)
+            parts.append(Part(rolled, np.full(rolled.size, row["day"].toordinal(), np.int64)))
     return parts
 
 
-def part_of(
-    facts: Facts, day: date, *, by: Sequence[MessageDimension], where: MessageKpiWhere, wanted: MessageFigures
+def part_of_facts(
+    facts: Facts, *, by: Sequence[MessageDimension], where: MessageKpiWhere, wanted: MessageFigures
 ) -> Part:
-    """The groups of a day's messages that meet `where`."""
+    """The groups, day by day, of messages as they were read that meet `where`."""
+    rolled = _rolled(facts, (*needed(by, where), MessageDimension.DAY), where, wanted)
+    days = rolled.dimensions[MessageDimension.DAY]
+    ordinals = [date.fromisoformat(day).toordinal() for day in days.words if day is not None]
+    return Part(rolled, np.array(ordinals, np.int64)[days.codes])
+
+
+def _rolled(
+    facts: Facts, dimensions: Sequence[MessageDimension], where: MessageKpiWhere, wanted: MessageFigures
+) -> Rolled:
     which = messages_that(where, facts)
-    rolled = roll_up(facts if which.all() else chosen(facts, which), needed(by, where), wanted)
-    return Part(rolled, np.full(rolled.size, day.toordinal(), np.int64))
+    return roll_up(facts if which.all() else chosen(facts, which), dimensions, wanted)
 
 
 def _among(table: Table, days: Sequence[date]) -> ColumnElement[bool]:
