@@ -23,6 +23,8 @@ class Serving:
     def __init__(self, address: str, process: "subprocess.Popen[bytes]") -> None:
         self._client = httpx.Client(base_url=address, timeout=600)
         self._process = process
+        self.port = int(address.rpartition(":")[2])
+        self.pid = process.pid
 
     def ask(self, key: str, query: str, variables: Mapping[str, Any]) -> bytes:
         """The answer to a query, as it came."""
@@ -42,14 +44,12 @@ class Serving:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Serving]:
-    """`dunwell serve` on the embedded database in `home`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def serving(home: Path, **settings: str) -> Iterator[Serving]:
+    """`dunwell serve` on the embedded database in `home`. settings: more of them, by environment variable."""
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "api.cli", "serve", "--port", str(port)],
-        env={**os.environ, "DUNWELL_HOME": str(home), "PYTHONPATH": str(Path.cwd())},
+        env={**os.environ, "DUNWELL_HOME": str(home), "PYTHONPATH": str(Path.cwd()), **settings},
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -59,6 +59,13 @@ def serving(home: Path) -> Iterator[Serving]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _await_answer(address: str) -> None:

@@ -50,8 +50,9 @@ _PROMISES = """
           FROM generate_series(1, %(debtors)s) n, generate_series(0, 3) k) promised
 """
 _PAYMENTS = """
-    INSERT INTO payment (tenant_id, id, reference, account_id, debtor_id, amount, currency, paid_at, attributed_to)
-    SELECT tenant_id, id, 'P' || id, account_id, debtor_id, 25.00, 'EUR', converted_at, id
+    INSERT INTO payment (
+        tenant_id, id, reference, account_id, debtor_id, amount, currency, paid_at, communication_id, attributed_to)
+    SELECT tenant_id, id, 'P' || id, account_id, debtor_id, 25.00, 'EUR', converted_at, id, id
     FROM communication WHERE tenant_id = %(tenant)s AND converted_at IS NOT NULL
 """
 

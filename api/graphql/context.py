@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import strawberry
@@ -30,14 +30,16 @@ class Context:
     clock: Callable[[], datetime]
     still_admitted: Callable[[], Awaitable[Caller]] | None = None
     now: datetime = field(init=False)
-    loaders: Loaders = field(init=False)
     _catching_up: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     _is_caught_up: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "now", self.clock())
-        loaders = Loaders(self.transaction, self.caller.tenant_id, self.now, self.services.recommendations)
-        object.__setattr__(self, "loaders", loaders)
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """The loaders of this operation; none are made for one that needs none."""
+        return Loaders(self.transaction, self.caller.tenant_id, self.now, self.services.recommendations)
 
     @property
     def tenant_id(self) -> int:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from graphql import IntValueNode
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 
 from api.graphql import lists
-from api.graphql.compiled.selection import NODE_KINDS, Asking, NotCompiled
+from api.graphql.compiled.selection import Asking, NotCompiled
 from api.graphql.context import Context
 from api.graphql.cursors import decode, prefix
 from api.graphql.ids import number_of, parse_id
@@ -16,6 +17,9 @@ from api.graphql.queries import MOST_IDS, at_most
 from api.graphql.types.connections import page_size
 from api.graphql.types.debtors import NESTED_LISTS
 from domain.storage.compiled import Argument, Page, RowOf, RowsOf
+
+#: Arguments that resolvers take as they come.
+_PLAIN = frozenset({"after", "first", "id", "ids", "reference"})
 
 
 def read_argument(
@@ -28,12 +32,9 @@ def read_argument(
         Exception: whatever is wrong with them; ordinary execution says it.
     """
     node, _, fragment_variables = asking.details
-    given = convert_arguments(
-        get_argument_values(asking.definition, node, variables, fragment_variables),
-        asking.field.arguments,
-        converter.scalar_registry,
-        converter.config,
-    )
+    given = get_argument_values(asking.definition, node, variables, fragment_variables)
+    if not _PLAIN.issuperset(given):
+        given = convert_arguments(given, asking.field.arguments, converter.scalar_registry, converter.config)
     name = node.name.value
     if asking.parent != "Query":
         return _page(name, **given)
@@ -45,8 +46,14 @@ def read_argument(
         case "debtorByReference":
             return RowOf("Debtor", "reference", given["reference"])
         case "node":
-            return RowOf(*_compiled(parse_id(given["id"])))
-    return _nodes(given)
+            return RowOf(*_compiled(asking, parse_id(given["id"])))
+    return _nodes(asking, given)
+
+
+def is_constant(asking: Asking) -> bool:
+    """Whether the arguments of a field are the same in every request."""
+    values = [argument.value for argument in asking.details.node.arguments or ()]
+    return asking.parent != "Query" and all(isinstance(value, IntValueNode) for value in values)
 
 
 def _list(name: str, context: Context, given: Mapping[str, Any]) -> Argument:
@@ -64,14 +71,14 @@ def _page(name: str, first: int | None = None, after: str | None = None) -> Page
     return Page(page_size(first), prefix(order), position)
 
 
-def _nodes(given: Mapping[str, Any]) -> RowsOf:
+def _nodes(asking: Asking, given: Mapping[str, Any]) -> RowsOf:
     at_most(given["ids"], MOST_IDS, "ids")
-    found = [_compiled(parse_id(each, argument="ids")) for each in given["ids"]]
+    found = [_compiled(asking, parse_id(each, argument="ids")) for each in given["ids"]]
     return RowsOf(tuple(kind for kind, _, _ in found), tuple(number for _, _, number in found))
 
 
-def _compiled(parsed: tuple[str, int]) -> tuple[str, str, int]:
+def _compiled(asking: Asking, parsed: tuple[str, int]) -> tuple[str, str, int]:
     kind, number = parsed
-    if kind not in NODE_KINDS:
+    if kind not in asking.kinds:
         raise NotCompiled
     return kind, "id", number

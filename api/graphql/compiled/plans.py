@@ -14,7 +14,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import Undefined
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Executor
 
-from api.graphql.compiled.arguments import read_argument
+from api.graphql.compiled.arguments import is_constant, read_argument
 from api.graphql.compiled.selection import NotCompiled, Selection, select
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
@@ -105,7 +105,8 @@ class CompiledReads:
         if not plan.fields:
             return None
         arguments = [
-            read_argument(each, self._schema.schema_converter, values, context) for each in plan.asking
+            plan.constant.get(number) or read_argument(each, self._schema.schema_converter, values, context)
+            for number, each in enumerate(plan.asking)
         ]
         statement = self._statement(key, plan, arguments, context)
         found = await context.services.database.document(
@@ -127,9 +128,14 @@ class CompiledReads:
         if not isinstance(executor, Executor):
             raise NotCompiled
         try:
-            return select(executor, context.caller.role)
+            found = select(executor, context.caller.role)
         except NotCompiled:
             return Selection()
+        for number, asking in enumerate(found.asking):
+            if is_constant(asking):
+                converter = self._schema.schema_converter
+                found.constant[number] = read_argument(asking, converter, values, context)
+        return found
 
     def _statement(
         self, key: Hashable, plan: Selection, arguments: list[Argument], context: Context

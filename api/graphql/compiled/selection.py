@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -12,7 +12,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Ex
 from strawberry.types.field import StrawberryField
 
 from api.graphql.permissions import Allow
-from domain.storage.compiled import Selected, inline_fields, is_known
+from domain.storage.compiled import Argument, Selected, inline_fields, is_known
 from domain.vocabulary import Role
 
 #: The extension under which Strawberry keeps its own definition of a field.
@@ -30,11 +30,15 @@ class NotCompiled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A field that takes arguments, as it stands in the operation. parent: the type it is a field of."""
+    """A field that takes arguments, as it stands in the operation. parent: the type it is a field of.
+
+    kinds: of a field that answers nodes, the types of which all that is selected can be compiled.
+    """
 
     parent: str
     definition: GraphQLField
     details: FieldDetails
+    kinds: frozenset[str] = frozenset()
 
     @property
     def field(self) -> StrawberryField:
@@ -45,10 +49,14 @@ class Asking:
 
 @dataclass
 class Selection:
-    """An operation's root fields, and those of all its fields that take arguments."""
+    """An operation's root fields, and those of all its fields that take arguments; none when it is not compiled.
+
+    constant: arguments that are the same in every request, by where the field stands in `asking`.
+    """
 
     fields: tuple[Selected, ...] = ()
     asking: list[Asking] = field(default_factory=list)
+    constant: dict[int, Argument] = field(default_factory=dict)
 
 
 def select(executor: Executor, role: Role) -> Selection:
@@ -97,7 +105,10 @@ class _Selecting:
             raise NotCompiled
         argument = self._ask(kind, details)
         if name in ("node", "nodes"):
-            return Selected(key, name, "Node", self._nodes(details), argument)
+            parts = self._nodes(details)
+            kinds = frozenset(part.kind for part in parts)
+            self.found.asking[argument] = replace(self.found.asking[argument], kinds=kinds)
+            return Selected(key, name, "Node", parts, argument)
         if name in ("debtor", "debtorByReference"):
             return Selected(key, name, "Debtor", self._below(kind, details, self.fact), argument)
         return self._connection(kind, key, details, argument)

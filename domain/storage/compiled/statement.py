@@ -173,7 +173,7 @@ def _part_of(field: Selected, kind: str) -> Sequence[Selected]:
     """What is selected of a type; of an interface, its own part of the selection stands under the type's name."""
     if field.kind != "Node":
         return field.fields
-    return next((part.fields for part in field.fields if part.kind == kind), ())
+    return next(part.fields for part in field.fields if part.kind == kind)
 
 
 def _table(kind: str) -> Any:

@@ -231,6 +231,22 @@ async def test_what_is_left_to_ordinary_execution(api: Api, query: str) -> None:
     assert answers == [False]
 
 
+@pytest.mark.parametrize("query", ["node(id: $id)", "nodes(ids: [$id])"])
+async def test_a_node_of_which_something_is_not_compiled_is_left_as_a_whole(api: Api, query: str) -> None:
+    found = await api.ask(
+        "{ debtors(first: 1) { edges { node { id accounts(first: 1) { edges { node { id } } } } } } }"
+    )
+    debtor = found["debtors"]["edges"][0]["node"]
+    account = debtor["accounts"]["edges"][0]["node"]["id"]
+    asked = f"query ($id: ID!) {{ {query} {{ id ... on Debtor {{ attributes }} }} }}"
+    with watched(compiled=True) as answers:
+        by_statement = await api.ask(asked, id=debtor["id"])
+        await api.ask(asked, id=account)
+    assert answers == [False, True]
+    with watched(compiled=False):
+        assert await api.ask(asked, id=debtor["id"]) == by_statement
+
+
 async def test_what_a_role_may_not_read_is_refused(api_of, sample_tenant: int) -> None:
     ingest = await api_of(sample_tenant, Role.INGEST)
     with watched(compiled=True) as answers:
