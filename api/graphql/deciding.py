@@ -8,7 +8,7 @@ from api.graphql.queries import at_most, debtors_by_reference, unknown_reference
 from api.graphql.types.decision_inputs import DecideInput
 from api.graphql.types.logged import DecidedReference, DecideReport, Decision
 from api.graphql.types.models import UserError
-from api.graphql.windows import window_of
+from api.graphql.windows import instant_of, window_of
 from domain.vocabulary import Channel
 
 MOST_REFERENCES = 1000
@@ -29,7 +29,7 @@ async def decide(context: Context, given: DecideInput) -> DecideReport | UserErr
         within=window,
         channels=channels_of(given.channels),
         explore=given.explore is not False,
-        as_of=given.as_of or context.now,
+        as_of=instant_of(given.as_of or None, context.now, argument="input.asOf"),
         by=context.signature,
     )
     if isinstance(made, Failure):

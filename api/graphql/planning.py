@@ -10,7 +10,7 @@ from api.graphql.types.campaigns import Campaign
 from api.graphql.types.decision_inputs import CapacityInput, PlanCampaignInput
 from api.graphql.types.inputs import as_json, as_stored_json
 from api.graphql.types.models import UserError
-from api.graphql.windows import window_of
+from api.graphql.windows import instant_of, window_of
 from api.services import InvalidArgument
 from domain.debtor_where import read_debtor_where
 from domain.filters import FilterError
@@ -26,7 +26,10 @@ async def plan_campaign(context: Context, given: PlanCampaignInput) -> Campaign 
         return UserError(code=error.code, message=error.message, path=list(error.path))
     await context.catch_up()
     made = await context.services.campaigns.plan(
-        context.tenant_id, request, as_of=given.as_of or context.now, by=context.signature
+        context.tenant_id,
+        request,
+        as_of=instant_of(given.as_of or None, context.now, argument="input.asOf"),
+        by=context.signature,
     )
     if isinstance(made, Failure):
         return UserError.of(made)

@@ -27,7 +27,7 @@ from api.graphql.types.kpis import Kpis
 from api.graphql.types.logged import Decision
 from api.graphql.types.models import ModelVersion, TrainingRun, UserError
 from api.graphql.types.nodes import Node, find_node
-from api.graphql.windows import window_of
+from api.graphql.windows import instant_of, window_of
 from api.services import InvalidArgument
 from domain.kpis.requests import Period
 from domain.storage.derived import draft_since
@@ -161,7 +161,7 @@ class Query:
             policy=policy,
             by=by or [],
             kpis=kpis,
-            as_of=as_of or info.context.now,
+            as_of=instant_of(as_of, info.context.now),
         )
         return None if found is None else shown_forecast(found)
 
@@ -184,7 +184,7 @@ class Query:
             segments=segments,
             within=window_of(within),
             channels=None if channels is None else frozenset(channels),
-            as_of=as_of or info.context.now,
+            as_of=instant_of(as_of, info.context.now),
         )
         return [
             SegmentRecommendation(segment=Segment(key=key, row=None), recommendation=shown(recommendation))
@@ -208,7 +208,7 @@ class Query:
             [debtor.row.id for debtor in found.values()],
             within=window_of(within),
             channels=None if channels is None else frozenset(channels),
-            as_of=as_of or info.context.now,
+            as_of=instant_of(as_of, info.context.now),
         )
         return [
             DebtorRecommendation(

@@ -119,7 +119,7 @@ _DEBTORS = TableFormat(
     (
         _reference(),
         Column("name", Text(500), required=True),
-        Column("email", Text(320)),
+        Column("email", Text(320, reference=True)),
         Column("phone", _PHONE),
         Column("postal_address", Text(2000)),
         Column("country", _COUNTRY, required=True),

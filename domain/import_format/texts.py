@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True)
 class Text(Kind):
-    """Text of at most `limit` characters; a `reference` (any key, own or another's) holds no control characters."""
+    """Text of at most `limit` characters; a `reference` (any key, and an address) holds no control characters."""
 
     limit: int
     reference: bool = False

@@ -18,7 +18,7 @@ from api.graphql.types.decisions import Recommendation, shown
 from api.graphql.types.facts import Account, Communication, Payment, Promise
 from api.graphql.types.money import Money, money_per_currency
 from api.graphql.types.nodes import Node, found_by, node_id
-from api.graphql.windows import window_of
+from api.graphql.windows import instant_of, window_of
 from domain.storage.reads.debtors import DebtorRow
 from domain.storage.reads.paging import Page
 from domain.storage.reads.segments import SegmentRow
@@ -193,7 +193,7 @@ class Debtor(Node):
     @resolved("What to do next with this debtor, computed now (or as of an instant); logs nothing.")
     async def recommendation(self, info: Info, as_of: AsOf = None, within: Within = None) -> Recommendation:
         """What to do next."""
-        asked = Asked(self.row.id, window_of(within), as_of or info.context.now)
+        asked = Asked(self.row.id, window_of(within), instant_of(as_of, info.context.now))
         return shown(await info.context.loaders.recommendation.load(asked))
 
     async def _list(

@@ -53,9 +53,39 @@ async def test_an_argument_that_cannot_be_served(api: Api, query: str, argument,
         assert error["extensions"]["argument"] == argument
 
 
+BOUNDED = [
+    "{ segmentRecommendations(%s) { recommendation { best { sendAt } } } }",
+    '{ debtorRecommendations(references: ["D0000010"], %s) { recommendation { best { sendAt } } } }',
+    '{ debtorByReference(reference: "D0000010") { recommendation(%s) { best { sendAt } } } }',
+    'mutation { decide(input: {references: ["D0000010"], %s}) { __typename } }',
+    'mutation { planCampaign(input: {name: "x", %s, USUAL}) { __typename } }',
+    "{ kpiForecast(horizonDays: 28, policy: CURRENT, %s) { asOf } }",
+]
+USUAL = 'within: {from: "2026-05-02T00:00:00Z", to: "2026-05-03T00:00:00Z"}'
+
+
+@pytest.mark.parametrize(
+    "instant", ["0001-01-01T00:00:00Z", "1899-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"]
+)
+@pytest.mark.parametrize("query", BOUNDED, ids=[query[:35] for query in BOUNDED])
+async def test_advice_keeps_away_from_the_ends_of_the_calendar(api: Api, query: str, instant: str) -> None:
+    error = await api.error((query % f'asOf: "{instant}"').replace("USUAL", USUAL))
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["extensions"]["argument"][-1] == "asOf"
+    assert "1900 to 2199" in error["message"]
+
+
+@pytest.mark.parametrize("query", BOUNDED[:5], ids=[query[:35] for query in BOUNDED[:5]])
+async def test_windows_of_advice_too(api: Api, query: str) -> None:
+    window = 'within: {from: "2026-05-02T00:00:00Z", to: "9999-12-31T00:00:00Z"}'
+    error = await api.error((query % window).replace(", USUAL", ""))
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["extensions"]["argument"][-2:] == ["within", "to"]
+
+
 VALUES = [
     ("DateTime", ["2026-05-01T00:00:00", "2026-13-01T00:00:00Z", "tomorrow", 7, "0001-01-01T00:00:00+14:00"]),
-    ("Decimal", ["NaN", "Infinity", "1e999999", "12,5", True, [], "", "9" * 40]),
+    ("Decimal", ["NaN", "Infinity", "1e999999", "12,5", True, [], "", "9" * 40, "١٢"]),
     ("Date", ["2026-02-30", "2026-2-3", "2026-05-01T00:00:00Z", 20260501]),
 ]
 QUERIES = {

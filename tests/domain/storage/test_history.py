@@ -14,7 +14,14 @@ from domain.segments import read_segment_rules
 from domain.storage import tables
 from domain.storage.derived import define_segments, derive
 from domain.storage.derived.states import debtor_states
-from domain.storage.history import CHANNEL_SEPARATOR, FUNNEL_INSTANTS, Rows, debtor_history, export_history
+from domain.storage.history import (
+    CHANNEL_SEPARATOR,
+    FUNNEL_INSTANTS,
+    MOST_ATTRIBUTES,
+    Rows,
+    debtor_history,
+    export_history,
+)
 from domain.storage.sessions import Database
 from domain.vocabulary import EventKind
 from tests.domain import oracle
@@ -212,3 +219,27 @@ async def test_states_of_a_past_instant(database: Database, tenant_id: int, days
         assert (state.days_past_due, state.balances) == (expected.days_past_due, expected.balances)
         assert state.segment_key == _segment(debtor, at)
         assert state.oldest_due_on == oracle.oldest_due_on(debtor, at)
+
+
+async def test_attributes_without_end_leave_those_that_most_have(
+    database: Database, tenant_id: int, tmp_path: Path
+) -> None:
+    world = random_portfolio(14, 6)
+    async with database.transaction(tenant_id) as connection:
+        await _stored(connection, tenant_id, world)
+        await connection.execute(text("UPDATE debtor SET attributes = '{\"x_common\": 1}'"))
+        many = """
+            UPDATE debtor SET attributes = attributes || (
+                SELECT jsonb_object_agg('x_' || n, n) FROM generate_series(1, 3000) n)
+            WHERE id = (SELECT min(id) FROM debtor)"""
+        await connection.execute(text(many))
+        ids = list(await connection.scalars(text("SELECT id FROM debtor")))
+        found = await debtor_history(connection, tenant_id, as_of=NOW, debtor_ids=ids)
+        exported = await export_history(connection, tenant_id, as_of=NOW, to=tmp_path)
+    for columns in (
+        found.frames["debtors"].columns,
+        exported.files["debtors"].read_text().splitlines()[0].split(","),
+    ):
+        named = [name for name in columns if name.startswith("x_")]
+        assert len(named) == MOST_ATTRIBUTES
+        assert "x_common" in named

@@ -32,6 +32,7 @@ BAD_ROWS = [
     ("debtors", {"postal_address": "half \ud800 pair"}, "postal_address", "INVALID_TEXT"),
     ("debtors", {"email": 1.5}, "email", "INVALID_TEXT"),
     ("events", {"reference": "E\t1"}, "reference", "INVALID_REFERENCE"),
+    ("debtors", {"email": "a@b.example\r\nBcc: c@d.example"}, "email", "INVALID_REFERENCE"),
     ("accounts", {"product": "CARD\n"}, "product", "INVALID_REFERENCE"),
     ("debtors", {"x_income": float("nan")}, "x_income", "INVALID_ATTRIBUTE"),
     ("debtors", {"x_income": 2**63}, "x_income", "INVALID_ATTRIBUTE"),
