@@ -27,7 +27,7 @@ from domain.storage.compiled import Argument, Statement, compile_statement
 V = TypeVar("V")
 
 _KEPT_PLANS = 500
-_KEPT_STATEMENTS = 1000
+_KEPT_STATEMENTS = 500
 
 
 class Latest(OrderedDict[Hashable, V]):
@@ -142,7 +142,7 @@ class CompiledReads:
     ) -> Statement:
         shapes = tuple(argument.shape() for argument in arguments)
 
-        def make() -> Statement:
-            return compile_statement(plan.fields, arguments, context.now)
-
-        return make() if None in shapes else self._statements.get_or_make((key, shapes), make)
+        hour = context.now.replace(minute=0, second=0, microsecond=0)
+        return self._statements.get_or_make(
+            (key, shapes, hour), lambda: compile_statement(plan.fields, arguments, context.now)
+        )

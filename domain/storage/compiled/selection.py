@@ -50,8 +50,8 @@ class ListOf(Generic[Where]):
     ordered_at: datetime | None = None
 
     def shape(self) -> object:
-        """None with a condition, whose text depends on its values."""
-        return None if self.where is not None else (self.page.shape(), tuple(self.order))
+        """What of it the text of a statement depends on: of a condition, its values too."""
+        return self.page.shape(), tuple(self.order), self.where
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _CAUGHT_UP = IS_CAUGHT_UP.replace(":tenant_id", TENANT).replace(":now", NOW)
 class Statement:
     """SQL whose one value is the JSON of `data`, or null when derived columns are not caught up.
 
-    is_general: the text holds for other values of arguments of the same shapes. values: constants and slots, in order.
+    is_general: no value stands in it that only a condition has. values: constants and slots, in order.
     """
 
     sql: str
@@ -42,10 +42,14 @@ class Statement:
 
 
 def compile_statement(fields: Sequence[Selected], arguments: Sequence[Argument], now: datetime) -> Statement:
-    """The statement of an operation's root fields, all of which are known (`shapes`, and the lists of a tenant)."""
+    """The statement of an operation's root fields, all of which are known (`shapes`, and the lists of a tenant).
+
+    It serves arguments of the same shapes at any instant of the same hour: conditions on days past due name dates,
+    reckoned at whole hours from UTC.
+    """
     compiler = _Compiler(arguments, now)
     text = expression(members((field.key, compiler.root(field)) for field in fields))
-    general = all(argument.shape() is not None for argument in arguments)
+    general = not any(isinstance(argument, ListOf) and argument.where is not None for argument in arguments)
     return Statement(f"SELECT CASE WHEN {_CAUGHT_UP} THEN {text} END", tuple(compiler.values.found), general)
 
 
@@ -53,7 +57,7 @@ class _Compiler:
     def __init__(self, arguments: Sequence[Argument], now: datetime) -> None:
         self._arguments = arguments
         self._now = now
-        self.values = Values()
+        self.values = Values(now)
 
     def root(self, field: Selected) -> Parts:
         """A field of the query root."""

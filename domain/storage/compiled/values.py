@@ -47,13 +47,16 @@ AT: Any = Slot(None, "now")
 
 
 class Values:
-    """Collects the values of a statement while its text is written."""
+    """Collects the values of a statement while its text is written. now: the instant that stands for that of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: datetime) -> None:
+        self._now = now
         self.found: list[Any] = [TENANT_ID, AT]
 
     def bind(self, value: Any) -> str:
         """The parameter that a value gets."""
+        if value is self._now:
+            return NOW
         if isinstance(value, Slot) and value in self.found:
             return f"${self.found.index(value) + 1}"
         self.found.append(value)
