@@ -1,10 +1,12 @@
 """The enumerations of the schema: the domain's words, each with its meaning."""
 
 from enum import StrEnum
+from typing import Any
 
 import strawberry
 
 from api import answers
+from api.graphql.types.word_meanings import MEANINGS
 from domain import audit, vocabulary
 from domain.kpis import messages, requests, templates
 from domain.storage.reads.debtors import DebtorOrderField as _DebtorOrderField
@@ -77,5 +79,19 @@ _WORDS: tuple[tuple[type[StrEnum], str], ...] = (
     (SortDirection, "Which end of an order comes first."),
 )
 
+_ENDS = {
+    "ASC": "The least first: A to Z, oldest to newest.",
+    "DESC": "The most first: Z to A, newest to oldest.",
+}
+
+
+def _declare(words: type[StrEnum], meaning: str) -> None:
+    """Make words an enumeration of the schema; each needs a meaning of its own."""
+    declared: Any = strawberry.enum(words, description=meaning)
+    each = _ENDS if words is SortDirection else MEANINGS[words]
+    for value in declared.__strawberry_definition__.values:
+        value.description = each[value.name]
+
+
 for _word, _meaning in _WORDS:
-    strawberry.enum(_word, description=_meaning)
+    _declare(_word, _meaning)

@@ -91,13 +91,16 @@ def test_a_field_that_could_be_null_would_be_noticed(served: GraphQLSchema) -> N
     assert "Debtor.daysPastDue: Int, expected Int!" in list(differences(CONTRACT, looser))
 
 
-def test_every_type_field_and_argument_says_what_it_is(served: GraphQLSchema) -> None:
+def test_every_type_field_argument_and_word_says_what_it_is(served: GraphQLSchema) -> None:
     silent = []
     for name, kind in served.type_map.items():
         if name.startswith("__") or name in ("String", "Int", "Float", "Boolean", "ID"):
             continue
         if not kind.description:
             silent.append(name)
+        silent += [
+            f"{name}.{word}" for word, each in getattr(kind, "values", {}).items() if not each.description
+        ]
         for field_name, field in getattr(kind, "fields", {}).items():
             if not field.description:
                 silent.append(f"{name}.{field_name}")
