@@ -20,7 +20,7 @@ _field = strawberry.field
 class AuditEntry:
     """Something that was done, or refused."""
 
-    at: datetime = _field(description="When.")
+    at: datetime = _field(description="When it was done.")
     action: str = _field(
         description="What: the mutation's name, by whatever way it was done; what only a command does is named "
         "likewise: createTenant, setContactRules, setHoldOutShare, createKey, revokeKey, addDocuments, "
@@ -62,7 +62,7 @@ class AuditEntry:
 class AuditWhere:
     """Which entries."""
 
-    at: DateTimeFilter | None = optional("When.")
+    at: DateTimeFilter | None = optional("When it was done.")
     action: StringFilter | None = optional("What: the mutation's name.")
     key: str | None = optional("The API key's number, as `dunwell key list` shows it.")
     subject: StringFilter | None = optional("The subject of the bearer token.")

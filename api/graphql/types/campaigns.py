@@ -46,7 +46,7 @@ class CampaignExpected:
 class ArmOutcome:
     """What the debtors of an arm have paid."""
 
-    arm: Arm = _field(description="Which arm.")
+    arm: Arm = _field(description="Whether its debtors are contacted as planned or left alone.")
     debtors: int = _field(description="How many debtors it has.")
     collected_per_debtor: list[MoneyEstimate] = _field(
         description="Paid per debtor with its 90 % interval, one per currency in which anybody paid; empty for fewer "

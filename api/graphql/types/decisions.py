@@ -32,14 +32,14 @@ class Span:
 class Expected:
     """What an action is expected to bring."""
 
-    delivery_rate: float = _field(description="Probability that it is delivered.")
+    delivery_rate: float = _field(description="Probability that it is delivered, 0–1.")
     open_rate: float | None = _field(
-        description="Probability that a delivered one is opened by a person; null: the channel has no opens."
+        description="Probability that a delivered one is opened by a person, 0–1; null: the channel has no opens."
     )
     click_rate: float | None = _field(
-        description="Probability that a delivered one is clicked by a person; null: the channel has no clicks."
+        description="Probability that a delivered one is clicked by a person, 0–1; null: the channel has no clicks."
     )
-    conversion_rate: float = _field(description="Probability that a delivered one leads to a payment.")
+    conversion_rate: float = _field(description="Probability that a delivered one leads to a payment, 0–1.")
     collected: list[Money] = _field(
         description="Paid because of the contact, against leaving the debtor alone; one per currency."
     )

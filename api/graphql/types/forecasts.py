@@ -38,9 +38,11 @@ class ForecastKey:
 class Quantiles:
     """Quantiles of what is forecast."""
 
-    p05: float | None = _field(description="5 % quantile; null: undefined, such as a rate of nothing sent.")
-    p50: float | None = _field(description="Median; null: undefined.")
-    p95: float | None = _field(description="95 % quantile; null: undefined.")
+    p05: float | None = _field(
+        description="5 % quantile, in the series' unit; null: undefined, such as a rate of nothing sent."
+    )
+    p50: float | None = _field(description="Median, in the series' unit; null: undefined.")
+    p95: float | None = _field(description="95 % quantile, in the series' unit; null: undefined.")
 
 
 @strawberry.type(description="The forecast of one day, in the series' unit.")
@@ -49,9 +51,11 @@ class ForecastPoint:
 
     day: date = _field(description="The UTC day.")
 
-    p05: float | None = _field(description="5 % quantile; null: undefined, such as a rate of nothing sent.")
-    p50: float | None = _field(description="Median; null: undefined.")
-    p95: float | None = _field(description="95 % quantile; null: undefined.")
+    p05: float | None = _field(
+        description="5 % quantile, in the series' unit; null: undefined, such as a rate of nothing sent."
+    )
+    p50: float | None = _field(description="Median, in the series' unit; null: undefined.")
+    p95: float | None = _field(description="95 % quantile, in the series' unit; null: undefined.")
 
 
 @strawberry.type(description="One KPI over the horizon, for one part of the portfolio.")

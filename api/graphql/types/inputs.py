@@ -98,10 +98,10 @@ class MoneyFilter:
     """Bounds of money in one currency."""
 
     currency: str = required("ISO 4217 code, such as EUR.")
-    lt: Decimal | None = optional("Less than.")
-    lte: Decimal | None = optional("At most.")
-    gt: Decimal | None = optional("More than.")
-    gte: Decimal | None = optional("At least.")
+    lt: Decimal | None = optional("Less than, in major units.")
+    lte: Decimal | None = optional("At most, in major units.")
+    gt: Decimal | None = optional("More than, in major units.")
+    gte: Decimal | None = optional("At least, in major units.")
 
 
 @strawberry.input(description="Which channels.")
@@ -312,7 +312,7 @@ class EventInput:
     debtor: str = required("The debtor's reference.")
     communication: str | None = optional("Reference of the communication; none for a direct visit.")
     kind: EventKind = required("What happened.")
-    occurred_at: datetime = required("When.")
+    occurred_at: datetime = required("When it happened.")
     source: Source | None = optional("Where from; default: the communication's channel, else DIRECT.")
     automated: bool | None = strawberry.field(
         description="true: a mail-privacy proxy or a link scanner, not a person.", default=False
