@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: Signatures that anybody can check and only the issuer can make: no shared secret, and not `none`.
 _PUBLIC_ALGORITHMS = frozenset(
-    ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+    ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 )
 _POSTGRESQL_URL = re.compile(r"postgres(ql)?(\+\w+)?://[^/]*/[^/?]+")
 
