@@ -148,6 +148,7 @@ audit_entry = _tenant_table(
     *_words("outcome", AuditOutcome),
     Column("code", _C),
     Index("audit_entry_at_idx", "tenant_id", "at", "id"),
+    Index("audit_entry_action_idx", "tenant_id", "action", "at", "id"),
 )
 
 # Documents that clients may name by the hash of their text; never changed.
