@@ -3,6 +3,7 @@
 The one place that decides which. Whatever it decides, the answer is the same.
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -24,7 +25,7 @@ from domain.storage.rollups.coverage import coverage
 from domain.storage.rollups.dimensions import ROLLUPS, needed, rollup_for
 from domain.storage.rollups.facts import read_messages
 from domain.storage.rollups.merging import Part, merge
-from domain.storage.rollups.stored import messages_of_days, part_of_facts, rolled_days
+from domain.storage.rollups.stored import TooFine, messages_of_days, part_of_facts, rolled_days
 from domain.storage.sessions import Database
 
 #: With more days than this left to the facts, one statement over all of the period takes less time.
@@ -77,11 +78,14 @@ class _Answer:
         """The answer, in a snapshot."""
         covered = await coverage(connection, self._tenant_id, period=self._period, as_of=self._as_of)
         if covered and covered.served and covered.days_of_facts <= DAYS_OF_FACTS:
-            parts = await self._kept(connection, covered.served)
-            if covered.facts:
-                parts.append(await self._counted(connection, covered.facts))
-            with suppress(CannotTell):
-                return merge(parts, self._by, self._where, self._figures, as_of=self._as_of)
+            with suppress(CannotTell, TooFine):
+                parts = await self._kept(connection, covered.served)
+                if covered.facts:
+                    parts.append(await self._counted(connection, covered.facts))
+                # large answers must not keep others waiting
+                return await asyncio.to_thread(
+                    merge, parts, self._by, self._where, self._figures, as_of=self._as_of
+                )
         return await message_kpis(
             connection,
             self._tenant_id,

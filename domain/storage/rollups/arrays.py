@@ -6,7 +6,7 @@ Everything is exact: whole numbers are added up as such, amounts of money as who
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def distinct(codes: Ints, size: int) -> tuple[Ints, Ints]:
     return present, place[codes]
 
 
-def summed(codes: Ints, numbers: Ints, size: int) -> Ints:
+def summed(codes: Ints, numbers: NDArray[Any], size: int) -> Ints:
     """(size,) exact sums of whole numbers by code."""
     if not len(codes):
         return np.zeros(size, np.int64)

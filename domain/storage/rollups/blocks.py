@@ -75,7 +75,7 @@ class Rolled:
     """
 
     dimensions: Mapping[MessageDimension, Coded[Word]]
-    counts: Ints
+    counts: NDArray[np.uint32]
     cost: Amounts
     collected: Amounts
     reactions: NDArray[Any]
@@ -164,7 +164,7 @@ def read_rolled(rows: Sequence[Mapping[Any, Any]], dimensions: Sequence[MessageD
             each: Coded(tuple(words), keys[:, at].astype(np.int64))
             for at, (each, words) in enumerate(zip(dimensions, of_keys, strict=True))
         },
-        counts.astype(np.int64),
+        counts,
         _amounts(_after(rows, "cost", _PAID, starts), of_cost),
         _amounts(_after(rows, "collected", _PAID, starts), of_collected),
         reactions,

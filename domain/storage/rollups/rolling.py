@@ -65,12 +65,12 @@ def chosen(facts: Facts, which: Bools) -> Facts:
     )
 
 
-def _counts(outcome: Coded[int], group: Ints, groups: int) -> Ints:
+def _counts(outcome: Coded[int], group: Ints, groups: int) -> NDArray[np.uint32]:
     """Messages by group and outcome, then by what each outcome counts as."""
     bits = (np.array(outcome.words, np.int64)[:, None] >> np.arange(len(COUNT_NAMES))) & 1
     width = len(outcome.words)
     found = np.bincount(group * width + outcome.codes, minlength=groups * width).reshape(groups, width)
-    return found @ bits
+    return (found @ bits).astype(np.uint32)
 
 
 def _costs(cost: Coded[Money | None], group: Ints) -> Amounts:

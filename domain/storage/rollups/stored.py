@@ -1,10 +1,11 @@
 """The days that are kept as columns: written by the refresher, read in a reader's snapshot."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime
 
 import numpy as np
-from sqlalchemy import ColumnElement, Date, RowMapping, Table, any_, delete, insert, literal, select
+from sqlalchemy import ColumnElement, Date, RowMapping, Table, any_, delete, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +28,14 @@ from domain.storage.tables import message_day, message_rollup
 
 #: Days of messages read at once: more would take memory, fewer time.
 _DAYS_AT_ONCE = 16
+#: The most groups of all days together that are put together here, which takes some 200 bytes each.
+_MOST_GROUPS = 2_000_000
+#: The groups of so few days are not counted before they are read.
+_FEW_DAYS = 60
+
+
+class TooFine(Exception):
+    """The days have so many groups that the database should put them together."""
 
 
 async def delete_day(connection: AsyncConnection, tenant_id: int, day: date) -> None:
@@ -62,17 +71,25 @@ async def rolled_days(
     *,
     sketches: bool,
 ) -> list[Part]:
-    """The groups of a rollup on these days. sketches: whether reactions of several rows are to be put together."""
-    names = ["day", "groups", "words", "keys", "counts"]
-    names += ["cost", "collected"] if wanted.money else []
-    names += ["reactions"] if wanted.reactions or wanted.medians else []
-    names += ["bands"] if sketches and (wanted.reactions or wanted.medians) else []
-    statement = select(*(message_rollup.c[name] for name in names)).where(
+    """The groups of a rollup on these days. sketches: whether reactions of several rows are to be put together.
+
+    Raises:
+        TooFine: they are too many.
+    """
+    of_days = (
         message_rollup.c.tenant_id == tenant_id,
         message_rollup.c.rollup == rollup,
         _among(message_rollup, days),
     )
-    found = (await connection.execute(statement)).mappings().all()
+    if len(days) > _FEW_DAYS:
+        _check_groups(await connection.scalar(select(func.sum(message_rollup.c.groups)).where(*of_days)) or 0)
+    names = ["day", "groups", "words", "keys", "counts"]
+    names += ["cost", "collected"] if wanted.money else []
+    names += ["reactions"] if wanted.reactions or wanted.medians else []
+    names += ["bands"] if sketches and (wanted.reactions or wanted.medians) else []
+    found = (
+        await connection.execute(select(*(message_rollup.c[name] for name in names)).where(*of_days))
+    ).mappings()
     alike: dict[str, list[RowMapping]] = {}
     for row in found:
         alike.setdefault(row["words"], []).append(row)
@@ -93,21 +110,35 @@ async def messages_of_days(
     where: MessageKpiWhere,
     wanted: MessageFigures,
 ) -> list[Part]:
-    """The groups by dimensions of the kept messages of these days that meet `where`."""
+    """The groups by dimensions of the kept messages of these days that meet `where`.
+
+    Raises:
+        TooFine: they are too many.
+    """
     dimensions = needed(by, where)
     names = ["day", "words", "outcome", *map(column_of, dimensions)]
     names += ["days_past_due"] if where.days_past_due is not None else []
     names += ["cost", "paid"] if wanted.money else []
     names += SPAN_NAMES if wanted.reactions or wanted.medians else []
-    parts = []
+
+    def part(row: RowMapping) -> Part:
+        rolled = _rolled(read_facts(row, dimensions), dimensions, where, wanted)
+        return Part(rolled, np.full(rolled.size, row["day"].toordinal(), np.int64))
+
+    parts: list[Part] = []
     for at in range(0, len(days), _DAYS_AT_ONCE):
         statement = select(*(message_day.c[name] for name in names)).where(
             message_day.c.tenant_id == tenant_id, _among(message_day, days[at : at + _DAYS_AT_ONCE])
         )
-        for row in (await connection.execute(statement)).mappings():
-            rolled = _rolled(read_facts(row, dimensions), dimensions, where, wanted)
-            parts.append(Part(rolled, np.full(rolled.size, row["day"].toordinal(), np.int64)))
+        rows = (await connection.execute(statement)).mappings().all()
+        parts += await asyncio.to_thread(lambda found: list(map(part, found)), rows)
+        _check_groups(sum(each.rolled.size for each in parts))
     return parts
+
+
+def _check_groups(groups: int) -> None:
+    if groups > _MOST_GROUPS:
+        raise TooFine
 
 
 def part_of_facts(

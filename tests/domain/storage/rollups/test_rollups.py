@@ -13,7 +13,7 @@ from domain.kpis.requests import KpiRequestError, MessageDimension, MessageKpiWh
 from domain.list_where import ChannelFilter
 from domain.storage.derived import define_segments
 from domain.storage.kpis.messages import message_kpis
-from domain.storage.rollups import answering
+from domain.storage.rollups import answering, stored
 from domain.storage.rollups.answering import current_message_kpis
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
@@ -144,6 +144,20 @@ async def test_a_settled_period_takes_no_look_at_the_facts(database, tenant_id, 
     found = await current_message_kpis(database, tenant_id, **request)
     assert_alike(found, expected)
     assert any(one.reaction.sent_to_open.median_censored for one in found)
+
+
+@pytest.mark.parametrize(
+    "by", [[MessageDimension.CHANNEL], [MessageDimension.SEGMENT, MessageDimension.HOUR]]
+)
+async def test_what_is_too_fine_to_be_put_together_here_is_left_to_the_database(
+    database, tenant_id, monkeypatch, by
+) -> None:
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    monkeypatch.setattr(stored, "_MOST_GROUPS", 3)
+    monkeypatch.setattr(stored, "_FEW_DAYS", 3)
+    monkeypatch.setattr(answering, "merge", None)
+    await compare(database, tenant_id, period=WINTER, by=by, as_of=NOW)
 
 
 async def test_too_many_groups_are_counted_and_refused(database, tenant_id, monkeypatch) -> None:
