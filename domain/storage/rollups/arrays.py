@@ -16,8 +16,8 @@ Word = TypeVar("Word", bound=Hashable)
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-#: Up to so many codes a count of each takes less than sorting what has them.
-_COUNTED_AT_ONCE = 1 << 22
+#: Up to so many codes, or so many for each row, a count of each takes less than sorting the rows.
+_COUNTED_AT_ONCE, _COUNTED_FOR_A_ROW = 1 << 16, 4
 _LARGEST = 2**63 - 1
 
 
@@ -60,7 +60,7 @@ def combined(columns: Sequence[Coded[Word]], rows: int) -> tuple[Ints, int]:
 
 def distinct(codes: Ints, size: int) -> tuple[Ints, Ints]:
     """(the different codes in order, the place of each row's among them); codes are 0 … size − 1."""
-    if size > _COUNTED_AT_ONCE or size > 64 * len(codes) + 1024:
+    if size > max(_COUNTED_AT_ONCE, _COUNTED_FOR_A_ROW * len(codes)):
         present, inverse = np.unique(codes, return_inverse=True)
         return present, inverse
     found = np.bincount(codes, minlength=size)

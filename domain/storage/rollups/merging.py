@@ -25,8 +25,6 @@ from domain.storage.rollups.medians import medians
 from domain.storage.rollups.selecting import rows_that
 
 _NO_MONEY: Mapping[str, Decimal] = {}
-_LOWEST_BAND = -(1 << 15)
-_BANDS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -174,9 +172,9 @@ class _Merged:
         if len(several):
             place = np.full(self.size * len(SPAN_NAMES), -1, np.int64)
             place[present[several]] = np.arange(len(several))
-            for name, share in (("p50", 5), ("p90", 9)):
-                ranks = (share * count[several] + 9) // 10
-                percentiles[name][several] = _at_rank(place[of_bands], bands, ranks)
+            ranks = np.array([(share * count[several] + 9) // 10 for share in (5, 9)])
+            p50, p90 = _at_ranks(place[of_bands], bands, ranks)
+            percentiles["p50"][several], percentiles["p90"][several] = p50, p90
         for name, values in {"count": count, "mean": mean, **percentiles}.items():
             times[name][present % len(SPAN_NAMES), present // len(SPAN_NAMES)] = values.tolist()
 
@@ -227,17 +225,22 @@ def _ordered(dimension: MessageDimension, column: Coded[Word]) -> tuple[list[Any
     return list(values.values()), Coded(tuple(values), code[column.codes])
 
 
-def _at_rank(group: Ints, bands: NDArray[Any], ranks: Ints) -> list[float]:
-    """Per group the seconds of the band that holds the value of its rank; groups are 0 … len(ranks) − 1, −1 is none."""
+def _at_ranks(group: Ints, bands: NDArray[Any], ranks: Ints) -> NDArray[np.float64]:
+    """ranks: (several, groups) → the seconds of the band that holds the value of that rank in its group.
+
+    group: of each band, −1 for none.
+    """
     kept = group >= 0
-    codes = group[kept] * _BANDS + (bands["band"][kept].astype(np.int64) - _LOWEST_BAND)
-    present, at = distinct(codes, len(ranks) * _BANDS)
-    up_to = np.cumsum(summed(at, bands["count"][kept].astype(np.int64), len(present)))
-    starts = np.searchsorted(present, np.arange(len(ranks)) * _BANDS)
+    number, count = bands["band"][kept].astype(np.int64), bands["count"][kept].astype(np.int64)
+    lowest = int(number.min())
+    width, groups = int(number.max()) - lowest + 1, ranks.shape[1]
+    present, at = distinct(group[kept] * width + number - lowest, groups * width)
+    up_to = np.cumsum(summed(at, count, len(present)))
+    starts = np.searchsorted(present, np.arange(groups) * width)
     before = np.where(starts > 0, up_to[starts - 1], 0)
-    found = present[np.searchsorted(up_to, before + ranks)] % _BANDS + _LOWEST_BAND
-    seconds = {band: band_seconds(band) for band in np.unique(found).tolist()}
-    return [seconds[band] for band in found.tolist()]
+    found = present[np.searchsorted(up_to, before + ranks)] % width
+    seconds = np.array([band_seconds(band + lowest) for band in range(width)])
+    return seconds[found]
 
 
 def _split(codes: Ints, values: NDArray[Any]) -> dict[int, NDArray[Any]]:
