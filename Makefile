@@ -10,6 +10,8 @@ JUDGES := tests/api/judges
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 # A command line of several tests at once, say: make test TESTS="tests/api -k cli"
 TESTS ?= tests
+# How many processes test at a time, each with a PostgreSQL of its own; 0 is one after the other
+TESTERS ?= 2
 PORT ?= 8000
 UV ?= uv
 
@@ -23,7 +25,7 @@ run: $(VENV)/.ready ## set up, then the main job: a demo portfolio imported, lea
 	@exec $(BIN)/dunwell demo --port $(PORT)
 
 test: lint $(VENV)/.ready-judges ## set up, then every check and test; what CI runs
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(TESTS) -n $(TESTERS) --dist loadfile
 
 lint: $(VENV)/.ready-dev ## style, types and the layers of the house
 	$(BIN)/ruff check .
@@ -32,7 +34,7 @@ lint: $(VENV)/.ready-dev ## style, types and the layers of the house
 	$(BIN)/lint-imports
 
 conformance: $(VENV)/.ready-judges $(VENV)/.ready-examples ## the judges by others, and the long tests
-	DUNWELL_TEST_LONG=1 $(BIN)/python -m pytest $(TESTS) --timeout=3600
+	DUNWELL_TEST_LONG=1 $(BIN)/python -m pytest $(TESTS) -n $(TESTERS) --dist loadfile --timeout=3600
 
 bench: $(VENV)/.ready-bench ## the benchmarks: each prints its ratio and writes bench/results/*.json
 	$(BIN)/python -m bench.run
