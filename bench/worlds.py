@@ -1,7 +1,9 @@
 """What the recommendations are truly worth, on worlds that differ in form: the historical policy, the best
-fixed action, one plain LightGBM, the action per segment, the action per debtor, and the oracles.
+fixed action, one plain LightGBM, the action per segment, the action per debtor, and the oracles; and how that grows
+with the history there is to learn from.
 
-Goal: on the world of 20,000 debtors the recommended action per segment is worth more than the best fixed action.
+Goals: the recommended actions per segment make .95 of the way from the historical policy to the best action per
+segment on average; those per debtor never make less than the segment's, and 1.05 as much on average.
 """
 
 import time
@@ -28,36 +30,40 @@ from ml.simulator import PRESETS, SimulatedWorld, simulate
 END = date(2026, 5, 1)
 NOW = datetime.combine(END, clock(), UTC)
 SEED = 7
-LARGE, USUAL = 20_000, 6_000
+USUAL = 20_000
+SIZES_OF_DEFAULT = (6_000, USUAL, 100_000)
 HOURS = np.flatnonzero(lawful_hours())
 
 
 def run(report: Report) -> None:
-    """Train and judge on every preset; the first one large."""
+    """Train and judge on every preset; on the first one with little, usual and much history."""
+    shares = []
     for name in PRESETS:
-        debtors = LARGE if name == "default" else USUAL
-        shares = judge(report, name, debtors)
-        if name == "default":
-            report.goal(
-                f"{name}, {debtors:,} debtors: segment actions over the best fixed action, share of the way",
-                shares["segments"] - shares["best fixed action"],
-                at_least=0.0,
-            )
-        report.goal(
-            f"{name}: debtor actions over segment actions",
-            shares["debtors"] - shares["segments"],
-            at_least=0.0,
-        )
+        for debtors in SIZES_OF_DEFAULT if name == "default" else (USUAL,):
+            judged = judge(report, name, debtors)
+            if debtors == USUAL:
+                shares.append(judged)
+    segments = np.array([judged["segments"] for judged in shares])
+    over_segments = np.array([judged["debtors"] for judged in shares]) / segments
+    report.note("segment actions, share of the way over the worlds: spread", round(float(segments.std()), 3))
+    report.goal(
+        f"segment actions, mean share of the way over {len(shares)} worlds of {USUAL:,} debtors",
+        float(segments.mean()),
+        at_least=0.95,
+    )
+    report.goal("debtor actions over segment actions, mean", float(over_segments.mean()), at_least=1.05)
+    report.goal("debtor actions over segment actions, worst world", float(over_segments.min()), at_least=1.0)
 
 
 def judge(report: Report, name: str, debtors: int) -> dict[str, float]:
     """Every policy's share of the way from the historical policy to the segment oracle, by true value."""
+    label = f"{name}, {debtors:,} debtors"
     world = simulate(debtors, SEED, END, PRESETS[name])
     history = History.from_facts(world.facts, as_of=NOW, currency=world.world.home_currency)
     started = time.perf_counter()
     model = train(history, as_of=NOW, seed=SEED)
-    report.note(f"{name}: contacts learned from", model.rows)
-    report.note(f"{name}: training seconds", round(time.perf_counter() - started, 1))
+    report.note(f"{label}: contacts learned from", model.rows)
+    report.note(f"{label}: training seconds", round(time.perf_counter() - started, 1))
     keys = history.debtors["debtor"].to_list()
     who = world.truth.rows(keys)
     truth = world.truth.benchmarks(labels=_labels(world, history))
@@ -73,7 +79,7 @@ def judge(report: Report, name: str, debtors: int) -> dict[str, float]:
     way = truth["segment_oracle"] - truth["historical"]
     shares = {policy: (value - truth["historical"]) / way for policy, value in values.items()}
     for policy, value in values.items():
-        report.note(f"{name}: {policy}", f"{value:.3f} per debtor ({100 * shares[policy]:.0f} % of the way)")
+        report.note(f"{label}: {policy}", f"{value:.3f} per debtor ({100 * shares[policy]:.0f} % of the way)")
     return shares
 
 
