@@ -25,6 +25,8 @@ from graphql import (
 _DEFAULT_FIRST = 20
 #: Arguments that say how many items a field answers, and how many that may be.
 _COUNTED = {"first": 100, "ids": 100, "references": 1000}
+#: Python reads no numbers of thousands of digits; validation refuses them later.
+_DIGITS = 12
 #: Fields whose number of items stands inside an input, counted at their most.
 _ANSWERS_MANY = {"decide": 1000}
 
@@ -64,10 +66,15 @@ def sizes_of(document: DocumentNode, variables: Mapping[str, Any] | None) -> lis
 
 def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
     return {
-        definition.variable.name.value: int(definition.default_value.value)
+        definition.variable.name.value: _number(definition.default_value)
         for definition in operation.variable_definitions or ()
         if isinstance(definition.default_value, IntValueNode)
     }
+
+
+def _number(literal: IntValueNode) -> int:
+    """A literal's number; one of more digits than any argument takes, as the largest or smallest of those."""
+    return int(literal.value[:_DIGITS])
 
 
 class _Measure:
@@ -123,7 +130,7 @@ class _Measure:
     def _count(self, argument: ArgumentNode) -> int:
         value, most = argument.value, _COUNTED[argument.name.value]
         if isinstance(value, IntValueNode):
-            return max(min(int(value.value), most), 0)
+            return max(min(_number(value), most), 0)
         if isinstance(value, ListValueNode):
             return min(len(value.values), most)
         if isinstance(value, VariableNode) and self._variables is not None:

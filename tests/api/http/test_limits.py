@@ -3,9 +3,11 @@
 import pytest
 from graphql import parse
 
+from api.auth import create_key
 from api.graphql.limits import LIMITS, REMEMBERED, Documents, oversize
 from api.graphql.schema import build_schema
-from tests.api.portfolio import Api, operation, operation_names
+from domain.vocabulary import Role
+from tests.api.portfolio import NOW, Api, operation, operation_names
 
 
 def nested(depth: int) -> str:
@@ -111,3 +113,28 @@ def test_documents_are_remembered_up_to_a_length() -> None:
         documents.prepare(schema, f"{{ a{n}: __typename }}".ljust(1000))
     assert documents.prepare(schema, "{ __typename }") is not first
     assert sum(map(len, documents._known)) <= REMEMBERED
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{{ debtors(first: {'9' * 5000}) {{ totalCount edges {{ node {{ id }} }} }} }}",
+        f"{{ debtors(first: -{'9' * 5000}) {{ totalCount edges {{ node {{ id }} }} }} }}",
+        f"query ($n: Int = {'9' * 5000}) {{ debtors(first: $n) {{ edges {{ node {{ id }} }} }} }}",
+        f"{{ nodes(ids: [{'9' * 5000}]) {{ id }} }}",
+        f'{{ debtors(where: {{balance: {{currency: "EUR", gte: {"9" * 5000}}}}}) {{ totalCount }} }}',
+        f'{{ debtors(where: {{attributes: [{{key: "x_a", lt: {"9" * 5000}}}]}}) {{ totalCount }} }}',
+        'mutation { upsertDebtors(input: [{reference: "D", name: "A", country: "ES", '
+        f"attributes: {{x_a: {'9' * 5000}}}}}]) {{ accepted }} }}",
+    ],
+)
+@pytest.mark.parametrize("personal", [True, False])
+async def test_numbers_longer_than_any_are_refused_like_others(
+    client, database, tenant_id: int, query: str, personal: bool
+) -> None:
+    key = await create_key(database, tenant_id, Role.ADMIN, now=NOW, reads_personal_data=personal)
+    answer = await Api(client, key).send(query)
+    assert "data" not in answer or not answer["data"] or answer["data"] == {"upsertDebtors": {"accepted": 0}}
+    assert not any(
+        error["extensions"]["code"] == "INTERNAL_SERVER_ERROR" for error in answer.get("errors", [])
+    )
