@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import strawberry
@@ -36,6 +36,8 @@ from domain.storage.reads import debtors, segments
 MOST_REFERENCES = 1000
 MOST_IDS = 100
 LONGEST_HORIZON = 90
+#: Every day between the facts and `asOf` is worked through, so it may not lie as far ahead as one likes.
+FURTHEST_AHEAD = timedelta(days=1_096)
 
 _said = strawberry.argument
 _Id = Annotated[strawberry.ID, _said(description="A global id, as answered.")]
@@ -154,6 +156,11 @@ class Query:
             raise InvalidArgument(
                 f"horizonDays is {horizon_days}; ask for 1 to {LONGEST_HORIZON} days.", path=("horizonDays",)
             )
+        known_at = instant_of(as_of, info.context.now)
+        if known_at > info.context.now + FURTHEST_AHEAD:
+            raise InvalidArgument(
+                f"asOf: a forecast begins at most {FURTHEST_AHEAD.days} days from now.", path=("asOf",)
+            )
         await info.context.catch_up()
         found = await info.context.services.forecasts.forecast(
             info.context.tenant_id,
@@ -161,7 +168,7 @@ class Query:
             policy=policy,
             by=by or [],
             kpis=kpis,
-            as_of=instant_of(as_of, info.context.now),
+            as_of=known_at,
         )
         return None if found is None else shown_forecast(found)
 

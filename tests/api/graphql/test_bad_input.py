@@ -33,6 +33,11 @@ CASES = [
         "485 days by 5 dimensions costs 2,425",
     ),
     ("{ kpiForecast(horizonDays: 1000, policy: CURRENT) { asOf } }", ["horizonDays"], "1 to 90"),
+    (
+        '{ kpiForecast(horizonDays: 7, policy: CURRENT, asOf: "2029-05-03T00:00:00Z") { asOf } }',
+        ["asOf"],
+        "1096 days from now",
+    ),
     ("{ kpiForecast(horizonDays: 0, policy: CURRENT) { asOf } }", ["horizonDays"], "1 to 90"),
     (
         '{ segmentRecommendations(within: {from: "2026-05-02T00:00:00Z", to: "2026-05-01T00:00:00Z"}) '
@@ -124,6 +129,8 @@ async def test_instants_are_read_with_any_offset_and_answered_in_utc(api: Api) -
         "{ debtors(first: 99999999999) { totalCount } }",
         "{ communications(where: {channel: {eq: PIGEON}}) { totalCount } }",
         "{ debtors(frist: 1) { totalCount } }",
+        "{ debtors(first: 1, last: 1) { totalCount } }",
+        '{ debtors(before: "x") { totalCount } }',
         "{ debtors { totalCuont } }",
     ],
 )
@@ -170,3 +177,99 @@ async def test_too_many_references_are_refused_with_the_number(api: Api) -> None
     assert error["extensions"]["argument"] == ["references"]
     assert "1001" in error["message"]
     assert len((await api.ask(query, r=["D0000010"] * 1000))["debtorRecommendations"]) == 1000
+
+
+ODD_NAMES = [
+    "👩‍👩‍👧‍👦",
+    "\u202eevil",
+    "e\u0301",
+    "\ufeffBOM",
+    "\uffff",
+    "\U0010ffff",
+    "ﷺ",
+    "Robert'); DROP TABLE debtor;--",
+]
+
+
+async def test_odd_characters_come_back_as_they_were_sent(api_of, tenant_id: int) -> None:
+    own = await api_of(tenant_id)
+    items = [{"reference": f"O{at}", "name": name, "country": "ES"} for at, name in enumerate(ODD_NAMES)]
+    send = "mutation ($i: [DebtorInput!]!) { upsertDebtors(input: $i) { accepted rejected { code } } }"
+    assert (await own.ask(send, i=items))["upsertDebtors"] == {"accepted": len(items), "rejected": []}
+    query = "query ($n: String!) { debtors(where: {name: {eq: $n}}) { edges { node { reference name } } } }"
+    for item in items:
+        (edge,) = (await own.ask(query, n=item["name"]))["debtors"]["edges"]
+        assert edge["node"] == {"reference": item["reference"], "name": item["name"]}
+
+
+EXTREMES = [
+    ("upsertDebtors", {"reference": "D", "name": "x" * 501, "country": "ES"}, "name", "TOO_LONG"),
+    (
+        "upsertDebtors",
+        {"reference": "D", "name": "x", "country": "ES", "timeZone": "../etc"},
+        "timeZone",
+        None,
+    ),
+    (
+        "upsertDebtors",
+        {"reference": "D", "name": "x", "country": "ES", "birthDate": "0001-01-01"},
+        "birthDate",
+        None,
+    ),
+    (
+        "upsertDebtors",
+        {"reference": "D", "name": "x", "country": "ES", "attributes": [1]},
+        "attributes",
+        None,
+    ),
+    (
+        "upsertDebtors",
+        {"reference": "D", "name": "x", "country": "ES", "attributes": {"x_a": 2**70}},
+        None,
+        None,
+    ),
+    (
+        "upsertDebtors",
+        {"reference": "D", "name": "x", "country": "ES", "attributes": {"a": 1}},
+        "attributes",
+        None,
+    ),
+    ("recordPayments", {"amount": "99999999999999999999"}, "amount", "OUT_OF_RANGE"),
+    ("recordPayments", {"amount": "-0"}, "amount", "NOT_POSITIVE"),
+    ("recordPayments", {"paidAt": "0001-01-01T00:00:00Z"}, "paidAt", "OUT_OF_RANGE"),
+    ("recordPayments", {"paidAt": "9999-12-31T23:59:59.999999999Z"}, "paidAt", "OUT_OF_RANGE"),
+    ("recordPayments", {"currency": "eur"}, "currency", "UNKNOWN_CURRENCY"),
+]
+PAYMENT = {
+    "reference": "EXTREME",
+    "account": "A0000010",
+    "amount": "1",
+    "currency": "DKK",
+    "paidAt": "2026-04-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize(("mutation", "item", "field", "code"), EXTREMES, ids=lambda each: str(each)[:50])
+async def test_an_item_at_the_ends_of_what_can_be_said_is_rejected(
+    api: Api, mutation: str, item: dict, field, code
+) -> None:
+    kind = {"upsertDebtors": "DebtorInput", "recordPayments": "PaymentInput"}[mutation]
+    given = {**PAYMENT, **item} if mutation == "recordPayments" else item
+    query = f"mutation ($i: [{kind}!]!) {{ {mutation}(input: $i) {{ accepted rejected {{ index field code }} }} }}"
+    report = (await api.ask(query, i=[given]))[mutation]
+    assert report["accepted"] == 0
+    (rejected,) = report["rejected"]
+    assert rejected["index"] == 0
+    assert field is None or rejected["field"] == field
+    assert code is None or rejected["code"] == code
+    assert (await api.ask('{ debtorByReference(reference: "D") { id } }'))["debtorByReference"] is None
+
+
+async def test_a_query_of_a_megabyte_is_refused_by_its_length(api: Api) -> None:
+    error = await api.error("{ segments { key } } #" + "x" * 1_000_000)
+    assert error["extensions"] == {
+        "code": "LIMIT_EXCEEDED",
+        "limited": "length",
+        "found": 1_000_022,
+        "limit": 100_000,
+    }

@@ -77,7 +77,13 @@ class Tally:
 
 
 async def seed_decisions(client: httpx.AsyncClient, now: datetime) -> dict[str, list[str]]:
-    """Plan a campaign and begin a training, so that there are some; the words that name them."""
+    """Let a model decide, plan a campaign and begin a training, so that there are some; the words that name them."""
+    versions = await client.post(
+        "/graphql", json={"query": operation("ModelVersions"), "variables": {"first": 1}}
+    )
+    (version,) = _nodes(versions.json()["data"]["modelVersions"])
+    promoting = {"query": operation("PromoteModel"), "variables": {"id": version["id"]}}
+    assert (await client.post("/graphql", json=promoting)).status_code == 200
     plan = {"name": "May", "within": {"from": now.isoformat(), "to": (now + timedelta(days=7)).isoformat()}}
     planned = await client.post(
         "/graphql", json={"query": operation("PlanCampaign"), "variables": {"input": plan}}
