@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 
@@ -193,6 +194,47 @@ async def test_what_is_not_signed_by_the_issuer_is_refused(client, issuer: Issue
         assert found.status_code == 401, name
         assert found.json()["errors"][0]["extensions"]["code"] in ("TOKEN_INVALID", "UNAUTHENTICATED"), name
     assert issuer.asked["/keys"] == 1, "tokens of strangers do not make us ask again and again"
+
+
+ODD = [
+    None,
+    1,
+    True,
+    "",
+    [],
+    {},
+    "RS256",
+    "none",
+    "first",
+    ["RS256"],
+    {"a": 1},
+    "\x00",
+    "é",
+    10**30,
+    float("nan"),
+]
+
+
+async def test_whatever_stands_in_a_token_it_is_refused_and_nothing_fails(
+    client, issuer: Issuer, claims
+) -> None:
+    chance = random.Random(7)
+    names = ["alg", "kid", "typ", "cty", "crit", "b64", "jwk", "jku", "x5c", "zip", "enc"]
+    for _ in range(200):
+        header = {name: chance.choice(ODD) for name in chance.sample(names, chance.randint(0, 6))}
+        if chance.random() < 0.6:
+            header |= {"alg": "RS256", "kid": issuer.key.kid}
+        parts = [chance.choice([json.dumps(header).encode(), b"[]", b"null", b"\xff{"])]
+        parts += [
+            json.dumps(chance.choice([claims, 7, None])).encode(),
+            chance.randbytes(chance.choice([0, 64, 256])),
+        ]
+        token = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+        assert await refusal(client, token) in ("TOKEN_INVALID", "UNAUTHENTICATED")
+    for _ in range(100):
+        odd = {name: chance.choice(ODD) for name in chance.sample([*claims, "nbf"], 2)}
+        response = await Api(client, issuer.token({**claims, **odd})).post({"query": QUERY})
+        assert response.status_code in (200, 401), (odd, response.text)
 
 
 @pytest.mark.parametrize(
