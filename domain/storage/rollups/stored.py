@@ -30,8 +30,6 @@ from domain.storage.tables import message_day, message_rollup
 _DAYS_AT_ONCE = 16
 #: The most groups of all days together that are put together here, which takes some 200 bytes each.
 _MOST_GROUPS = 2_000_000
-#: The groups of so few days are not counted before they are read.
-_FEW_DAYS = 60
 
 
 class TooFine(Exception):
@@ -81,15 +79,15 @@ async def rolled_days(
         message_rollup.c.rollup == rollup,
         _among(message_rollup, days),
     )
-    if len(days) > _FEW_DAYS:
-        _check_groups(await connection.scalar(select(func.sum(message_rollup.c.groups)).where(*of_days)) or 0)
+    groups = select(func.sum(message_rollup.c.groups)).where(*of_days).scalar_subquery()
     names = ["day", "groups", "words", "keys", "counts"]
     names += ["cost", "collected"] if wanted.money else []
     names += ["reactions"] if wanted.reactions or wanted.medians else []
     names += ["bands"] if sketches and (wanted.reactions or wanted.medians) else []
-    found = (
-        await connection.execute(select(*(message_rollup.c[name] for name in names)).where(*of_days))
-    ).mappings()
+    statement = select(*(message_rollup.c[name] for name in names)).where(*of_days, groups <= _MOST_GROUPS)
+    found = (await connection.execute(statement)).mappings().all()
+    if not found:  # every kept day has some
+        raise TooFine
     alike: dict[str, list[RowMapping]] = {}
     for row in found:
         alike.setdefault(row["words"], []).append(row)
@@ -132,13 +130,9 @@ async def messages_of_days(
         )
         rows = (await connection.execute(statement)).mappings().all()
         parts += await asyncio.to_thread(lambda found: list(map(part, found)), rows)
-        _check_groups(sum(each.rolled.size for each in parts))
+        if sum(each.rolled.size for each in parts) > _MOST_GROUPS:
+            raise TooFine
     return parts
-
-
-def _check_groups(groups: int) -> None:
-    if groups > _MOST_GROUPS:
-        raise TooFine
 
 
 def part_of_facts(

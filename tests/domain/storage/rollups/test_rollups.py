@@ -155,7 +155,6 @@ async def test_what_is_too_fine_to_be_put_together_here_is_left_to_the_database(
     await merge_facts(database, tenant_id, settled_facts())
     await refresh(database, tenant_id)
     monkeypatch.setattr(stored, "_MOST_GROUPS", 3)
-    monkeypatch.setattr(stored, "_FEW_DAYS", 3)
     monkeypatch.setattr(answering, "merge", None)
     await compare(database, tenant_id, period=WINTER, by=by, as_of=NOW)
 
