@@ -83,3 +83,32 @@ async def test_a_count_is_made_only_when_asked_for(api: Api, database: Database)
         await api.ask("{ debtors(first: 2) { edges { node { name } } } }")
     assert len(seen) == 1
     assert "count(" not in seen[0]
+
+
+#: What no statement answers as a whole, so that it goes through the loaders: the fields, and how many statements.
+BY_LOADERS = {
+    "attributes and segments": ("attributes segment { name where debtorCount }", 3),
+    "accounts and agents": (
+        "attributes accounts(first: 3) { totalCount edges { node { agent { name } } } }",
+        4,
+    ),
+    "payments and their causes": (
+        "attributes payments(first: 3) { edges { node { account { agent { name } } attributedTo { agent { id } } } } }",
+        5,
+    ),
+    "back to the debtor": (
+        "attributes accounts(first: 2) { edges { node { debtor { attributes balance { amount } } } } }",
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize("first", [2, 50])
+@pytest.mark.parametrize(("fields", "expected"), BY_LOADERS.values(), ids=BY_LOADERS)
+async def test_what_is_not_compiled_takes_one_statement_per_level(
+    api: Api, database: Database, fields: str, expected: int, first: int
+) -> None:
+    query = f"query ($first: Int!) {{ debtors(first: $first) {{ edges {{ node {{ {fields} }} }} }} }}"
+    with statements(database) as seen:
+        await api.ask(query, first=first)
+    assert len(seen) == expected, "\n\n".join(seen)
