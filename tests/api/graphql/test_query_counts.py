@@ -93,7 +93,7 @@ BY_LOADERS = {
         4,
     ),
     "payments and their causes": (
-        "attributes payments(first: 3) { edges { node { account { agent { name } } attributedTo { agent { id } } } } }",
+        "attributes payments(first: 3) { edges { node { account { agent { name } } attributedTo { reference } } } }",
         5,
     ),
     "back to the debtor": (
