@@ -17,7 +17,7 @@ from ml.simulator import CHANNELS, PRESETS, PolicyChange, simulate
 from ml.simulator.policy import HistoricalPolicy
 from ml.simulator.portfolio import Flags
 
-DEBTORS, WORLDS, HORIZON = 700, 40, 28
+DEBTORS, WORLDS, HORIZON = 500, 40, 28
 CUT = date(2026, 4, 6)  # a Monday
 _SETTLING = 31
 

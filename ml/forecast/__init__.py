@@ -20,7 +20,8 @@ from ml.forecast.answers import (
     Series,
     Unit,
 )
-from ml.forecast.engine import LONGEST_HORIZON, backtest_rows, forecast
+from ml.forecast.cohorts import LONGEST_HORIZON
+from ml.forecast.engine import backtest_rows, forecast
 
 __all__ = [
     "LONGEST_HORIZON",

@@ -9,12 +9,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ml.forecast.holidays import share_on_holiday
 from ml.forecast.waits import Waits, waits_of
 from ml.frames import History
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+LONGEST_HORIZON = 90
+"""Days ahead that can be forecast at most."""
 LONGEST_LAG = 30
 """Days after which an outcome is no longer waited for."""
 OUTCOMES = ("opened", "clicked", "converted")
@@ -50,7 +53,8 @@ class Cohorts:
     cells: segment × channel, those ever used. sent, delivered: (days, cells). outcomes: opened, clicked,
     converted (first attributed payment). payments, money: attributed payments per currency, their number and
     their sum. variation: coefficient of variation of the amount of one payment within a currency. waits: how long
-    each opened message waited for it.
+    each opened message waited for it. holidays: share of the debtors on a public holiday, per day and for some days
+    to come.
     """
 
     first_day: date
@@ -64,6 +68,7 @@ class Cohorts:
     money: dict[str, Outcome]
     variation: float
     waits: Waits = field(default_factory=Waits.none)
+    holidays: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
     def days(self) -> int:
@@ -74,6 +79,11 @@ class Cohorts:
     def cells(self) -> int:
         """Pairs of segment and channel."""
         return len(self.segments)
+
+    def on_holiday(self, first: int, days: int) -> Floats:
+        """(days,) share of the debtors on a public holiday, from a numbered day on."""
+        known = self.holidays[first : first + days]
+        return np.concatenate([known, np.zeros(days - len(known))])
 
     @property
     def weekday(self) -> Ints:
@@ -126,6 +136,7 @@ def cohorts_of(history: History) -> Cohorts | None:
         },
         variation=_variation(paid),
         waits=waits_of(delivered, LONGEST_LAG),
+        holidays=share_on_holiday(history.debtors, first, days + LONGEST_HORIZON),
     )
 
 

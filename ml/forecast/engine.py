@@ -7,15 +7,13 @@ import polars as pl
 
 from ml.forecast.answers import MESSAGE_KPIS, BacktestRow, Dimension, Forecast, ForecastError, Kpi, Policy
 from ml.forecast.books import forecast_dso
-from ml.forecast.cohorts import cohorts_of
+from ml.forecast.cohorts import LONGEST_HORIZON, cohorts_of
 from ml.forecast.expectations import Predictor
 from ml.forecast.messages import forecast_messages
 from ml.forecast.notes import message_notes
 from ml.forecast.promises import forecast_promises
 from ml.forecast.series import Part
 from ml.frames import History
-
-LONGEST_HORIZON = 90
 
 
 def backtest_rows(history: History) -> Sequence[BacktestRow]:

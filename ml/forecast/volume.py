@@ -16,6 +16,7 @@ _MANNERS = ((4.0, 0.0), (4.0, 0.5), (12.0, 0.0), (12.0, 0.5), (30.0, 0.0), (30.0
 """Half-life of the level in days, and the share of the recent trend that is taken to go on: trends seldom last."""
 _USUAL = _MANNERS.index((12.0, 0.5))
 _TRIALS, _TRIAL_STEP, _TRIAL_DAYS, _SHARPNESS = 14, 4, 14, 6
+_HOLIDAY_PRIOR = 0.5
 GAP_DAYS = 7
 """So many days in a row without any message are a gap, not a rhythm."""
 BORN_DAYS = 28
@@ -51,6 +52,9 @@ def forecast_volume(cohorts: Cohorts, until: int, horizon: int) -> Volume:
     observed = observed_days(sent)
     if sent[-GAP_DAYS * 4 :].sum() == 0:
         return Volume(np.zeros((horizon, cohorts.cells)), 0.0, 0.0)
+    # A holiday tells of holidays, not of its weekday, nor of the level.
+    holidays = cohorts.on_holiday(0, until)
+    observed = observed * (1 - holidays)
     channel = np.unique(np.array(cohorts.channels), return_inverse=True)[1]
     profile = _profiles(sent, weekday, observed, channel)[:, channel]
     rhythm = profile[weekday]
@@ -62,7 +66,15 @@ def forecast_volume(cohorts: Cohorts, until: int, horizon: int) -> Volume:
         level += part
         expected += part * profile[ahead] * _grown(growth, half_life, share, horizon)[:, None]
     fitted = (level * profile[weekday]).sum(axis=1)
+    sent_on = _sent_on_holidays(sent.sum(axis=1), fitted, holidays)
+    expected *= 1 - (1 - sent_on) * cohorts.on_holiday(until, horizon)[:, None]
     return Volume(expected, _drift(sent, observed), _scatter(sent.sum(axis=1), fitted, observed))
+
+
+def _sent_on_holidays(total: Floats, fitted: Floats, holidays: Floats) -> float:
+    """What is sent on a public holiday, as a share of what would be otherwise; few holidays lean towards all of it."""
+    lean = _HOLIDAY_PRIOR * float(fitted.mean())
+    return (float(holidays @ total) + lean) / max(float(holidays @ fitted) + lean, 1e-9)
 
 
 def born_lately(cohorts: Cohorts, until: int) -> dict[str, int]:

@@ -1,11 +1,25 @@
 """Lists completed by column answer what ordinary execution answers."""
 
 import random
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from graphql import GraphQLObjectType
 
+from api.answers import (
+    ForecastKey,
+    ForecastKpi,
+    ForecastNote,
+    ForecastPoint,
+    ForecastSeries,
+    KpiForecast,
+    Quantiles,
+    Unit,
+)
 from api.graphql import columns
+from domain.storage.sessions import Database
+from domain.vocabulary import Channel
+from tests.api.models import store_model
 from tests.api.portfolio import Api, operation
 
 PERIOD = {"from": "2026-01-15T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
@@ -92,3 +106,38 @@ async def test_what_a_type_refuses_is_left_to_ordinary_execution(api: Api, monke
     monkeypatch.setitem(columns._COMPUTED, ("MessageKpiRow", "sent"), lambda _: "many")
     told = await api.ask(operation("MessageKpis"), period=PERIOD, by=["CHANNEL"])
     assert all(isinstance(row["sent"], int) for row in told["kpis"]["messages"])
+
+
+async def test_forecasts_are_answered_alike(
+    api: Api, database: Database, sample_tenant: int, services, without_columns
+) -> None:
+    """Series with and without a difference, quantiles that are undefined, keys of all kinds."""
+    version_id = await store_model(database, sample_tenant, version=41)
+    some, none = Quantiles(0.1, 0.25, None), Quantiles(None, None, None)
+    points = [ForecastPoint(date(2026, 5, 1) + timedelta(days=n), 1.0, n / 3, None) for n in range(3)]
+    key = ForecastKey("LATE", Channel.SMS)
+    series = (
+        ForecastSeries(ForecastKpi.OPEN_RATE, Unit.RATE, key, tuple(points), some, none),
+        ForecastSeries(ForecastKpi.DSO, Unit.DAYS, ForecastKey(currency="EUR"), (), None, None),
+        ForecastSeries(
+            ForecastKpi.COLLECTED, Unit.MONEY, ForecastKey(currency="EUR"), tuple(points[:1]), some
+        ),
+    )
+    notes = (ForecastNote("SHORT_HISTORY", "Short."),)
+    whole = KpiForecast(datetime(2026, 5, 1, tzinfo=UTC), version_id, series, (), notes)
+
+    async def fixed(*_: object, **__: object) -> KpiForecast:
+        return whole
+
+    query = """{ kpiForecast(horizonDays: 3, policy: CURRENT) { asOf notes { code message } series {
+        kpi unit key { segment channel of: currency __typename } points { day p05 low: p05 p50 p95 }
+        total { p05 p50 } difference { p05 p95 __typename } } } }"""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(services.forecasts), "forecast", fixed)
+        by_column = await api.ask(query)
+        without_columns(on=False)
+        assert await api.ask(query) == by_column
+    first, second, third = by_column["kpiForecast"]["series"]
+    assert [point["p50"] for point in first["points"]] == [0.0, 1 / 3, 2 / 3]
+    assert (second["total"], second["points"], third["difference"]) == (None, [], None)
+    assert first["difference"] == {"p05": None, "p95": None, "__typename": "Quantiles"}
