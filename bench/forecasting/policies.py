@@ -64,7 +64,7 @@ def compare_policies() -> Differences:
     for seed in range(WORLDS):
         name = list(PRESETS)[seed % len(PRESETS)]
         _compare(name, 100 + seed, found)
-        print(f"    {name}", flush=True)
+        print(f"    {name}: both policies lived through", flush=True)
     return found
 
 

@@ -29,13 +29,13 @@ from ml.forecast.waits import medians_of
 SETTLED_AFTER = 14
 """Days after which nearly all outcomes of a message that will be attributed have been."""
 _FIRST_ORIGIN, _STEP, _LONGEST = 28, 7, 28
-_LEAST_ORIGINS, _LATEST, _LEAST_DAYS, _BROKEN = 3, 3, 7, 0.6
+_LATEST, _BROKEN = 3, 0.5
 
 
 @dataclass(frozen=True)
 class Backtest:
     """rows: one per KPI that could be checked; stretch: per KPI, for bands of the same kind. origins: how
-    many. broken: KPIs whose latest bands held so few days that what was learned before tells nothing any more; their
+    many. broken: KPIs of which so much lies outside what was learned before that it tells nothing any more; their
     stretch is that of the latest days alone.
     """
 
@@ -55,15 +55,19 @@ class _Record:
 
     @property
     def broken(self) -> bool:
-        """Whether any of the latest bands, stretched by those before, held next to nothing: what it missed widens those
-        after it, so the very last may hold again.
+        """Whether most of what came lately lies outside bands stretched by what came before, no day of which lies in
+        both.
         """
-        latest = self.hits[max(_LEAST_ORIGINS, len(self.hits) - _LATEST) :]
-        return any(len(hits) >= _LEAST_DAYS and float(hits.mean()) < _BROKEN for hits in latest)
+        latest = self.days.of_additions(-_LATEST, None)
+        moves = self.days.of_additions(None, -_LATEST - _LONGEST // _STEP).stretch()
+        return moves is not None and latest.outside(moves) > _BROKEN
 
     def stretch(self) -> Stretch:
         """By all that has been seen so far; once bands broke, by what has been seen since."""
-        days = (self.days.latest() if self.broken else self.days).stretch() or (UNPROVEN, UNPROVEN)
+        days = (self.days.of_additions(-_LATEST, None) if self.broken else self.days).stretch() or (
+            UNPROVEN,
+            UNPROVEN,
+        )
         total = self.totals.stretch() or (max(days[0], 0.0), max(days[1], 0.0))
         if self.broken:
             total = max(total[0], days[0]), max(total[1], days[1])

@@ -168,9 +168,14 @@ class Scores:
         self.below.append((low[known] - actual[known]) / half[known])
         self.above.append((actual[known] - high[known]) / half[known])
 
-    def latest(self) -> "Scores":
-        """Those added last."""
-        return Scores(self.below[-1:], self.above[-1:])
+    def of_additions(self, first: int | None, last: int | None) -> "Scores":
+        """Those of some of the additions, as a slice."""
+        return Scores(self.below[first:last], self.above[first:last])
+
+    def outside(self, moves: tuple[float, float]) -> float:
+        """The share outside bands whose ends are moved; 0 of nothing."""
+        below, above = (np.concatenate(side) if side else np.zeros(0) for side in (self.below, self.above))
+        return float(((below > moves[0]) | (above > moves[1])).mean()) if len(below) else 0.0
 
     def stretch(self) -> tuple[float, float] | None:
         """The moves that would have left 5 % outside on either side; None when too little was seen."""
