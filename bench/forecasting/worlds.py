@@ -17,7 +17,7 @@ from ml.forecast.promises import promise_cohorts
 from ml.frames import History
 from ml.simulator import PRESETS, simulate
 
-DEBTORS, SEEDS, HORIZON = 2_000, (11, 12, 13), 28
+DEBTORS, SEEDS, HORIZON = 2_000, (11, 12), 28
 END = date(2026, 5, 1)
 _SETTLING, _ORIGINS = 31, 3
 
