@@ -21,6 +21,7 @@ from ml.frames import History
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
+from ml.own_reasons import own_reasons
 from ml.quotes import hourly_nets, net_draws, quote
 from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
@@ -113,7 +114,9 @@ def debtor_recommendations(
         hours = _debtor_masks(
             model, allowed, None if masks is None else masks[start : start + _CHUNK], len(rows)
         )
-        answers += _debtor_answers(model, without_channels(standing, allowed), plan, hours, book, rows)
+        answers += _debtor_answers(
+            model, without_channels(standing, allowed), plan, hours, book, rows, _microseconds(now)
+        )
     return answers
 
 
@@ -249,7 +252,13 @@ def _segment_answers(
 
 
 def _debtor_answers(
-    model: TrainedModel, standing: Standing, plan: SegmentPlan, mask: Bools, book: Casebook, rows: Ints
+    model: TrainedModel,
+    standing: Standing,
+    plan: SegmentPlan,
+    mask: Bools,
+    book: Casebook,
+    rows: Ints,
+    known_at: int,
 ) -> list[DebtorRecommendation]:
     own = _own_best_hours(model, standing, mask)
     slots, chosen = _choose(model, standing, plan, mask, own)
@@ -259,6 +268,7 @@ def _debtor_answers(
     open_channels: Bools = np.logical_and(mask.any(axis=2), standing.reachable)
     evidence = {int(code): segment_evidence(model, int(code)) for code in (*np.unique(standing.segment), -1)}
     templates = best_templates(model)
+    own_record = own_reasons(model, book, rows, chosen, known_at)
     answers = []
     for row, (key, name) in enumerate(zip(keys, names, strict=True)):
         one = np.array([row])
@@ -272,6 +282,7 @@ def _debtor_answers(
             open_channels[row],
             evidence[known],
             templates,
+            own_record[row],
         )
         best = int(chosen[row])
         answers.append(DebtorRecommendation(key, name, recommend(sheet, best if best >= 0 else None)))

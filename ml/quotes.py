@@ -9,7 +9,6 @@ from ml.arrays import Bools, Floats, Ints
 from ml.boosting import sigmoid
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.reaction_time import seconds_at
 from ml.slot_effects import HOURS, Cells, SlotEffects, shifts
 from ml.standing import Standing
 from ml.values import CONTACTS_LOST, DECIDING, LEAST_OWED, contact_cost, draw_count
@@ -41,34 +40,9 @@ class Quotes:
         return Quotes(**{name: table[rows] for name, table in vars(self).items()})
 
 
-class Spans:
-    """By when half and nine tenths of those who react have reacted, per cell; what was worked out once is kept."""
-
-    def __init__(self, model: TrainedModel) -> None:
-        self._model = model
-        effects = model.conversion.steps["engaged"].staged.effects
-        self._rhythms = effects.shape.rhythms
-        size = effects.shape.segments * self._rhythms * len(CHANNELS) * HOURS
-        self._kept = np.full((4, size), np.nan, dtype=np.float32)
-
-    def of(self, cells: Cells) -> Floats:
-        """(4, n) open_p50, open_p90, pay_p50, pay_p90, seconds."""
-        code = (cells.segment * self._rhythms + cells.rhythm) * len(CHANNELS) + cells.channel
-        code = code * HOURS + cells.slot
-        new, first = np.unique(code, return_index=True)
-        missing = np.isnan(self._kept[-1, new])
-        if missing.any():
-            some = cells.take(first[missing])
-            curves = [timing.curve(some, 1) for timing in (self._model.open_time, self._model.pay_time)]
-            found = [seconds_at(curve, share) for curve in curves for share in (0.5, 0.9)]
-            self._kept[:, new[missing]] = np.array(found)
-        return self._kept[:, code].astype(np.float64)
-
-
 def quote(model: TrainedModel, standing: Standing, slots: Ints) -> Quotes:
     """slots: (n, channels) hour of week per debtor and channel."""
-    spans = Spans(model)
-    columns = [_quote_channel(model, standing, code, slots[:, code], spans) for code in range(len(CHANNELS))]
+    columns = [_quote_channel(model, standing, code, slots[:, code]) for code in range(len(CHANNELS))]
     return Quotes(**{name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]})
 
 
@@ -80,15 +54,13 @@ def hourly_nets(model: TrainedModel, standing: Standing, slots: Ints) -> tuple[F
     return np.stack([nets[0] for nets in columns], axis=1), np.stack([nets[1:].T for nets in columns], axis=1)
 
 
-def quote_each(
-    model: TrainedModel, standing: Standing, channel: Ints, slot: Ints, spans: Spans
-) -> dict[str, Floats]:
+def quote_each(model: TrainedModel, standing: Standing, channel: Ints, slot: Ints) -> dict[str, Floats]:
     """One quote per debtor, for its own channel (code) and hour of week: the fields of `Quotes`, each (n,) but the
     draws, which are left out."""
     found: dict[str, Floats] = {}
     for code in np.unique(channel):
         rows = np.flatnonzero(channel == code)
-        column = _quote_channel(model, standing.take(rows), int(code), slot[rows], spans)
+        column = _quote_channel(model, standing.take(rows), int(code), slot[rows])
         for name, value in column.items():
             if name != "draws":
                 found.setdefault(name, np.zeros(len(channel)))[rows] = value
@@ -111,9 +83,7 @@ def _cells(standing: Standing, code: int, slot: Ints) -> Cells:
     return Cells(standing.segment, standing.rhythm, np.full(len(standing), code), slot)
 
 
-def _quote_channel(
-    model: TrainedModel, standing: Standing, code: int, slot: Ints, spans: Spans
-) -> dict[str, Floats]:
+def _quote_channel(model: TrainedModel, standing: Standing, code: int, slot: Ints) -> dict[str, Floats]:
     conversion, cells = model.conversion, _cells(standing, code, slot)
     chance = {name: _chances(model, standing, cells, name, False)[0] for name in (*DECIDING, "attributed")}
     engaged = chance["engaged"]
@@ -122,7 +92,8 @@ def _quote_channel(
     delivered = np.maximum(sigmoid(conversion.delivered.margins(nothing, cells, 1)), engaged)
     moved = engaged * chance["moved"] + (1 - engaged) * chance["moved_silent"]
     nets = _nets(model, standing, cells)
-    open_p50, open_p90, pay_p50, pay_p90 = spans.of(cells)
+    open_p50, open_p90 = model.open_time.spans(cells)
+    pay_p50, pay_p90 = model.pay_time.spans(cells)
     happens = _happens(standing, code)
     return {
         "delivered": delivered,

@@ -19,7 +19,7 @@ from ml.features import Casebook
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.quotes import Spans, hourly_nets, quote_each
+from ml.quotes import hourly_nets, quote_each
 from ml.standing import Standing
 from ml.values import (
     LEAST_OWED,
@@ -61,12 +61,11 @@ Rates as in `ml.actions.Expected`; money in `currency`, the debtor's; open_p50 â
 
 @dataclass(frozen=True)
 class Scorer:
-    """What all chunks share. plan: `usual_plan` of the model and channels; spans: reaction times worked out so far."""
+    """What all chunks share. plan: `usual_plan` of the model and channels;"""
 
     model: TrainedModel
     plan: SegmentPlan
     channels: tuple[str, ...] | None
-    spans: Spans
     tables: SlotTables
     templates: tuple[str | None, ...]
 
@@ -75,7 +74,7 @@ class Scorer:
         """A scorer to be kept as long as the portfolio takes."""
         chosen = None if channels is None else tuple(channels)
         tables = slot_tables(model.conversion, np.arange(len(model.segments) + 1))
-        return cls(model, plan, chosen, Spans(model), tables, best_templates(model))
+        return cls(model, plan, chosen, tables, best_templates(model))
 
     def scores(
         self, book: Casebook, rows: Ints, *, now: datetime, masks: Bools | None = None
@@ -118,7 +117,7 @@ class Scorer:
         self, standing: Standing, channel: Ints, slot: Ints, possible: Bools
     ) -> dict[str, pl.Series | pl.Expr]:
         """Everything expected of the contacts that pay; null for the others."""
-        quoted = quote_each(self.model, standing, channel, slot, self.spans)
+        quoted = quote_each(self.model, standing, channel, slot)
         made = possible & (quoted["net"] > 0)
         opens = made & ~np.isin(channel, [CHANNELS.index(name) for name in SHOWS_NO_OPENING])
         delivered = np.maximum(quoted["delivered"], 1e-9)

@@ -56,6 +56,7 @@ class Sheet:
     usable: Bools
     evidence: tuple[Evidence, ...]
     templates: tuple[str | None, ...]
+    own: tuple[str, ...] = ()
 
     def mean(self, table: Floats, channel: int) -> float:
         """Weighted mean over the debtors of a (n, channels) table's column."""
@@ -88,7 +89,12 @@ def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
     others = tuple(actions[code] for code in ranked if code != best)
     evidence, basis = sheet.evidence[best], _basis(sheet, best)
     if sheet.mean(sheet.quotes.net, best) > 0:
-        return Recommendation(evidence, actions[best], others, (*actions[best].reasons, basis))
+        return Recommendation(
+            evidence,
+            actions[best],
+            others,
+            (*actions[best].reasons, *(sheet.own if best == chosen else ()), basis),
+        )
     alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
     reason = (
         f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what a {_name(best)} would add "

@@ -1,0 +1,179 @@
+"""What of a debtor's own record spoke for or against contacting it on a channel, in words.
+
+From the contributions of the features to the first stage's log-odds of engaging and of paying once engaged (Shapley
+values of the trees, exact): features that tell the same are taken together, and those that moved this debtor's odds
+most are named with their values. Only what a debtor did, owes or was sent is ever named: age, place, language and
+custom attributes have no words here, whatever they weigh. Source: Lundberg et al. 2020.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ml.arrays import Floats, Ints
+from ml.features import Casebook, Columns, answered_of
+from ml.model import TrainedModel
+from ml.outcomes import CHANNELS
+
+MOST_NAMED = 2
+LEAST_MOVED = 0.1
+"""Log-odds that a record must have moved to be named: a tenth of the odds."""
+
+_STEPS = ("engaged", "moved")
+_PLURAL = {
+    "EMAIL": "e-mails",
+    "SMS": "text messages",
+    "WHATSAPP": "WhatsApp messages",
+    "PUSH": "push messages",
+    "LETTER": "letters",
+    "VOICE": "calls",
+}
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Features that tell the same, and how they are said; None: there is nothing to say."""
+
+    features: tuple[str, ...]
+    words: Callable[[Row, str, str], str | None]
+    """Of its values, the channel and the currency of money."""
+
+
+def own_reasons(
+    model: TrainedModel, book: Casebook, debtor: Ints, channel: Ints, at: int
+) -> list[tuple[str, ...]]:
+    """Per debtor (positions in book.debtors) at most two sentences on why this channel (codes; below 0: none), as of
+    an instant (microseconds); the record that moved the odds most first."""
+    rows = np.flatnonzero(channel >= 0)
+    found: list[tuple[str, ...]] = [() for _ in channel]
+    if not len(rows):
+        return found
+    columns = book.columns(book.contacts(debtor[rows], channel[rows], np.full(len(rows), at, dtype=np.int64)))
+    moved = _contributions(model, model.space.matrix(columns))
+    places = {name: place for place, name in enumerate(model.space.names)}
+    totals = np.column_stack(
+        [
+            moved[:, [places[name] for name in record.features if name in places]].sum(axis=1)
+            for record in _RECORDS
+        ]
+    )
+    numbers = _numbers(columns)
+    for line, row in enumerate(rows):
+        values = {name: float(column[line]) for name, column in numbers.items()}
+        found[row] = tuple(_sentences(totals[line], values, CHANNELS[int(channel[row])], model.currency))
+    return found
+
+
+def _contributions(model: TrainedModel, matrix: np.ndarray) -> Floats:
+    """(n, features) what each feature adds to the log-odds, against the mean debtor's."""
+    total = np.zeros(matrix.shape)
+    for name in _STEPS:
+        trees = model.conversion.steps[name].staged.stage_a
+        if trees is not None:
+            parts = trees.predict(matrix, pred_contrib=True, num_threads=1)
+            total += np.asarray(parts)[:, :-1]
+    return total
+
+
+def _numbers(columns: Columns) -> dict[str, Floats]:
+    wanted = {name for record in _RECORDS for name in record.features}
+    return {
+        name: column
+        for name, column in columns.items()
+        if name in wanted and not isinstance(column, pl.Series)
+    }
+
+
+def _sentences(totals: Floats, values: Row, channel: str, currency: str) -> list[str]:
+    said: list[str] = []
+    for place in np.argsort(-np.abs(totals), kind="stable"):
+        words = _RECORDS[place].words(values, channel, currency)
+        if abs(totals[place]) < LEAST_MOVED or len(said) == MOST_NAMED:
+            break
+        if words is not None:
+            said.append(f"{'For' if totals[place] > 0 else 'Against'} it: {words}.")
+    return said
+
+
+# ---- how each record is said ----
+
+
+def _answers_there(row: Row, channel: str, _currency: str) -> str | None:
+    sent = round(row["own_settled_there"])
+    if not sent:
+        return f"no {_PLURAL[channel]} have been sent to them yet"
+    return f"they answered {answered_of(row['own_response_there'], sent)} of the {sent} {_PLURAL[channel]} so far"
+
+
+def _answers(row: Row, _channel: str, _currency: str) -> str | None:
+    sent = round(row["own_settled"])
+    if not sent:
+        return "they have not been contacted before"
+    answered = answered_of(row["own_response"], sent)
+    since = row["days_since_engaged"]
+    last = "" if np.isnan(since) or not answered else f", the last time {_ago(since)}"
+    return f"they answered {answered} of {_count(sent, 'contact')} on any channel{last}"
+
+
+def _pressure(row: Row, _channel: str, _currency: str) -> str | None:
+    return f"they were contacted {_times(round(row['contacts_30_days']))} in the last 30 days"
+
+
+def _payments(row: Row, _channel: str, _currency: str) -> str | None:
+    paid, since = round(row["payments_so_far"]), row["days_since_payment"]
+    if not paid or np.isnan(since):
+        return "they have not paid anything yet"
+    return f"they have paid {_times(paid)}, the last time {_ago(since)}"
+
+
+def _overdue(row: Row, _channel: str, _currency: str) -> str | None:
+    days = row["days_past_due"]
+    if np.isnan(days):
+        return None
+    return f"the debt is {_count(round(days), 'day')} past due" if days >= 1 else "nothing is past due yet"
+
+
+def _debt(row: Row, _channel: str, currency: str) -> str | None:
+    accounts = round(row["open_accounts"])
+    owed = f"{np.expm1(row['log_balance']):,.0f} {currency}"
+    return f"they owe {owed} on {_count(accounts, 'account')}" if accounts else None
+
+
+def _promises(row: Row, _channel: str, _currency: str) -> str | None:
+    return f"they have promised to pay {_times(round(row['promises_so_far']))}"
+
+
+_RECORDS = (
+    _Record(("own_response_there", "own_settled_there"), _answers_there),
+    _Record(("own_response", "own_settled", "days_since_engaged"), _answers),
+    _Record(
+        (
+            "contacts_30_days",
+            "contacts_7_days",
+            "contacts_there_30_days",
+            "days_since_contact",
+            "days_since_contact_there",
+        ),
+        _pressure,
+    ),
+    _Record(("payments_so_far", "days_since_payment", "paid_share"), _payments),
+    _Record(("days_past_due",), _overdue),
+    _Record(("log_balance", "open_accounts", "log_principal"), _debt),
+    _Record(("promises_so_far",), _promises),
+)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _times(number: int) -> str:
+    return {0: "not once", 1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def _ago(days: float) -> str:
+    return "today" if days < 1 else f"{_count(round(days), 'day')} ago"
