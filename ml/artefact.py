@@ -15,8 +15,11 @@ from importlib.metadata import version
 from typing import Any
 
 import joblib
+import numpy as np
 
 from ml.model import TrainedModel
+from ml.outcomes import CHANNELS
+from ml.wording import segment_evidence
 
 FORMAT = 1
 LIBRARIES = ("joblib", "lightgbm", "numpy", "polars", "scikit-learn")
@@ -70,11 +73,27 @@ def pack(model: TrainedModel, key: bytes) -> Artefact:
         "data_from": model.data_from.isoformat(),
         "data_to": model.data_to.isoformat(),
         "rows": model.rows,
+        "half_life_days": model.half_life_days,
+        "channels": {
+            name: int(count)
+            for name, count in zip(CHANNELS, model.channels.sends.sum(axis=1), strict=True)
+            if count
+        },
+        "evidence": _evidence(model),
         "metrics": [asdict(metric) for metric in model.metrics],
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     return Artefact(content, {**manifest, "signature": _signature(manifest, key)})
+
+
+def _evidence(model: TrainedModel) -> dict[str, dict[str, str]]:
+    """Per segment and channel that was ever used, what recommendations rest on."""
+    used = np.flatnonzero(model.channels.sends.sum(axis=1))
+    levels = {name: segment_evidence(model, code) for code, name in enumerate(model.segments)}
+    return {
+        name: {CHANNELS[channel]: found[channel].value for channel in used} for name, found in levels.items()
+    }
 
 
 def unpack(content: bytes, manifest: Mapping[str, Any], key: bytes) -> TrainedModel:

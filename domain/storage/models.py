@@ -28,7 +28,8 @@ class ModelError(Exception):
 class ModelVersion:
     """What is known of a trained model, without its bytes. data_from, data_to: the window of its facts.
 
-    backtest: how KPI forecasts did on its history; drift: how those kept since have done, None before any is judged.
+    manifest: what is signed with its bytes. backtest: how KPI forecasts did on its history; drift: how those kept since
+    have done, None before any is judged.
     """
 
     id: int
@@ -41,6 +42,7 @@ class ModelVersion:
     rows: int
     metrics: list[dict[str, Any]]
     gate: dict[str, Any]
+    manifest: dict[str, Any]
     promoted_at: datetime | None
     backtest: list[dict[str, Any]]
     drift: dict[str, Any] | None

@@ -12,6 +12,7 @@ from api.graphql.types.forecast_record import BacktestRow, ForecastDrift
 from api.graphql.types.nodes import Node, found_by, linked_node, node_id
 from domain.storage.models import ModelVersion as ModelVersionRow
 from domain.vocabulary import ModelStatus, RunStatus
+from ml.card import model_card
 
 _field = strawberry.field
 
@@ -78,6 +79,10 @@ class ModelVersion(Node):
     rows: int = _field(description="How many communications it learned from.")
     metrics: list[Metric] = _field(description="How it did on data it had not seen.")
     gate: Gate = _field(description="Whether it may serve, and why.")
+    card: str = _field(
+        description="The model card, in Markdown: what it learned from, its figures with intervals, its gate, intended "
+        "use and limits, the evidence per segment and its features."
+    )
     backtest: list[BacktestRow] = _field(description="How KPI forecasts did on the history it learned from.")
     drift: ForecastDrift | None = _field(
         description="How the forecasts kept since it decides have held; null: none can be judged yet."
@@ -116,6 +121,13 @@ class ModelVersion(Node):
                     )
                     for check in row.gate["checks"]
                 ],
+            ),
+            card=model_card(
+                row.manifest,
+                row.gate,
+                version=row.version,
+                status=row.status.value,
+                trained_at=row.trained_at.isoformat(),
             ),
             backtest=[BacktestRow.stored(kept) for kept in row.backtest],
             drift=ForecastDrift.stored(row.drift) if row.drift else None,
