@@ -39,8 +39,9 @@ conformance: $(VENV)/.ready-judges $(VENV)/.ready-examples ## the judges by othe
 bench: $(VENV)/.ready-bench ## the benchmarks: each prints its ratio and writes bench/results/*.json
 	$(BIN)/python -m bench.run
 
-picture: $(VENV)/.ready-dev ## draw docs/send-time-heatmap.png from the demo
+picture: $(VENV)/.ready-dev ## draw the pictures of docs/ from the demo
 	$(BIN)/python -m bench.picture docs/send-time-heatmap.png
+	$(BIN)/python -m bench.curves docs
 
 lock: ## renew requirements*.txt from pyproject.toml; needs uv
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \

@@ -272,6 +272,26 @@ def test_without_events_a_hazard_is_small_and_flat() -> None:
     assert (fitted.waiting(matrix, nothing, np.array([9.0]), 1) > 0.98).all()
 
 
+def test_a_slow_channel_of_few_reactions_is_not_drawn_to_the_fast_ones() -> None:
+    rng = np.random.default_rng(9)
+    count = 6_000
+    slow = np.arange(count) < 150
+    cells = Cells(
+        np.zeros(count, np.int64),
+        np.zeros(count, np.int64),
+        slow.astype(np.int64),
+        rng.integers(0, 168, count),
+    )
+    seconds = np.exp(rng.normal(np.where(slow, 12.5, 7.0), np.where(slow, 0.3, 1.0)))
+    fitted = fit_reaction_time(
+        cells, seconds, np.full(count, 60 * DAY), np.ones(count), np.arange(count), seed=1, threads=1
+    )
+    curve = fitted.curve(cells.take(np.flatnonzero(slow)), 1).mean(axis=0)
+    early = np.searchsorted(EDGES, 0.5 * DAY) - 1
+    assert curve[early] < 0.02
+    assert fitted.spans(cells.take(np.array([0])))[0][0] == pytest.approx(np.exp(12.5), rel=0.25)
+
+
 def test_labels_of_matured_contacts_are_free_of_the_bias_of_young_ones() -> None:
     rng = np.random.default_rng(5)
     count = 40_000
