@@ -56,8 +56,7 @@ class Server:
 
     def let_it_print(self) -> None:
         """Read what it prints to nowhere, so that a full pipe does not hold it up."""
-        assert self.process.stdout is not None
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        threading.Thread(target=self.process.communicate, daemon=True).start()
 
     def stop(self) -> None:
         """As Ctrl-C does."""

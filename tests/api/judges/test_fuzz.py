@@ -23,6 +23,8 @@ CASES = 200 if LONG else 4
 SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 QUERIES = [f"Query.{name}" for name in SCHEMA.query_type.fields]
 MUTATIONS = [f"Mutation.{name}" for name in SCHEMA.mutation_type.fields]
+#: Null is its answer as long as no segment rules wait.
+OFTEN_NULL = {"Query.segmentsPendingSince"}
 FEW = ["Query.nodes", "Query.debtors", "Query.kpis", "Query.segmentRecommendations"]
 
 
@@ -94,4 +96,4 @@ async def test_nothing_asked_of_the_whole_product_makes_it_fail(demo: Served) ->
     assert tallies.keys() == {*QUERIES, *MUTATIONS}
     assert faults(tallies) == []
     assert {name: tally.cases for name, tally in tallies.items() if tally.cases < CASES} == {}
-    assert [name for name, tally in tallies.items() if not tally.with_data] == []
+    assert {name for name, tally in tallies.items() if not tally.with_data} <= OFTEN_NULL
