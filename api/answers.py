@@ -196,6 +196,8 @@ class BacktestRow:
     coverage: float
     pinball_loss: float
     baseline_pinball_loss: float
+    crps: float | None
+    baseline_crps: float | None
     days: int
 
 

@@ -3,7 +3,8 @@ the recommendations makes, lived through twice; and how long a large forecast ta
 
 Goals: nine in ten days inside the 90 % band and at least eight in ten of whichever KPI; less pinball loss and a better
 interval score than repeating the week before and than AutoETS, though these know what has yet to settle. At least 85 %
-of true differences inside their interval, and 95 % of signs right. Thirty days of 36 segments on five channels within
+of true differences inside their interval, and 95 % of signs right. Beside them, without a goal: the CRPS of the whole
+distribution. Thirty days of 36 segments on five channels within
 30 seconds and 2 GiB.
 """
 
@@ -56,6 +57,8 @@ def _compare(report: Report, name: str, tally: Tally) -> None:
         if against in tally.pinball:
             report.goal(f"{name}: pinball loss ÷ {said}", tally.ratio(tally.pinball, against), at_most=1.0)
             report.goal(f"{name}: interval score ÷ {said}", tally.ratio(tally.interval, against), at_most=1.0)
+        if against in tally.crps:
+            report.note(f"{name}: CRPS ÷ {said}", tally.ratio(tally.crps, against))
 
 
 def _show(report: Report, name: str, tally: Tally) -> None:
@@ -64,6 +67,8 @@ def _show(report: Report, name: str, tally: Tally) -> None:
     for against, said in _BASELINES.items():
         if against in tally.pinball:
             report.note(f"{name}: pinball loss ÷ {said}", tally.ratio(tally.pinball, against))
+        if against in tally.crps:
+            report.note(f"{name}: CRPS ÷ {said}", tally.ratio(tally.crps, against))
 
 
 def _policies(report: Report, found: list[Differences]) -> None:

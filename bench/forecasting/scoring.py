@@ -1,4 +1,4 @@
-"""Coverage, pinball loss and interval score of forecasts and of what they must beat, over many days."""
+"""Coverage, pinball loss, interval score and CRPS of forecasts and of what they must beat, over many days."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ml.forecast import Quantiles
-from ml.forecast.backtest import pinball
 from ml.forecast.cohorts import Floats
+from ml.forecast.losses import crps, pinball
 
 MISSED = 2 / 0.1
 """What a value outside costs, in its distance from a 90 % interval: the interval score's weight."""
@@ -24,6 +24,7 @@ class Tally:
     drawn: list[bool] = field(default_factory=list)
     pinball: dict[str, list[float]] = field(default_factory=dict)
     interval: dict[str, list[float]] = field(default_factory=dict)
+    crps: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, came: Floats, forecasts: dict[str, Floats], size: float, pick: int) -> None:
         """came: (h,) what happened, nan where there is nothing to hold against; forecasts: name → (3, h), `ours` among
@@ -40,6 +41,12 @@ class Tally:
             beyond = np.maximum(low - came[known], 0) + np.maximum(came[known] - high, 0)
             self.pinball.setdefault(name, []).extend(pinball(ends[:, known], came[known]) / size)
             self.interval.setdefault(name, []).extend((high - low + MISSED * beyond) / size)
+
+    def add_whole(self, came: Floats, atoms: dict[str, Floats], size: float) -> None:
+        """As `add`, of whole distributions: name → (K, h) equally likely values, ascending."""
+        known = ~(np.isnan(came) | np.isnan(atoms["ours"]).any(axis=0))
+        for name, values in atoms.items():
+            self.crps.setdefault(name, []).extend(crps(values[:, known], came[known]) / size)
 
     def ratio(self, what: dict[str, list[float]], against: str) -> float:
         """Our mean loss as a multiple of another's."""

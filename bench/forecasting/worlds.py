@@ -60,7 +60,7 @@ def _tally(tally: Tally, series: Series, before: Floats, came: Floats, pick: int
     else:
         forecasts = {"ours": ours, "week": repeat_the_week(before, HORIZON)}
         if name == "total":  # a few thousand fits would take longer than all the rest
-            forecasts["ets"] = auto_ets(before, HORIZON, ceiling=ceiling)
+            forecasts["ets"], _ = auto_ets(before, HORIZON, ceiling=ceiling)
     tally.add(came, forecasts, size, pick)
 
 

@@ -121,7 +121,8 @@ class BacktestRow:
     """How bands made the same way did on days they had not seen, against a seasonal-naive forecast.
 
     coverage: share of `days` (days × keys) inside the 90 % band. Losses: mean pinball loss of the three
-    quantiles; of COLLECTED as a share of what is collected in its currency on an average day.
+    quantiles, and mean continuous ranked probability score of the whole distribution; of COLLECTED as a share of what
+    is collected in its currency on an average day.
     """
 
     kpi: Kpi
@@ -129,6 +130,8 @@ class BacktestRow:
     coverage: float
     pinball_loss: float
     baseline_pinball_loss: float
+    crps: float
+    baseline_crps: float
     days: int
 
 

@@ -13,14 +13,17 @@ from ml.forecast.bands import (
     NOMINAL_COVERAGE,
     UNPROVEN,
     Bands,
+    Futures,
     Scores,
     Stretch,
     draw_bands,
     measure,
     stretched,
+    stretched_atoms,
 )
 from ml.forecast.cohorts import Cohorts, Floats, Ints
 from ml.forecast.draws import LEVELS, Uncertainty, draw_shocks
+from ml.forecast.losses import ATOMS, crps, midpoints, pinball
 from ml.forecast.outlook import Grouping, current_streams, expect, phase_of_days
 from ml.forecast.rates import estimate_rates
 from ml.forecast.volume import forecast_volume, observed_days
@@ -52,6 +55,8 @@ class _Record:
     hits: list[Floats] = field(default_factory=list)
     losses: list[Floats] = field(default_factory=list)
     naive: list[Floats] = field(default_factory=list)
+    scores: list[Floats] = field(default_factory=list)
+    naive_scores: list[Floats] = field(default_factory=list)
 
     @property
     def broken(self) -> bool:
@@ -96,10 +101,11 @@ def backtest(
     totals = {kpi: total_values(cohorts, groups, kpi, origins, horizon) for kpi in kpis}
     records: dict[Kpi, _Record] = {kpi: _Record() for kpi in kpis}
     for place, origin in enumerate(origins):
-        bands = bands_from(cohorts, groups, kpis, origin, horizon, seed)
+        bands, futures = bands_from(cohorts, groups, kpis, origin, horizon, seed)
         for kpi, record in records.items():
             came, whole = actual[kpi][origin : origin + horizon], totals[kpi][place]
-            _judge(record, bands[kpi], kpi, came, actual[kpi][:origin], len(cohorts.currencies))
+            unit = _scale(kpi, actual[kpi][:origin], len(cohorts.currencies))
+            _judge(record, bands[kpi], futures.days[kpi], kpi, came, actual[kpi][:origin], unit)
             record.days.add(bands[kpi].low, bands[kpi].high, came)
             if not silent[origin : origin + horizon].any():
                 record.totals.add(bands[kpi].total_low, bands[kpi].total_high, whole)
@@ -120,8 +126,10 @@ def bands_from(
     horizon: int,
     seed: int,
     draws: int | None = None,
-) -> dict[Kpi, Bands]:
-    """Bands of the days from `origin` on, by what was known before it; not stretched. draws: default by their cost."""
+) -> tuple[dict[Kpi, Bands], Futures]:
+    """Bands of the days from `origin` on, by what was known before it, not stretched, and the futures behind them.
+    draws: default by their cost.
+    """
     rates, volume = estimate_rates(cohorts, origin), forecast_volume(cohorts, origin, horizon)
     outlook = expect(
         current_streams(cohorts, rates, volume), groups, phase=phase_of_days(cohorts, rates, origin, horizon)
@@ -130,20 +138,26 @@ def bands_from(
     draws = draws or int(np.clip(20_000 / len(groups.keys), 80, 200))
     shocks = draw_shocks(rng, draws, horizon, len(groups.keys), len(cohorts.currencies))
     uncertainty = Uncertainty(volume.drift, volume.scatter, cohorts.variation, rates.scatter)
-    return draw_bands(rng, outlook, shocks, uncertainty, kpis)[0]
+    return draw_bands(rng, outlook, shocks, uncertainty, kpis)
 
 
-def _judge(record: _Record, bands: Bands, kpi: Kpi, came: Floats, before: Floats, currencies: int) -> None:
-    """Adds hits and losses of bands stretched by the origins seen before this one."""
+def _judge(
+    record: _Record, bands: Bands, atoms: Floats, kpi: Kpi, came: Floats, before: Floats, unit: Floats
+) -> None:
+    """Adds hits and losses, in `unit`s (N,), of bands and the values behind them, stretched by the origins seen before
+    this one.
+    """
     shown = stretched(bands, record.stretch(), kpi)
-    unit = np.broadcast_to(_scale(kpi, before, currencies), came.shape)
+    unit = np.broadcast_to(unit, came.shape)
     known = ~(np.isnan(came) | np.isnan(shown.low) | np.isnan(shown.high) | np.isnan(unit))
-    scale = unit[known]
-    record.hits.append(((shown.low <= came) & (came <= shown.high))[known].astype(np.float64))
+    came, scale = came[known], unit[known]
+    record.hits.append(((shown.low[known] <= came) & (came <= shown.high[known])).astype(np.float64))
     ends = np.stack([shown.low, shown.mid, shown.high])
-    record.losses.append(pinball(ends[:, known], came[known]) / scale)
-    naive = seasonal_naive(before, len(came))
-    record.naive.append(pinball(naive[:, known], came[known]) / scale)
+    record.losses.append(pinball(ends[:, known], came) / scale)
+    record.scores.append(crps(stretched_atoms(atoms, bands, shown, kpi)[:, known], came) / scale)
+    naive, naive_atoms = seasonal_naive(before, len(known)), seasonal_naive_atoms(before, len(known))
+    record.naive.append(pinball(naive[:, known], came) / scale)
+    record.naive_scores.append(crps(naive_atoms[:, known], came) / scale)
 
 
 def _scale(kpi: Kpi, before: Floats, currencies: int) -> Floats:
@@ -156,23 +170,24 @@ def _scale(kpi: Kpi, before: Floats, currencies: int) -> Floats:
     return np.tile(np.where(whole > 0, whole, np.nan), before.shape[1] // currencies)
 
 
-def pinball(ends: Floats, came: Floats) -> Floats:
-    """(n,) mean over `LEVELS` of the pinball loss; an end that is nan counts as 0."""
-    losses = []
-    for level, end in zip(LEVELS, np.nan_to_num(ends), strict=True):
-        losses.append(np.maximum(level * (came - end), (level - 1) * (came - end)))
-    return np.asarray(np.mean(losses, axis=0))
-
-
 def seasonal_naive(before: Floats, horizon: int) -> Floats:
     """(3, horizon, N) quantiles: the same weekday's latest value, plus the quantiles of how that has failed."""
-    days = len(before)
-    filled = np.nan_to_num(before)
-    source = days - 7 + np.arange(horizon) % 7
-    errors = filled[7:] - filled[:-7]
-    low, high = np.quantile(errors[-56:], [LEVELS[0], LEVELS[-1]], axis=0)
-    mid = filled[source]
+    mid, errors = _repeated(before, horizon)
+    low, high = np.quantile(errors, [LEVELS[0], LEVELS[-1]], axis=0)
     return np.stack([np.maximum(mid + low, 0.0), mid, mid + high])
+
+
+def seasonal_naive_atoms(before: Floats, horizon: int) -> Floats:
+    """(`ATOMS`, horizon, N) the same as equally likely values, ascending."""
+    mid, errors = _repeated(before, horizon)
+    return np.maximum(mid + np.quantile(errors, midpoints(ATOMS), axis=0)[:, None], 0.0)
+
+
+def _repeated(before: Floats, horizon: int) -> tuple[Floats, Floats]:
+    """(horizon, N) each weekday's latest value, (at most 56, N) errors of having done so on the latest days."""
+    filled = np.nan_to_num(before)
+    source = len(before) - 7 + np.arange(horizon) % 7
+    return filled[source], (filled[7:] - filled[:-7])[-56:]
 
 
 def _row(kpi: Kpi, record: _Record) -> BacktestRow | None:
@@ -187,6 +202,8 @@ def _row(kpi: Kpi, record: _Record) -> BacktestRow | None:
         coverage=float(np.concatenate(hits).mean()),
         pinball_loss=float(np.concatenate(record.losses[skip:]).mean()),
         baseline_pinball_loss=float(np.concatenate(record.naive[skip:]).mean()),
+        crps=float(np.concatenate(record.scores[skip:]).mean()),
+        baseline_crps=float(np.concatenate(record.naive_scores[skip:]).mean()),
         days=int(sum(len(part) for part in hits)),
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 from ml.forecast.answers import UNITS, Kpi, Unit
 from ml.forecast.cohorts import Floats
 from ml.forecast.draws import LEVELS, Drawn, Shocks, Uncertainty, draw_days, draw_waits
+from ml.forecast.losses import ATOMS, midpoints
 from ml.forecast.outlook import Outlook
 from ml.forecast.waits import middle
 
@@ -15,6 +16,7 @@ NOMINAL_COVERAGE = 0.9
 UNPROVEN = 0.6
 """By how many half-widths a band is widened on each side when nothing has been seen of how it does."""
 _LEAST_DEFINED = 0.05
+_OUTER = (LEVELS[0], LEVELS[-1])
 _LEAST_SCORES, _NARROWEST, _WIDEST = 20, -0.6, 20.0
 _RATIOS = {
     Kpi.DELIVERY_RATE: ("delivered", "sent"),
@@ -56,13 +58,15 @@ class Bands:
 
 @dataclass(frozen=True)
 class Futures:
-    """What policies are compared by. totals: per KPI (R, N) over all days of R possible futures; middles: per KPI (N,);
-    cash: (D, R, currencies) collected each day by all groups.
+    """What policies are compared by, and what is scored. totals: per KPI (R, N) over all days of R possible futures;
+    middles: per KPI (N,); cash: (D, R, currencies) collected each day by all groups; days: per KPI (`ATOMS`, D, N)
+    equally likely values of each day, ascending; nan where its band is.
     """
 
     totals: Mapping[Kpi, Floats]
     middles: Mapping[Kpi, Floats]
     cash: Floats
+    days: Mapping[Kpi, Floats]
 
 
 @dataclass(frozen=True)
@@ -73,18 +77,15 @@ class Stretch:
     total: tuple[float, float] = (UNPROVEN, UNPROVEN)
 
 
-def quantiles(values: Floats) -> tuple[Floats, Floats]:
-    """(2 arrays of (N,)) the outer `LEVELS` over the first axis of those futures in which there is a value; nan where
-    next to none has one.
+def quantiles(values: Floats, levels: Sequence[float] | Floats = _OUTER) -> Floats:
+    """(levels, N) quantiles over the first axis of those futures in which there is a value, by default the outer
+    `LEVELS`; nan where next to none has one.
     """
     ordered = np.sort(values, axis=0)
     valid = (~np.isnan(values)).sum(axis=0)
-    found = []
-    for level in (LEVELS[0], LEVELS[-1]):
-        row = np.round(level * (np.maximum(valid, 1) - 1)).astype(np.int64)
-        picked = np.take_along_axis(ordered, row[None], axis=0)[0]
-        found.append(np.where(valid > _LEAST_DEFINED * len(values), picked, np.nan))
-    return found[0], found[1]
+    rows = np.round(np.asarray(levels)[:, None] * (np.maximum(valid, 1) - 1)).astype(np.int64)
+    picked = np.take_along_axis(ordered, rows, axis=0)
+    return np.where(valid > _LEAST_DEFINED * len(values), picked, np.nan)
 
 
 def draw_bands(
@@ -96,7 +97,8 @@ def draw_bands(
     limit: Floats | None = None,
 ) -> tuple[dict[Kpi, Bands], Futures]:
     """Bands per KPI, not yet stretched, and all futures over the whole horizon."""
-    ends: dict[Kpi, list[tuple[Floats, Floats]]] = {kpi: [] for kpi in kpis}
+    found: dict[Kpi, list[Floats]] = {kpi: [] for kpi in kpis}
+    levels = np.concatenate([_OUTER, midpoints(ATOMS)])
     cash: list[Floats] = []
 
     def value(kpi: Kpi, drawn: Drawn, waits: Floats) -> Floats:
@@ -107,17 +109,18 @@ def draw_bands(
     def keep(day: int, drawn: Drawn) -> None:
         cash.append(drawn.money.sum(axis=1))
         for kpi in kpis:
-            ends[kpi].append(quantiles(value(kpi, drawn, outlook.waits[day])))
+            found[kpi].append(quantiles(value(kpi, drawn, outlook.waits[day]), levels))
 
     total = draw_days(rng, outlook, shocks, uncertainty, keep, limit)
     of_days, of_all = _middles(outlook, kpis)
     totals = {kpi: value(kpi, total, outlook.waits.sum(axis=0)) for kpi in kpis}
-    bands = {}
+    bands, days = {}, {}
     for kpi in kpis:
-        low, high = (np.stack(side) for side in zip(*ends[kpi], strict=True))
+        low, high, *atoms = np.stack(found[kpi], axis=1)
+        days[kpi] = np.stack(atoms)
         total_low, total_high = quantiles(totals[kpi])
         bands[kpi] = Bands(low, of_days[kpi], high, total_low, of_all[kpi], total_high)
-    return bands, Futures(totals, of_all, np.stack(cash))
+    return bands, Futures(totals, of_all, np.stack(cash), days)
 
 
 def _middles(outlook: Outlook, kpis: Sequence[Kpi]) -> tuple[dict[Kpi, Floats], dict[Kpi, Floats]]:
@@ -139,6 +142,22 @@ def stretched(bands: Bands, stretch: Stretch, kpi: Kpi) -> Bands:
     low, high = _move(bands.low, bands.mid, bands.high, stretch.days, kpi)
     total_low, total_high = _move(bands.total_low, bands.total_mid, bands.total_high, stretch.total, kpi)
     return Bands(low, bands.mid, high, total_low, bands.total_mid, total_high)
+
+
+def stretched_atoms(atoms: Floats, bands: Bands, shown: Bands, kpi: Kpi) -> Floats:
+    """(K, D, N) the equally likely values behind the days of `bands`, on either side of their median drawn out so that
+    their quantiles become those of `shown`: the shape stays.
+    """
+    middle, levels = atoms[len(atoms) // 2], midpoints(len(atoms))
+    moved = np.empty_like(atoms)
+    for side, end, goal in ((slice(None, len(atoms) // 2), bands.low, shown.low),
+                            (slice(len(atoms) // 2, None), bands.high, shown.high)):  # fmt: skip
+        width = np.abs(end - middle)
+        # Where half of all values are one and the same there is no shape: evenly from the middle to the end.
+        evenly = np.minimum(np.abs(levels[side] - 0.5) / (LEVELS[-1] - 0.5), 1.0)[:, None, None]
+        away = np.where(width > 0, np.abs(atoms[side] - middle) / np.where(width > 0, width, 1.0), evenly)
+        moved[side] = shown.mid + away * (goal - shown.mid)
+    return np.clip(moved, 0.0, 1.0 if UNITS[kpi] == Unit.RATE else np.inf)
 
 
 def half_width(low: Floats, high: Floats) -> Floats:

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from ml.forecast.answers import BacktestRow, Key, Kpi, Note, Policy
-from ml.forecast.backtest import pinball
 from ml.forecast.bands import NOMINAL_COVERAGE, Bands, quantiles
 from ml.forecast.cohorts import Floats
 from ml.forecast.draws import LEVELS
+from ml.forecast.losses import crps, pinball
 from ml.forecast.series import Part, series_of, undefined
 from ml.frames import History
 
@@ -140,7 +140,7 @@ def _bands(drawn: tuple[Floats, Floats]) -> Bands:
 
 def backtest_dso(books: Mapping[str, Books], seed: int) -> BacktestRow | None:
     """Each month forecast from those before it, against repeating the month before; None with too few months."""
-    hits, losses, naive = [], [], []
+    hits, losses, naive, scores, naive_scores = [], [], [], [], []
     for place, currency in enumerate(sorted(books)):
         whole = books[currency]
         ratio = _ratio(whole)
@@ -150,19 +150,24 @@ def backtest_dso(books: Mapping[str, Books], seed: int) -> BacktestRow | None:
             if np.isnan(came) or np.isnan(before):
                 continue
             paths = _paths(np.random.default_rng([seed, place, known]), ratio[:known], 1, 1000)
-            ends = np.quantile(paths[0], LEVELS) * length
+            futures = np.sort(paths[0]) * length
+            ends = np.quantile(futures, LEVELS)
             hits.append(ends[0] <= came <= ends[-1])
             losses.append(pinball(ends[:, None], np.array([came]))[0])
             naive.append(pinball(np.full((3, 1), before), np.array([came]))[0])
+            scores.append(crps(futures[:, None], np.array([came]))[0])
+            naive_scores.append(abs(came - before))  # a forecast of one value scores its error
     if not hits:
         return None
     return BacktestRow(
-        Kpi.DSO,
-        NOMINAL_COVERAGE,
-        float(np.mean(hits)),
-        float(np.mean(losses)),
-        float(np.mean(naive)),
-        len(hits),
+        kpi=Kpi.DSO,
+        nominal_coverage=NOMINAL_COVERAGE,
+        coverage=float(np.mean(hits)),
+        pinball_loss=float(np.mean(losses)),
+        baseline_pinball_loss=float(np.mean(naive)),
+        crps=float(np.mean(scores)),
+        baseline_crps=float(np.mean(naive_scores)),
+        days=len(hits),
     )
 
 

@@ -121,7 +121,7 @@ class FixedForecast:
             total=quantiles,
             difference=None,
         )
-        row = BacktestRow(ForecastKpi.OPEN_RATE, 0.9, 0.88, 0.01, 0.02, 28)
+        row = BacktestRow(ForecastKpi.OPEN_RATE, 0.9, 0.88, 0.01, 0.02, 0.03, 0.04, 28)
         return KpiForecast(as_of, self.model_version_id, (series,), (row,))
 
 

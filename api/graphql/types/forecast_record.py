@@ -22,12 +22,19 @@ class BacktestRow:
     baseline_pinball_loss: float = _field(
         description="The same of repeating the same weekday of the week before, in the KPI's unit."
     )
+    crps: float | None = _field(
+        description="Mean continuous ranked probability score of the whole distribution, in the KPI's unit (COLLECTED: "
+        "as a share of an average day's); null: the version was trained before it was kept."
+    )
+    baseline_crps: float | None = _field(
+        description="The same of repeating the same weekday of the week before, in the same unit."
+    )
     days: int = _field(description="How many days were tried.")
 
     @classmethod
     def stored(cls, row: dict[str, Any]) -> "BacktestRow":
         """A row as a model version keeps it."""
-        return cls(**{**row, "kpi": ForecastKpi(row["kpi"])})
+        return cls(**{"crps": None, "baseline_crps": None, **row, "kpi": ForecastKpi(row["kpi"])})
 
 
 @strawberry.type(description="How the 90 % intervals of a KPI have held since the model decides.")

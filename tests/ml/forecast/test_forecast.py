@@ -256,4 +256,5 @@ def test_bands_hold_what_came_on_days_not_seen(name: str) -> None:
     for row in answer.backtest:
         assert 0.8 <= row.coverage <= 1.0, row
         assert row.pinball_loss < row.baseline_pinball_loss, row
+        assert row.crps < row.baseline_crps, row
         assert row.days > 100

@@ -94,3 +94,4 @@ def test_the_rate_is_forecast_in_total_whatever_the_split(history: History) -> N
     (row,) = answer.backtest
     assert row.kpi == KPI
     assert row.pinball_loss < row.baseline_pinball_loss
+    assert row.crps < row.baseline_crps
