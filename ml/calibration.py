@@ -11,6 +11,7 @@ from ml.outcomes import CHANNELS
 _ITERATIONS = 30
 _SLOPE_PRIOR = 25.0
 _OFFSET_PRIOR = 2.0
+_FURTHEST, _HALVINGS = 60.0, 60
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,23 @@ class Platt:
     def apply(self, margins: Floats, channel: Ints) -> Floats:
         """(n,) calibrated log-odds."""
         return np.asarray(self.slope[channel] * margins + self.offset[channel])
+
+    def keeping(self, margins: Floats) -> "Platt":
+        """The same slopes, with the offsets that leave each channel's mean probability as it is; margins:
+        (channels, k), evenly drawn from what each channel sees.
+
+        How far margins lie apart is a trait of the way they are learned. How high they lie is one of the model: carried
+        from one to another that has seen more, an offset learned from a channel's few payments is mostly noise, and
+        noise between channels chooses the wrong one.
+        """
+        turned = self.slope[:, None] * margins
+        aim = sigmoid(margins).mean(axis=1)
+        low, high = np.full(len(aim), -_FURTHEST), np.full(len(aim), _FURTHEST)
+        for _ in range(_HALVINGS):
+            offset = (low + high) / 2
+            falls_short = sigmoid(turned + offset[:, None]).mean(axis=1) < aim
+            low, high = np.where(falls_short, offset, low), np.where(falls_short, high, offset)
+        return Platt(self.slope, (low + high) / 2)
 
     @classmethod
     def identity(cls) -> "Platt":

@@ -67,6 +67,12 @@ class Conversion:
         steps = {name: replace(step, platt=platts.get(name, step.platt)) for name, step in self.steps.items()}
         return replace(self, steps=steps)
 
+    def with_slopes(self, platts: dict[str, Platt]) -> "Conversion":
+        """The same with the slopes of calibrations of another model that learned the same way, levels kept."""
+        return self.calibrated(
+            {name: platt.keeping(self.steps[name].staged.seen) for name, platt in platts.items()}
+        )
+
     def rates(self, matrix: Matrix, cells: Cells, threads: int) -> dict[str, Floats]:
         """(n,) each: engaged, delivered, opened, clicked, converted (attributed within 30 days), moved;
         per contact sent."""
@@ -97,7 +103,7 @@ def fit_conversion(
     threads: int,
     settings: Settings = STAGE_A,
 ) -> Conversion:
-    """Fits every step on what was known; calibrations are the identity until `calibrated`."""
+    """Fits every step on what was known; calibrations are the identity until it is told."""
     outcomes = knowledge.outcomes
     rhythms = learn_rhythms(knowledge, casework.book, seed=seed)
     cells, prior = cells_of(knowledge, rhythms), knowledge.recency(half_life)
@@ -232,9 +238,8 @@ def _horizons(watch: _Watch, channel: Ints) -> Floats:
 
 def _rates_only(cells: Cells, label: Floats, weight: Floats, shape: Shape) -> StagedClassifier:
     prior = channel_priors(label, weight, cells.channel)
-    return StagedClassifier(
-        prior, None, fit_slot_effects(cells, prior[cells.channel], label, weight, shape), ()
-    )
+    effects = fit_slot_effects(cells, prior[cells.channel], label, weight, shape)
+    return StagedClassifier(prior, None, effects, (), prior[:, None])
 
 
 def _opened_share(outcomes: Outcomes, prior: Floats) -> Floats:

@@ -19,6 +19,8 @@ from ml.slot_effects import Cells, Shape, SlotEffects, fit_slot_effects, no_effe
 LEAST_POSITIVES = 40.0
 """Positives (or negatives) below which trees are not grown and rates per channel, shrunken, stand in."""
 
+_SEEN = 64
+
 STAGE_A = Settings(
     objective="cross_entropy",
     rounds=90,
@@ -32,12 +34,13 @@ STAGE_A = Settings(
 @dataclass(frozen=True)
 class StagedClassifier:
     """prior: (channels,) margins where stage A was not grown; effects: stage B; draws: its bootstrap
-    replicates."""
+    replicates; seen: (channels, 64) margins, as things stand now, evenly drawn from what it learned from."""
 
     prior: Floats
     stage_a: lightgbm.Booster | None
     effects: SlotEffects
     draws: tuple[SlotEffects, ...]
+    seen: Floats
 
     def margin_a(self, matrix: Matrix, channel: Ints, threads: int) -> Floats:
         """(n,) stage A's log-odds for debtors on channels."""
@@ -73,7 +76,7 @@ def fit_staged(
     told = weight > 0
     positives, negatives = label[told].sum(), (1.0 - label[told]).sum()
     if min(positives, negatives) < LEAST_POSITIVES:
-        return StagedClassifier(prior, None, no_effects(lesson.shape), ())
+        return StagedClassifier(prior, None, no_effects(lesson.shape), (), prior[:, None])
     weight = weight * told.sum() / weight.sum()
     growing: Growing = {"categorical": lesson.categorical, "seed": seed, "threads": threads}
     rounds = confirmed_rounds(lesson.matrix, label, weight, lesson.debtor, settings=settings, **growing)
@@ -86,7 +89,8 @@ def fit_staged(
         )
         for draw in range(1, draws + 1)
     )
-    return StagedClassifier(prior, stage_a, effects, replicates)
+    seen = _margins_seen(start + effects.shift(cells), weight, cells.channel, otherwise=prior)
+    return StagedClassifier(prior, stage_a, effects, replicates, seen)
 
 
 def bootstrap_weights(debtor: Ints, seed: int) -> Floats:
@@ -95,6 +99,19 @@ def bootstrap_weights(debtor: Ints, seed: int) -> Floats:
         return np.zeros(0)
     drawn = np.random.default_rng(seed).poisson(1.0, int(debtor.max()) + 1)
     return drawn.astype(np.float64)[debtor]
+
+
+def _margins_seen(margins: Floats, weight: Floats, channel: Ints, *, otherwise: Floats) -> Floats:
+    """(channels, 64) weighted quantiles of each channel's margins; `otherwise` for a channel without rows."""
+    shares = (np.arange(_SEEN) + 0.5) / _SEEN
+    found = np.tile(otherwise[:, None], (1, _SEEN))
+    for code in range(len(CHANNELS)):
+        rows = np.flatnonzero((channel == code) & (weight > 0))
+        if len(rows):
+            rows = rows[np.argsort(margins[rows], kind="stable")]
+            filled = np.cumsum(weight[rows])
+            found[code] = margins[rows][np.searchsorted(filled, shares * filled[-1])]
+    return found
 
 
 def channel_priors(label: Floats, weight: Floats, channel: Ints) -> Floats:

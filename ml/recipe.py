@@ -99,7 +99,7 @@ def train(
         currency=history.currency,
         space=casework.space,
         segments=casework.segments,
-        conversion=conversion.calibrated(rehearsal.platts),
+        conversion=conversion.with_slopes(rehearsal.platts),
         open_time=reaction[0],
         pay_time=reaction[1],
         paid_share=paid_share_of(casework, everything, prior, seed, threads),

@@ -87,7 +87,7 @@ def _as_rehearsed(
     prior = known.recency(rehearsal.half_life)
     before = replace(
         model,
-        conversion=earlier.conversion.calibrated(rehearsal.platts),
+        conversion=earlier.conversion.with_slopes(rehearsal.platts),
         paid_share=paid_share_of(casework, known, prior, seed, model.threads),
         channels=channel_facts_of(known, casework.book.history, prior),
     )

@@ -6,15 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from ml.amount import fit_paid_share
 from ml.arrays import Floats
 from ml.boosting import Growing, confirmed_rounds, grow, margin, sigmoid
-from ml.calibration import calibration_noise, expected_calibration_error, fit_platt
+from ml.calibration import Platt, calibration_noise, expected_calibration_error, fit_platt
 from ml.censoring import matured_labels, maturity_horizon
 from ml.evaluation import log_loss
 from ml.funnel import STAGE_A, Lesson, fit_staged
 from ml.hazard import BINS, edges_where, fit_hazard, kaplan_meier
+from ml.outcomes import CHANNELS
 from ml.reaction_time import EDGES, fit_reaction_time, seconds_at
 from ml.rhythm import BLOCKS, fit_rhythms
 from ml.slot_effects import HOURS, Cells, Shape, fit_slot_effects, no_effects, parts_of
@@ -328,6 +332,21 @@ def test_platt_repairs_probabilities_that_are_off() -> None:
     noise = calibration_noise(fixed, ones, seed=1, rounds=50)
     assert expected_calibration_error(sigmoid(off), label, ones) > 10 * noise
     assert expected_calibration_error(fixed, label, ones) < 2 * noise
+
+
+@given(
+    slopes=arrays(float, len(CHANNELS), elements=st.floats(0.1, 3.0)),
+    centres=arrays(float, len(CHANNELS), elements=st.floats(-8.0, 3.0)),
+    width=st.floats(0.0, 3.0),
+)
+def test_slopes_of_another_model_leave_the_level_of_each_channel(
+    slopes: Floats, centres: Floats, width: float
+) -> None:
+    seen = centres[:, None] + width * np.linspace(-2, 2, 64)[None, :]
+    turned = Platt(slopes, np.full(len(CHANNELS), 9.0)).keeping(seen)
+    moved = turned.slope[:, None] * seen + turned.offset[:, None]
+    np.testing.assert_allclose(sigmoid(moved).mean(axis=1), sigmoid(seen).mean(axis=1), rtol=1e-6)
+    np.testing.assert_array_equal(turned.slope, slopes)
 
 
 def test_rhythms_are_told_apart_by_when_people_answer_not_by_how_often() -> None:
