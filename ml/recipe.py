@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from ml.casework import cells_of, gather
+from ml.arrays import Floats
+from ml.casework import Knowledge, cells_of, gather
 from ml.circumstances import channel_facts_of, paid_share_of, segment_facts_of
 from ml.conversion import fit_conversion
 from ml.evaluation import HoldOut, Metric, step_metrics
@@ -16,7 +17,8 @@ from ml.hold_out import LEAST_TO_LEARN_FROM, rehearse
 from ml.model import TrainedModel
 from ml.organic import fit_organic
 from ml.outcomes import Outcomes, outcomes_of
-from ml.reaction_time import fit_reaction_time
+from ml.reaction_time import ReactionTime, fit_reaction_time
+from ml.rhythm import Rhythms
 from ml.trial import trial_of
 from ml.values import PLANNED_AHEAD, panel_of
 
@@ -68,27 +70,11 @@ def train(
     )
     told("reaction times", 0.75)
     outcomes, prior = book.outcomes, everything.recency(rehearsal.half_life)
-    cells = cells_of(everything, conversion.rhythms)
-    reaction = [
-        fit_reaction_time(
-            cells,
-            outcomes.seconds_to(event),
-            outcomes.followed_seconds,
-            prior,
-            outcomes.debtor,
-            seed=seed,
-            threads=threads,
-        )
-        for event in (outcomes.opened_at, outcomes.paid_at)
-    ]
+    open_time, pay_time = _reaction_times(everything, conversion.rhythms, prior, seed=seed, threads=threads)
     told("amounts", 0.85)
+    receipts = everything.receipts
     organic = fit_organic(
-        book,
-        everything.receipts.debtor,
-        everything.receipts.paid_at,
-        everything.causes.organic,
-        seed=seed,
-        threads=threads,
+        book, receipts.debtor, receipts.paid_at, everything.causes.organic, seed=seed, threads=threads
     )
     model = TrainedModel(
         recipe=RECIPE,
@@ -100,8 +86,8 @@ def train(
         space=casework.space,
         segments=casework.segments,
         conversion=conversion.with_slopes(rehearsal.platts),
-        open_time=reaction[0],
-        pay_time=reaction[1],
+        open_time=open_time,
+        pay_time=pay_time,
         paid_share=paid_share_of(casework, everything, prior, seed, threads),
         organic=organic,
         channels=channel_facts_of(everything, known, prior),
@@ -116,6 +102,26 @@ def train(
     trial = trial_of(model, casework, everything, rehearsal, seed=seed)
     told("done", 1.0)
     return replace(model, holdout=replace(rehearsal.holdout, trial=trial))
+
+
+def _reaction_times(
+    everything: Knowledge, rhythms: Rhythms, prior: Floats, *, seed: int, threads: int
+) -> tuple[ReactionTime, ReactionTime]:
+    """To opening, and to paying."""
+    outcomes, cells = everything.outcomes, cells_of(everything, rhythms)
+    to_open, to_pay = (
+        fit_reaction_time(
+            cells,
+            outcomes.seconds_to(event),
+            outcomes.followed_seconds,
+            prior,
+            outcomes.debtor,
+            seed=seed,
+            threads=threads,
+        )
+        for event in (outcomes.opened_at, outcomes.paid_at)
+    )
+    return to_open, to_pay
 
 
 def _nobody(stage: str, share: float) -> None:

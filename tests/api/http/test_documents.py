@@ -1,7 +1,6 @@
 """Trusted documents: named by hash, and where only those are served, nothing else is run."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 
 import httpx
 import pytest
@@ -17,6 +16,7 @@ from domain.audit import operator
 from domain.storage.documents import add_documents, remove_document, sha256_of
 from domain.storage.sessions import Database
 from domain.vocabulary import Role
+from tests.api.http.clock import Clock
 from tests.api.http.sockets import websocket
 from tests.api.portfolio import NOW, Api
 
@@ -25,19 +25,6 @@ NAMED = {"documentId": f"sha256:{sha256_of(QUERY).hex()}", "variables": {"n": 1}
 APOLLO = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": sha256_of(QUERY).hex()}}}
 MUTATION = "mutation M { recordEvents(input: []) { accepted } }"
 UNKNOWN = "sha256:" + "0" * 64
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """So many requests a minute per key, told in headers, refused with 429 beyond."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import httpx
@@ -15,23 +15,11 @@ from api.http import create_app
 from api.http.rates import WINDOW_SECONDS, Rates
 from api.settings import Settings
 from domain.vocabulary import Role
+from tests.api.http.clock import Clock
 from tests.api.http.sockets import websocket
-from tests.api.portfolio import NOW, Api
+from tests.api.portfolio import Api
 
 QUERY = "{ segments { key } }"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import hmac
 import json
 import random
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import psycopg
@@ -21,25 +21,13 @@ from api.issuer_keys import ASKED_AGAIN, KEPT, OUTLASTING
 from api.settings import Settings
 from api.tokens import MOST_CHARACTERS
 from domain.vocabulary import Role
+from tests.api.http.clock import Clock
 from tests.api.http.issuer import Issuer, elliptic_key, running_issuer
 from tests.api.http.sockets import websocket
 from tests.api.portfolio import NOW, Api
 
 QUERY = "{ segments { key } }"
 AUDIENCE = "dunwell-test"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture(scope="module")
