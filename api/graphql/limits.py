@@ -39,6 +39,10 @@ MAX_NESTING = 50
 #: How many characters of documents are remembered in all; a parsed one takes some hundred bytes for each.
 REMEMBERED = 300_000
 
+_NUL = "the character NUL (U+0000), which cannot be stored; leave it out."
+#: Where a value stands among the variables: its name or index, and the place of what holds it.
+_Place = tuple[str | int, "_Place | None"]
+
 
 #: The largest operation served. The contract's own need 8, 76, 0, 0 and 1,100; tools introspect 15 levels deep.
 LIMITS = Size(depth=18, fields=400, aliases=30, directives=30, nodes=25_000)
@@ -77,7 +81,7 @@ class NoNulCharacter(ValidationRule):
     def enter_string_value(self, node: StringValueNode, *_: object) -> None:
         """Refuse a literal with a NUL."""
         if "\x00" in node.value:
-            message = "A text holds the character NUL (U+0000), which cannot be stored; leave it out."
+            message = f"A text holds {_NUL}"
             self.report_error(GraphQLError(message, node, extensions={"code": BAD_USER_INPUT}))
 
 
@@ -87,21 +91,36 @@ def check_variables(variables: Mapping[str, Any] | None) -> None:
     Raises:
         GraphQLError: BAD_USER_INPUT.
     """
-    pending: list[tuple[object, int]] = [(variables, 0)]
+    pending: list[tuple[object, int, _Place | None]] = [(variables, 0, None)]
     while pending:
-        value, depth = pending.pop()
+        value, depth, place = pending.pop()
         if depth > MAX_NESTING:
-            raise _bad_variables(f"are nested more than {MAX_NESTING} levels deep")
+            raise _bad_variables(f"The variables are nested more than {MAX_NESTING} levels deep.")
         if isinstance(value, dict):
-            pending += [(inner, depth + 1) for pair in value.items() for inner in pair]
+            for name, inner in value.items():
+                if "\x00" in name:
+                    raise _bad_variables(f"{_where(place)} a name that holds {_NUL}")
+                pending.append((inner, depth + 1, (name, place)))
         elif isinstance(value, list):
-            pending += [(inner, depth + 1) for inner in value]
+            pending += [(inner, depth + 1, (at, place)) for at, inner in enumerate(value)]
         elif isinstance(value, str) and "\x00" in value:
-            raise _bad_variables("hold the character NUL (U+0000), which cannot be stored; leave it out")
+            raise _bad_variables(f"{_where(place)} {_NUL}")
 
 
-def _bad_variables(problem: str) -> GraphQLError:
-    return GraphQLError(f"The variables {problem}.", extensions={"code": BAD_USER_INPUT})
+def _where(place: _Place | None) -> str:
+    """The begin of a refusal: the variable and the place in it, spelled as where a value does not fit its type."""
+    names: list[str | int] = []
+    while place is not None:
+        name, place = place
+        names.append(name)
+    if not names:
+        return "The variables hold"
+    inside = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in reversed(names[:-1]))
+    return f"Variable '${names[-1]}' holds" + (f" at {inside}" if inside else "")
+
+
+def _bad_variables(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": BAD_USER_INPUT})
 
 
 @dataclass(frozen=True, slots=True)

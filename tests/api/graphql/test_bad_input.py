@@ -1,6 +1,7 @@
 """Bad arguments: each is told apart, named, and answered with BAD_USER_INPUT; nothing fails and nothing changes."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -273,3 +274,26 @@ async def test_a_query_of_a_megabyte_is_refused_by_its_length(api: Api) -> None:
         "found": 1_000_022,
         "limit": 100_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("variables", "begin"),
+    [
+        ({"v": "\x00"}, "Variable '$v' holds the character NUL (U+0000)"),
+        ({"v": {"name": {"in": ["a", "b\x00"]}}}, "Variable '$v' holds at .name.in[1] the character NUL"),
+        ({"v": [{"or": []}, {"a\x00": 1}]}, "Variable '$v' holds at [1] a name that holds the character NUL"),
+        ({"\x00": 1}, "The variables hold a name that holds the character NUL"),
+    ],
+)
+async def test_a_character_that_cannot_be_stored_is_told_by_its_place(
+    api: Api, variables: dict[str, Any], begin: str
+) -> None:
+    for query in (
+        "query ($v: DebtorWhere) { debtors(where: $v) { totalCount } }",
+        "query ($v: DebtorWhere) { debtors(first: 1, where: $v) { edges { node { id } } } }",
+    ):
+        answer = await api.send(query, **variables)
+        (error,) = answer["errors"]
+        assert error["message"].startswith(begin)
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert "data" not in answer
