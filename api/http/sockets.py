@@ -14,13 +14,14 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import ErrorMessage, SubscribeMessage
 from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import Door
 from api.callers import Caller, NotAdmitted
 from api.documents import TrustedDocuments
 from api.graphql.context import Socket
-from api.graphql.errors import log_failure
+from api.graphql.errors import LIMIT_EXCEEDED, log_failure
 from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.rates import Rates
@@ -29,7 +30,18 @@ from api.services import Services
 _MOST_SUBSCRIPTIONS = 20
 _INIT_WAIT = timedelta(seconds=10)
 _INVALID_MESSAGE = 4400
+_ID_TAKEN = 4409
 _INTERNAL_ERROR = 1011
+_TYPES = ("connection_init", "ping", "pong", "subscribe", "complete")
+_TOO_MANY = GraphQLError(
+    f"The socket has {_MOST_SUBSCRIPTIONS} operations under way; no more are served at a time.",
+    extensions={
+        "code": LIMIT_EXCEEDED,
+        "limited": "operations",
+        "found": _MOST_SUBSCRIPTIONS + 1,
+        "limit": _MOST_SUBSCRIPTIONS,
+    },
+)
 
 
 class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
@@ -51,6 +63,16 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
         except Exception as error:
             await self.websocket.close(_INTERNAL_ERROR, f"Report error {log_failure(error)}.")
 
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Begin an operation, unless its id is taken or the socket has as many as it may."""
+        if message["id"] in self.operations:  # the protocol's reason would quote the id, of any length
+            await self.websocket.close(_ID_TAKEN, "An operation with this id is under way.")
+        elif len(self.operations) >= _MOST_SUBSCRIPTIONS:
+            refusal: ErrorMessage = {"id": message["id"], "type": "error", "payload": [_TOO_MANY.formatted]}
+            await self.send_message(refusal)
+        else:
+            await super().handle_subscribe(message)
+
     async def handle_task_exception(self, error: Exception) -> None:
         """Log it without what the caller sent."""
         if not isinstance(error, WebSocketDisconnected):
@@ -63,8 +85,8 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
 
 def _problem(message: Any) -> str | None:
     """What is wrong with the form of a message, if anything. Source: the graphql-transport-ws protocol."""
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return "A message is an object with a type."
+    if not isinstance(message, dict) or message.get("type") not in _TYPES:
+        return f"A message is an object with a type: {', '.join(_TYPES)}."
     if message["type"] in ("subscribe", "complete") and not _is_text(message.get("id")):
         return "id must be a text, and not empty."
     if message["type"] != "subscribe":
@@ -103,7 +125,6 @@ class GraphQLSocket(GraphQL[Socket, None]):
             graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=_INIT_WAIT,
-            max_subscriptions_per_connection=_MOST_SUBSCRIPTIONS,
             allowed_origins=allowed_origins,
         )
         self._services = services

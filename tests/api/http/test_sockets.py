@@ -1,5 +1,6 @@
 """WebSockets misused: what is no message closes with a code; what is wrong with one operation stays its own."""
 
+import asyncio
 import json
 
 import pytest
@@ -89,6 +90,21 @@ async def test_an_id_is_used_once_at_a_time(app: Starlette, api: Api) -> None:
         assert await socket.receive() == {"close": 4409}
 
 
+async def test_reasons_to_close_fit_a_frame(app: Starlette, api: Api) -> None:
+    """At most 123 bytes (RFC 6455, 5.5); a longer reason makes the server fail."""
+    period = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+    query = "subscription ($p: PeriodInput!) { kpisChanged(period: $p) { asOf } }"
+    watch = {"type": "subscribe", "id": "x" * 200, "payload": {"query": query, "variables": {"p": period}}}
+    for messages, code in (([{"type": "x" * 200}], 4400), ([watch, watch], 4409)):
+        async with websocket(app) as socket:
+            await begun(socket, api)
+            for message in messages:
+                await socket.send(message)
+            closed = await asyncio.wait_for(socket.from_app.get(), 20)
+            assert closed["code"] == code
+            assert len(closed["reason"].encode()) <= 123
+
+
 async def test_more_operations_than_served_are_refused_and_the_others_go_on(app: Starlette, api: Api) -> None:
     period = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
     watch = "subscription ($p: PeriodInput!) { kpisChanged(period: $p) { asOf } }"
@@ -99,6 +115,8 @@ async def test_more_operations_than_served_are_refused_and_the_others_go_on(app:
             await socket.send({"type": "subscribe", "id": str(number), "payload": payload})
         refused = await socket.receive()
         assert (refused["type"], refused["id"]) == ("error", "20")
+        limited = {"code": "LIMIT_EXCEEDED", "limited": "operations", "found": 21, "limit": 20}
+        assert refused["payload"][0]["extensions"] == limited
         await socket.send({"type": "complete", "id": "0"})
         await socket.send({"type": "subscribe", "id": "again", "payload": GOOD})
         assert (await socket.receive())["id"] == "again"
