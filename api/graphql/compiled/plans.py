@@ -22,7 +22,7 @@ from api.graphql.limits import check_variables
 from api.graphql.schema import Schema
 from api.services import InvalidArgument
 from domain.filters import FilterError
-from domain.storage.compiled import Argument, Statement, compile_statement
+from domain.storage.compiled import FLAW, Argument, Statement, compile_statement
 
 V = TypeVar("V")
 
@@ -115,7 +115,7 @@ class CompiledReads:
             statement.parameters(context.tenant_id, context.now, arguments),
             is_general=statement.is_general,
         )
-        return None if found is None else b'{"data":%b}' % found.encode()
+        return None if found is None or FLAW in found else b'{"data":%b}' % found.encode()
 
     def _plan(
         self, name: str | None, document: DocumentNode, values: VariableValues, context: Context

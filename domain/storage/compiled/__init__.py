@@ -4,11 +4,13 @@
 `data`, byte for byte what ordinary execution would write. What `shapes` does not know is not compiled.
 """
 
+from domain.storage.compiled.json_text import FLAW
 from domain.storage.compiled.selection import Argument, ListOf, Page, RowOf, RowsOf, Selected
 from domain.storage.compiled.shapes import inline_fields, is_known
 from domain.storage.compiled.statement import Statement, compile_statement
 
 __all__ = [
+    "FLAW",
     "Argument",
     "ListOf",
     "Page",

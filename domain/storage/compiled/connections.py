@@ -13,8 +13,7 @@ from domain.storage.compiled.selection import Page, Selected
 from domain.storage.compiled.values import Slot, Values
 from domain.storage.reads.paging import SortKey, after
 
-#: What of `pageInfo` takes one row more than the page shows, and each row's place.
-_PLACED = frozenset({"hasNextPage", "startCursor", "endCursor"})
+_CURSORS = frozenset({"startCursor", "endCursor"})
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,12 @@ class Connection:
 
     @cached_property
     def _is_placed(self) -> bool:
+        """Whether `pageInfo` takes one row more than the page shows, and each row's place.
+
+        The cursors of an empty page are null whatever the rows.
+        """
         return any(
-            inner.name in _PLACED
+            inner.name == "hasNextPage" or (inner.name in _CURSORS and self.page.first > 0)
             for whole in self.field.fields
             if whole.name == "pageInfo"
             for inner in whole.fields
@@ -80,7 +83,7 @@ class Connection:
             case _:
                 edge = members((each.key, self._edge(inner, each)) for each in inner.fields)
                 shown = f"{self.name}.place <= {self.page.first}" if self._is_placed else ""
-                return (Sql(listed(expression(edge), only=shown)),)
+                return (Sql(listed(json_text.row(edge), only=shown)),)
 
     def _edge(self, edges: Selected, each: Selected) -> Parts:
         match each.name:

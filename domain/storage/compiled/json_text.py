@@ -1,7 +1,7 @@
 """JSON as SQL text, written as `orjson` and the API's scalars write it.
 
-A value is `Parts`: constant text and SQL expressions of type text, in order. An expression that is null makes the whole
-document null, which is never answered: what may be missing says so here.
+A value is `Parts`: constant text and SQL expressions of type text, in order. An expression that is null makes the
+object around it null, which is never answered: what may be missing says so here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,6 +29,10 @@ class Sql:
 Parts = tuple[Constant | Sql, ...]
 NULL: Parts = (Constant("null"),)
 
+#: In place of an object of which something is null against what is said here: no JSON has it. A null would be taken
+#: for a row that is not there, or left out of a list.
+FLAW = "\x01"
+
 
 def literal(text: str) -> str:
     """A SQL string literal."""
@@ -55,6 +59,11 @@ def members(pairs: Iterable[tuple[str, Parts]]) -> Parts:
         comma = "," if len(parts) > 1 else ""
         parts += [Constant(f'{comma}"{name}":'), *value]
     return (*parts, Constant("}"))
+
+
+def row(parts: Iterable[Constant | Sql]) -> str:
+    """The SQL expression of a row's object, never null."""
+    return f"coalesce({expression(parts)}, E'\\x01')"
 
 
 def or_null(sql: str) -> Parts:

@@ -91,7 +91,7 @@ class _Compiler:
             case Nested() as nested:
                 return self._nested(kind, nested, field)
             case Several() as several:
-                items = expression(self._row(several.kind, field.fields))
+                items = json_text.row(self._row(several.kind, field.fields))
                 return (Sql(f"(SELECT {listed(items)} FROM {several.rows})"),)
             case Inline() as inline:
                 return _inline(inline, field)
@@ -104,7 +104,7 @@ class _Compiler:
         name = _table(kind).name
         added = "".join(f", {sql} AS {column}" for column, sql in SHAPES[kind].derived.items())
         rows = f"SELECT *{added} FROM {name} WHERE {name}.tenant_id = {TENANT} AND {name}.{by} = {value}"
-        return f"(SELECT {expression(self._row(kind, fields))} FROM ({rows}) AS {name})"
+        return f"(SELECT {json_text.row(self._row(kind, fields))} FROM ({rows}) AS {name})"
 
     def _rows_of(self, field: Selected, asked: RowsOf) -> Parts:
         kinds, numbers = (self.values.bind(Slot(field.argument, name)) for name in ("kinds", "numbers"))

@@ -212,6 +212,44 @@ async def test_a_planted_fault_is_found(
     raise AssertionError("not found")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ debtor(id: $id) { name region } }",
+        "{ nodes(ids: [$id]) { id ... on Debtor { region } } }",
+        "{ debtors(first: 3) { edges { node { reference region } } } }",
+        "{ debtor(id: $id) { communications(first: 2) { edges { node { debtor { region } } } } } }",
+    ],
+)
+async def test_what_is_null_against_expectation_is_left_to_ordinary_execution(
+    api: Api, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    fields = {**SHAPES["Debtor"].fields, "region": word("NULL::text")}
+    monkeypatch.setitem(SHAPES, "Debtor", replace(SHAPES["Debtor"], fields=fields))
+    monkeypatch.setattr(plans.Latest, "get", lambda *_: None)
+    found = await api.ask('{ debtorByReference(reference: "D0000010") { id } }')
+    asked = query.replace("$id", f'"{found["debtorByReference"]["id"]}"')
+    with watched(compiled=True) as answers:
+        by_statement = await api.ask(asked)
+    assert answers == [False]
+    with watched(compiled=False):
+        assert await api.ask(asked) == by_statement
+
+
+@pytest.mark.parametrize("wanted", ["endCursor", "startCursor hasPreviousPage", "hasNextPage", "__typename"])
+async def test_an_empty_page_of_nothing_is_a_page(api: Api, wanted: str) -> None:
+    lists = " ".join(
+        f"{name}(first: 0) {{ pageInfo {{ {wanted} }} }}"
+        for name in ("accounts", "communications", "promises", "payments")
+    )
+    query = f"{{ debtors(first: 100) {{ edges {{ node {{ reference {lists} }} }} }} }}"
+    with watched(compiled=True) as answers:
+        by_statement = await api.ask(query)
+    assert answers == [True]
+    with watched(compiled=False):
+        assert await api.ask(query) == by_statement
+
+
 NOT_COMPILED = {
     "attributes": "{ debtors(first: 1) { edges { node { attributes } } } }",
     "a size of a segment": "{ debtors(first: 1) { edges { node { segment { debtorCount } } } } }",
