@@ -20,13 +20,13 @@ from matplotlib.patches import Rectangle
 
 from ml.actions import lawful_hours
 from ml.arrays import Floats
-from ml.decisions import plan_segments
 from ml.features import Casebook
 from ml.frames import History
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.recipe import train
+from ml.segment_plans import plan_segments
 from ml.simulator import simulate
 from ml.values import panel_of
 

@@ -11,7 +11,6 @@ from bench.measuring import Report
 from bench.worlds import END, NOW, SEED
 from ml.arrays import Bools, Floats, Ints
 from ml.candidates import candidates
-from ml.decisions import usual_plan
 from ml.features import Casebook
 from ml.frames import History
 from ml.model import TrainedModel
@@ -19,6 +18,7 @@ from ml.options import Slots, options_of, segment_ranking
 from ml.outcomes import CHANNELS
 from ml.planning import NOBODY, Limits, assign
 from ml.recipe import train
+from ml.segment_plans import usual_plan
 from ml.simulator import CHANNELS as WORLD_CHANNELS
 from ml.simulator import PRESETS, SimulatedWorld, simulate
 from ml.slot_effects import HOURS

@@ -20,12 +20,12 @@ from bench.measuring import Report
 from bench.memory import peak_memory
 from ml.boosting import FIXED
 from ml.casework import gather
-from ml.decisions import usual_plan
 from ml.features import Casebook
 from ml.frames import History
 from ml.model import TrainedModel
 from ml.recipe import train
 from ml.scoring import Scorer
+from ml.segment_plans import usual_plan
 from ml.simulator import simulate
 
 END = date(2026, 5, 1)

@@ -8,14 +8,16 @@ import numpy as np
 
 from ml.actions import Action, Evidence, Recommendation, lawful_hours
 from ml.arrays import Bools, Floats, Ints
-from ml.decisions import SegmentPlan, debtor_hours, debtor_slots
+from ml.debtor_choices import debtor_slots
 from ml.features import Casebook
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import Quotes, net_draws, quote
+from ml.segment_plans import SegmentPlan
 from ml.slot_effects import HOURS
 from ml.standing import Standing
+from ml.usable_hours import debtor_hours
 from ml.values import (
     CONTACTS_LOST,
     LEAST_OWED,

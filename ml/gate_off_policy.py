@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml.arrays import Ints
-from ml.decisions import usual_plan
 from ml.frames import History
 from ml.gate_checks import GateCheck, unknown
 from ml.model import TrainedModel
 from ml.off_policy import LEAST_EFFECTIVE, WIDTHS, LoggedTrial, PolicyValue, gain_over_log, policy_gain
 from ml.outcomes import outcomes_of
+from ml.segment_plans import usual_plan
 
 LEAST_EFFECTIVE_OF_A_SEGMENT = 50.0
 

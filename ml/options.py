@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ml.arrays import Bools, Floats, Ints
 from ml.candidates import LEAVE_ALONE, Candidates
-from ml.decisions import plan_segments
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
+from ml.segment_plans import plan_segments
 from ml.slot_effects import HOURS
 
 _AT_MOST = 0.999

@@ -14,13 +14,15 @@ import polars as pl
 
 from ml.actions import Evidence
 from ml.arrays import Bools, Floats, Ints
-from ml.decisions import SegmentPlan, debtor_hours, debtor_slots
+from ml.debtor_choices import debtor_slots
 from ml.features import Casebook
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import hourly_nets, quote_each
+from ml.segment_plans import SegmentPlan
 from ml.standing import Standing
+from ml.usable_hours import debtor_hours
 from ml.values import (
     LEAST_OWED,
     PLANNED_AHEAD,
@@ -61,7 +63,7 @@ Rates as in `ml.actions.Expected`; money in `currency`, the debtor's; open_p50 â
 
 @dataclass(frozen=True)
 class Scorer:
-    """What all chunks share. plan: `usual_plan` of the model and channels;"""
+    """What all chunks share. plan: `usual_plan` of the model and channels."""
 
     model: TrainedModel
     plan: SegmentPlan

@@ -9,11 +9,11 @@ from ml.actions import lawful_hours
 from ml.arrays import Floats, Ints
 from ml.casework import Casework, Knowledge
 from ml.circumstances import channel_facts_of, paid_share_of
-from ml.decisions import usual_plan
 from ml.hold_out import Earlier, Rehearsal, matured_contacts
 from ml.model import TrainedModel
 from ml.off_policy import LoggedContacts, LoggedTrial
 from ml.outcomes import CHANNELS, sent_costs
+from ml.segment_plans import usual_plan
 from ml.slot_effects import HOURS
 from ml.standing import Standing
 from ml.values import CONTACTS_LOST, contact_cost, panel_of, slot_tables, standing_of, worth

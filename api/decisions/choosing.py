@@ -17,10 +17,10 @@ from domain.storage.decisions import NewDecision
 from domain.vocabulary import Arm, Channel
 from ml import actions
 from ml.candidates import LEAVE_ALONE, Candidates, candidates, explain, runs_of
-from ml.decisions import SegmentPlan
 from ml.exploration import RECOMMENDED, Choices, Policy, choose
 from ml.features import Casebook
 from ml.frames import History
+from ml.segment_plans import SegmentPlan
 
 HELD_OUT_REASON = "Held out: never contacted, to measure what contacts bring."
 

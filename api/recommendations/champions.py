@@ -12,8 +12,8 @@ from domain.storage.models import ModelVersion, deciding_version, load_artefact
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from ml.artefact import unpack
-from ml.decisions import SegmentPlan, usual_plan
 from ml.model import TrainedModel
+from ml.segment_plans import SegmentPlan, usual_plan
 
 Result = TypeVar("Result")
 

@@ -17,8 +17,9 @@ from domain.storage.reads.segments import list_segments
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from ml.actions import DebtorRecommendation, SegmentRecommendation
-from ml.decisions import SegmentPlan, debtor_recommendations, segment_recommendations
+from ml.decisions import debtor_recommendations, segment_recommendations
 from ml.frames import History
+from ml.segment_plans import SegmentPlan
 
 _TABLES_KEPT = 64
 

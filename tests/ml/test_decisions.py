@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.actions import Evidence, Recommendation, lawful_hours, rounded
-from ml.decisions import debtor_recommendations, segment_recommendations, usual_plan
+from ml.decisions import debtor_recommendations, segment_recommendations
 from ml.features import Casebook
 from ml.frames import History
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.recipe import train
 from ml.scoring import Scorer
+from ml.segment_plans import usual_plan
 from ml.values import supported_slots
 from tests.ml.factories import history, model, tiny, world
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from ml.candidates import LEAVE_ALONE, Candidates, candidates, explain, runs_of
-from ml.decisions import debtor_recommendations, usual_plan
+from ml.decisions import debtor_recommendations
 from ml.exploration import EXPLORING, RECOMMENDED, choose, distribution
 from ml.features import Casebook
 from ml.outcomes import CHANNELS
+from ml.segment_plans import usual_plan
 from tests.ml.factories import history, model
 
 worths = st.lists(st.floats(-5, 50, allow_nan=False), min_size=0, max_size=40)

@@ -141,7 +141,6 @@ class CompiledReads:
         self, key: Hashable, plan: Selection, arguments: list[Argument], context: Context
     ) -> Statement:
         shapes = tuple(argument.shape() for argument in arguments)
-
         hour = context.now.replace(minute=0, second=0, microsecond=0)
         return self._statements.get_or_make(
             (key, shapes, hour), lambda: compile_statement(plan.fields, arguments, context.now)
