@@ -1,5 +1,7 @@
 """A server for the KPI benchmark as a user runs it, asked over HTTP; and what the processes on it take of memory."""
 
+import http.client
+import json
 import os
 import socket
 import subprocess
@@ -18,23 +20,29 @@ _SAMPLED_SECONDS = 0.02
 
 
 class Serving:
-    """A running server: `ask` it, as whom a key belongs to."""
+    """A running server: `ask` it, as whom a key belongs to.
 
-    def __init__(self, address: str, process: "subprocess.Popen[bytes]") -> None:
-        self._client = httpx.Client(base_url=address, timeout=600)
+    By the client of the standard library: httpx takes 5 ms of its own to read an answer of 1 MB.
+    """
+
+    def __init__(self, port: int, process: "subprocess.Popen[bytes]") -> None:
+        self._client = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
         self._process = process
-        self.port = int(address.rpartition(":")[2])
+        self.port = port
         self.pid = process.pid
 
     def ask(self, key: str, query: str, variables: Mapping[str, Any]) -> bytes:
         """The answer to a query, as it came."""
-        response = self._client.post(
-            "/graphql",
-            json={"query": query, "variables": variables},
-            headers={"Authorization": f"Bearer {key}"},
-        )
-        body = response.raise_for_status().content
-        if body.startswith(b'{"errors"') or b'"errors":[' in body[-2000:]:
+        asked = json.dumps({"query": query, "variables": variables})
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._client.request("POST", "/graphql", asked, headers)
+        response = self._client.getresponse()
+        body = response.read()
+        if (
+            response.status != http.HTTPStatus.OK
+            or body.startswith(b'{"errors"')
+            or b'"errors":[' in body[-2000:]
+        ):
             raise RuntimeError(body[-2000:])
         return body
 
@@ -55,7 +63,7 @@ def serving(home: Path, **settings: str) -> Iterator[Serving]:
     try:
         address = f"http://127.0.0.1:{port}"
         _await_answer(address)
-        yield Serving(address, process)
+        yield Serving(port, process)
     finally:
         process.terminate()
         process.wait(60)

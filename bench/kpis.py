@@ -61,21 +61,22 @@ class Question:
             f"{{ key {{ {key} }} {figures} }} }} }}"
         )
 
-    @property
-    def variables(self) -> dict[str, object]:
-        """Of the query."""
-        period = {"from": (END - timedelta(days=self.days)).isoformat(), "to": END.isoformat()}
+    def variables(self, back: int) -> dict[str, object]:
+        """Of the query about a period so many days earlier."""
+        until = END - timedelta(days=back)
+        period = {"from": (until - timedelta(days=self.days)).isoformat(), "to": until.isoformat()}
         where = {"segment": {"in": _FIVE}} if self.five_segments else None
         as_of = (END + timedelta(days=90)).isoformat()
         return {"period": period, "by": list(self.by), "where": where, "asOf": as_of}
 
-    def sql(self, parquet: Path) -> str:
+    def sql(self, parquet: Path, back: int) -> str:
         """In DuckDB's SQL."""
+        until = END - timedelta(days=back)
         keys = ", ".join(_KEYS[word] for word in self.by)
         segments = ", ".join(f"'{name}'" for name in _FIVE)
         return (
             f"SELECT {keys}, {_COUNTED}{f', {_TIMED}' if self.times else ''} FROM '{parquet}' "
-            f"WHERE sent_at >= '{END - timedelta(days=self.days):%F}' AND sent_at < '{END:%F}' "
+            f"WHERE sent_at >= '{until - timedelta(days=self.days):%F}' AND sent_at < '{until:%F}' "
             f"{f'AND segment IN ({segments})' if self.five_segments else ''} GROUP BY ALL ORDER BY ALL"
         )
 
@@ -161,12 +162,11 @@ def _ask(report: Report, served: Serving, server: DatabaseServer, keys: dict[int
     small, large = sorted(keys)
     for question in QUESTIONS:
         print(f"  {question.name}", flush=True)
-        with PostgresMemory(server.owner_url) as memory:
-            ours = {
-                rows: _seconds(partial(served.ask, key, question.query, question.variables))
-                for rows, key in keys.items()
-            }
-        theirs, their_memory, groups = _in_duckdb(question.sql(folder / f"{large}.parquet"))
+        asking = {rows: partial(_answered, served, key, question) for rows, key in keys.items()}
+        ours = {rows: _seconds(ask) for rows, ask in asking.items()}
+        with PostgresMemory(server.owner_url) as memory:  # looking at it takes time of its own
+            asking[large](0)
+        theirs, their_memory, groups = _in_duckdb(question, folder / f"{large}.parquet")
         report.note(f"{question.name}: groups", groups)
         report.note(f"{question.name}: seconds", ours[large])
         report.note(f"{question.name}: DuckDB, seconds", theirs)
@@ -177,25 +177,29 @@ def _ask(report: Report, served: Serving, server: DatabaseServer, keys: dict[int
     report.note("the server's peak memory, MB", served.peak_memory())
 
 
-def _seconds(ask: Callable[[], object]) -> float:
-    """The median of several, after one that warms up."""
-    ask()
+def _answered(served: Serving, key: str, question: Question, back: int) -> None:
+    served.ask(key, question.query, question.variables(back))
+
+
+def _seconds(ask: Callable[[int], object]) -> float:
+    """The median of several, each about a day earlier than the one before, after one that warms up."""
+    ask(0)
     taken = []
-    for _ in range(_REPEATED):
+    for back in range(_REPEATED):
         begun = time.perf_counter()
-        ask()
+        ask(back)
         taken.append(time.perf_counter() - begun)
     return statistics.median(taken)
 
 
-def _in_duckdb(sql: str) -> tuple[float, float, int]:
+def _in_duckdb(question: Question, parquet: Path) -> tuple[float, float, int]:
     """(median seconds, peak memory in MB, groups), in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_duckdb, (sql,))
+        return pool.apply(_duckdb, (question, parquet))
 
 
-def _duckdb(sql: str) -> tuple[float, float, int]:
+def _duckdb(question: Question, parquet: Path) -> tuple[float, float, int]:
     connection = duckdb.connect()
-    seconds = _seconds(lambda: connection.execute(sql).fetchall())
-    groups = len(connection.execute(sql).fetchall())
+    seconds = _seconds(lambda back: connection.execute(question.sql(parquet, back)).fetchall())
+    groups = len(connection.execute(question.sql(parquet, 0)).fetchall())
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, groups

@@ -15,6 +15,7 @@ from operator import attrgetter
 from types import NoneType
 from typing import Any
 
+import numpy as np
 from graphql import (
     GRAPHQL_MAX_INT,
     GRAPHQL_MIN_INT,
@@ -33,7 +34,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from api.graphql.json_rows import JsonRows
-from domain.columns import Columns
+from domain.columns import Columns, Numbers, Words, repeated
 
 #: The extension under which Strawberry keeps its own definition of a field.
 _DEFINITION = "strawberry-definition"
@@ -79,7 +80,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
     def _column(self, kind: GraphQLOutputType, nodes: Any, values: Sequence[Any]) -> Sequence[Any] | JsonRows:
         """What the values of one field are completed to, in order."""
         if isinstance(kind, GraphQLNonNull):
-            if not isinstance(values, Columns) and None in values:
+            if _holds_null(values):
                 raise _Uncompletable
             return self._column(kind.of_type, nodes, values)
         if isinstance(kind, GraphQLList):
@@ -102,7 +103,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         for answered, details in fields.items():
             name = details[0].node.name.value
             if name == "__typename":
-                columns[answered] = [kind.name] * len(values)
+                columns[answered] = repeated(kind.name, len(values))
                 continue
             field = kind.fields[name]
             columns[answered] = self._column(field.type, details, _read(kind, name, field, values))
@@ -120,12 +121,25 @@ def _read(kind: GraphQLObjectType, name: str, field: GraphQLField, values: Seque
         values.column(attribute) if isinstance(values, Columns) else list(map(attrgetter(attribute), values))
     )
     if held is None:  # a dimension that was not asked for
-        held = [None] * len(values)
+        held = repeated(None, len(values))
     return held if function is None else list(map(function, held))
+
+
+def _holds_null(values: Sequence[Any]) -> bool:
+    """Whether one of the values is null."""
+    if isinstance(values, Columns):
+        return False
+    if isinstance(values, Numbers):
+        return not values.are_whole and bool(np.isnan(values.buffer).any())
+    return (not isinstance(values, Words) or None in values.words) and None in values
 
 
 def _leaves(kind: GraphQLScalarType | GraphQLEnumType, values: Sequence[Hashable]) -> Sequence[Any]:
     """Each different value is coerced once: a column has many rows and few values."""
+    if isinstance(values, Words):
+        return Words(_leaves(kind, values.words), values.codes)
+    if isinstance(values, Numbers) and _are_numbers_of(kind, values):
+        return values
 
     def coerce(value: Hashable) -> Any:
         return None if value is None else kind.coerce_output_value(value)
@@ -142,6 +156,15 @@ def _leaves(kind: GraphQLScalarType | GraphQLEnumType, values: Sequence[Hashable
     except Exception as error:
         raise _Uncompletable from error
     return list(map(coerced.__getitem__, values))
+
+
+def _are_numbers_of(kind: object, values: Numbers) -> bool:
+    """Whether each number is what it would be coerced to."""
+    if values.are_whole:
+        numbers = np.asarray(values.buffer)
+        within = numbers.min(initial=0) >= GRAPHQL_MIN_INT and numbers.max(initial=0) <= GRAPHQL_MAX_INT
+        return kind is GraphQLInt and bool(within)
+    return kind is GraphQLFloat and not np.isinf(values.buffer).any()
 
 
 def _is_completed(kind: object, kinds: set[type], values: Sequence[Any]) -> bool:

@@ -1,11 +1,24 @@
 """Completed lists of objects that stay columns until they are written as JSON, which then takes no object per row."""
 
-from collections.abc import Mapping, Sequence
-from types import NoneType
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
-import polars as pl
+from numpy.typing import NDArray
+
+from domain.columns import Numbers, Words
+
+#: (rows,) text of each row, as long as the longest of them and filled up.
+_Texts = NDArray[np.bytes_]
+
+#: The most that is laid out at once, with room for the longest text of each column in every row.
+_MOST_BYTES = 16 << 20
+#: What fills that room up; no JSON holds it.
+_PADDING = b"\0"
+#: With so many values between the lowest and the highest or fewer, whole numbers are texts looked up.
+_LOOKED_UP = 4096
+_COMMA = ord(",")
 
 
 class JsonRows:
@@ -22,38 +35,81 @@ class JsonRows:
 
     def json(self) -> bytes:
         """The list as JSON."""
-        frame = self._frame()
-        return orjson.dumps(self.rows()) if frame is None else frame.write_json().encode()
+        if self._size and self._is_plain():
+            parts = list(self._parts())
+            if self._size * sum(map(_room, parts)) <= _MOST_BYTES:
+                return _laid_out(parts, self._size)
+        return orjson.dumps(self.rows())
 
-    def _frame(self) -> pl.DataFrame | None:
-        """The columns as a frame; None when one holds anything but plain values of one kind."""
-        found: list[pl.Series] = []
+    def _is_plain(self) -> bool:
+        """Whether every column is one that texts are made of all at once."""
+        return all(
+            each._is_plain() if isinstance(each, JsonRows) else isinstance(each, Numbers | Words)
+            for each in self._columns.values()
+        )
+
+    def _parts(self) -> Iterator["bytes | _Texts"]:
+        """What a row is written of: texts that all rows share, and such that are each row's own."""
+        before = b"{"
         for name, column in self._columns.items():
+            yield before + orjson.dumps(name) + b":"
+            before = b","
             if isinstance(column, JsonRows):
-                inner = column._frame()
-                series = None if inner is None else inner.to_struct(name)
-            else:
-                series = _series(name, column)
-            if series is None:
-                return None
-            found.append(series)
-        return pl.DataFrame(found)
+                yield from column._parts()
+            elif isinstance(column, Words):
+                yield _of_words(column)
+            elif isinstance(column, Numbers):
+                yield _of_numbers(column)
+        yield b"}"
 
 
-_KINDS: Mapping[type, type[pl.DataType]] = {
-    int: pl.Int64,
-    float: pl.Float64,
-    str: pl.String,
-    bool: pl.Boolean,
-}
+def _room(part: bytes | _Texts) -> int:
+    return len(part) if isinstance(part, bytes) else part.itemsize
 
 
-def _series(name: str, column: Sequence[Any]) -> pl.Series | None:
-    kinds = set(map(type, column)) - {NoneType}
-    if not kinds:
-        return pl.Series(name, column, pl.Null)
-    kind = _KINDS.get(kinds.pop())
-    return None if kinds or kind is None else pl.Series(name, column, kind)
+def _laid_out(parts: Sequence[bytes | _Texts], size: int) -> bytes:
+    """Rows of equal length, their own texts put into their places, less the room that was too much."""
+    row = b"".join(part if isinstance(part, bytes) else _PADDING * part.itemsize for part in parts) + b","
+    rows = bytearray(row) * size
+    start = 0
+    for part in parts:
+        if not isinstance(part, bytes):
+            places = np.ndarray(size, f"V{part.itemsize}", rows, offset=start, strides=(len(row),))
+            places[:] = part.view(places.dtype)
+        start += _room(part)
+    rows[-1] = 0  # no comma after the last
+    return b"[" + rows.translate(None, _PADDING) + b"]"
+
+
+def _of_words(column: Words[Any]) -> _Texts:
+    texts = np.array([orjson.dumps(word) for word in column.words])
+    found: _Texts = texts[np.asarray(column.codes)]
+    return found
+
+
+def _of_numbers(column: Numbers) -> _Texts:
+    numbers = np.ascontiguousarray(column.buffer)
+    if column.are_whole:
+        lowest, highest = int(numbers.min()), int(numbers.max())
+        if highest - lowest < _LOOKED_UP:
+            texts = np.array([b"%d" % number for number in range(lowest, highest + 1)])
+            found: _Texts = texts[numbers - lowest]
+            return found
+    return _elements(orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def _elements(array: bytes) -> _Texts:
+    """The texts of the elements of a JSON array of numbers."""
+    written = np.frombuffer(array, np.uint8)
+    ends = np.append(np.flatnonzero(written == _COMMA), len(array) - 1)
+    starts = np.append(0, ends[:-1]) + 1
+    lengths = ends - starts
+    longest = int(lengths.max())
+    windows = np.ndarray(len(array), f"V{longest}", array + _PADDING * longest, strides=(1,))
+    texts = windows[starts].view(np.uint8).reshape(len(starts), longest)
+    texts[np.arange(longest) >= lengths[:, None]] = 0
+    found: _Texts = texts.view(f"S{longest}").ravel()
+    return found
 
 
 def to_json(content: object) -> bytes:

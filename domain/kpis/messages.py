@@ -1,13 +1,11 @@
 """Message KPIs: what became of the outbound communications sent in a period. Source: kpis.md, Message KPIs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
-from domain.columns import Columns
 from domain.kpis.formulas import net_of, rate
 from domain.vocabulary import AgingBucket, Channel
 
@@ -160,19 +158,3 @@ class MessageKpiRow(MessageOutcome):
 
     key: MessageKpiKey
     reaction: ReactionTimes = ReactionTimes()
-
-
-class MessageKpiTable(Columns[MessageKpiRow]):
-    """Rows kept by column; so are what follows from the counts, and from the money."""
-
-    def column(self, field: str) -> Sequence[Any] | None:
-        """The values of a field or of a property of rows."""
-        if field in RATES:
-            numerators, denominator = RATES[field]
-            counted = [self._columns[each] for each in numerators]
-            parts = counted[0] if len(counted) == 1 else list(map(sum, zip(*counted, strict=True)))
-            wholes = self._columns[denominator]
-            return [part / whole if whole else None for part, whole in zip(parts, wholes, strict=True)]
-        if field == "net_collected":
-            return list(map(net_of, self._columns["collected"], self._columns["cost"]))
-        return super().column(field)

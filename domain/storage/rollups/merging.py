@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.columns import Columns
-from domain.kpis.messages import MessageKpiKey, MessageKpiRow, MessageKpiTable, ReactionTime, ReactionTimes
+from domain.columns import Columns, Words, repeated
+from domain.kpis.messages import MessageKpiKey, ReactionTime, ReactionTimes
 from domain.kpis.requests import MessageDimension, MessageFigures, MessageKpiWhere, check_groups
 from domain.kpis.sketches import band_seconds
 from domain.storage.kpis.grouping import in_order, key_field
@@ -23,6 +23,7 @@ from domain.storage.rollups.arrays import Coded, Ints, amounts_summed, combined,
 from domain.storage.rollups.blocks import BAND, SPAN_NAMES, Amounts, Rolled, Word
 from domain.storage.rollups.medians import medians
 from domain.storage.rollups.selecting import rows_that
+from domain.storage.rollups.table import MessageKpiTable, numbers
 
 _NO_MONEY: Mapping[str, Decimal] = {}
 
@@ -51,12 +52,13 @@ def merge(
     """
     merged = _Merged(parts, by, where)
     check_groups(merged.size)
-    columns: dict[str, Any] = merged.counts()
-    columns["key"] = merged.keys(by)
-    columns["collected"] = merged.money([part.rolled.collected for part in parts], wanted.money)
-    columns["cost"] = merged.money([part.rolled.cost for part in parts], wanted.money)
-    columns["reaction"] = merged.reactions(wanted, as_of)
-    return MessageKpiTable(MessageKpiRow, merged.size, columns)
+    others = {
+        "key": merged.keys(by),
+        "collected": merged.money([part.rolled.collected for part in parts], wanted.money),
+        "cost": merged.money([part.rolled.cost for part in parts], wanted.money),
+        "reaction": merged.reactions(wanted, as_of),
+    }
+    return MessageKpiTable(merged.size, merged.counts(), others)
 
 
 class _Merged:
@@ -77,37 +79,44 @@ class _Merged:
         self.size = len(present) if by else 1
         self._group = np.full(len(kept), -1, np.int64)
         self._group[self._rows] = group
-        first = np.zeros(self.size, np.int64)
-        first[group[::-1]] = np.arange(len(group))[::-1]
-        self._keys = [(values, column.codes[first]) for values, column in ordered]
+        #: A row of each group, by its place among those that are kept.
+        self._some_row = np.zeros(self.size, np.int64)
+        self._some_row[group] = np.arange(len(group))
+        self._keys = [(values, column.codes[self._some_row]) for values, column in ordered]
 
     def _column(self, dimension: MessageDimension) -> Coded[Word]:
         """The values of the rows that are kept."""
         if dimension in _CALENDAR:
-            days, codes = np.unique(self._day[self._rows], return_inverse=True)
-            return Coded(
-                tuple(_CALENDAR[dimension](date.fromordinal(day)).isoformat() for day in days), codes
+            day = self._day[self._rows]
+            first = int(day.min(initial=date.max.toordinal()))
+            days, codes = distinct(day - first, int(day.max(initial=first)) - first + 1)
+            words = (
+                _CALENDAR[dimension](date.fromordinal(first + each)).isoformat() for each in days.tolist()
             )
+            return Coded(tuple(words), codes)
         return joined([part.rolled.dimensions[dimension] for part in self._parts])[self._rows]
 
     def keys(self, by: Sequence[MessageDimension]) -> Columns[MessageKpiKey]:
         """The keys of the groups."""
         found = {
-            key_field(each): [values[code] for code in codes.tolist()]
+            key_field(each): Words(values, codes.data)
             for each, (values, codes) in zip(by, self._keys, strict=True)
         }
         return Columns(MessageKpiKey, self.size, found)
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, Ints]:
         """Count → its values."""
         counts = _concatenated([part.rolled.counts for part in self._parts]).reshape(-1, len(COUNT_NAMES))
+        if self.size == len(self._rows):  # each is a group of its own
+            found = counts[self._rows[self._some_row]].T.astype(np.int64, order="C")
+            return dict(zip(COUNT_NAMES, found, strict=True))
         group, kept = self._group[self._rows], counts[self._rows]
-        return {name: summed(group, kept[:, at], self.size).tolist() for at, name in enumerate(COUNT_NAMES)}
+        return {name: summed(group, kept[:, at], self.size) for at, name in enumerate(COUNT_NAMES)}
 
     def money(self, amounts: Sequence[Amounts], wanted: bool) -> Sequence[Mapping[str, Decimal]]:
         """Sums per currency, currencies in order."""
         if not wanted or not amounts:
-            return [_NO_MONEY] * self.size
+            return repeated(_NO_MONEY, self.size)
         found: list[dict[str, Decimal]] = [{} for _ in range(self.size)]
         group = self._of([each.group for each in amounts])
         kept = group >= 0
@@ -127,16 +136,14 @@ class _Merged:
     def reactions(self, wanted: MessageFigures, as_of: datetime) -> Columns[ReactionTimes]:
         """The reaction times of the groups."""
         shape = (len(SPAN_NAMES), self.size)
-        times = {name: np.full(shape, None, object) for name in _TIME_PARTS} | {
-            "count": np.zeros(shape, object)
-        }
+        times = {"count": np.zeros(shape, np.int64)} | {name: np.full(shape, np.nan) for name in _TIME_PARTS}
         if wanted.reactions or wanted.medians:
             self._observe(times)
         if wanted.medians:
             for (group, span), median in self._medians(as_of).items():
                 times["median_censored"][SPAN_NAMES.index(span), group] = median
         spans = {
-            span: Columns(ReactionTime, self.size, {name: of[at].tolist() for name, of in times.items()})
+            span: Columns(ReactionTime, self.size, {name: numbers(of[at]) for name, of in times.items()})
             for at, span in enumerate(SPAN_NAMES)
         }
         return Columns(ReactionTimes, self.size, spans)
@@ -176,7 +183,7 @@ class _Merged:
             p50, p90 = _at_ranks(place[of_bands], bands, ranks)
             percentiles["p50"][several], percentiles["p90"][several] = p50, p90
         for name, values in {"count": count, "mean": mean, **percentiles}.items():
-            times[name][present % len(SPAN_NAMES), present // len(SPAN_NAMES)] = values.tolist()
+            times[name][present % len(SPAN_NAMES), present // len(SPAN_NAMES)] = values
 
     def _medians(self, as_of: datetime) -> dict[tuple[Any, str], float]:
         if not self._parts:
@@ -218,8 +225,8 @@ _CALENDAR = {
 
 def _ordered(dimension: MessageDimension, column: Coded[Word]) -> tuple[list[Any], Coded[Any]]:
     """(values, codes) with the values that there are, in their order."""
-    used = np.unique(column.codes)
-    values = in_order(dimension, [column.words[code] for code in used])
+    used = np.flatnonzero(np.bincount(column.codes, minlength=len(column.words)))
+    values = in_order(dimension, [column.words[code] for code in used.tolist()])
     place = {word: at for at, word in enumerate(values)}
     code = np.array([place.get(word, -1) for word in column.words], np.int64)
     return list(values.values()), Coded(tuple(values), code[column.codes])
