@@ -35,8 +35,11 @@ class Serving:
         """The answer to a query, as it came."""
         asked = json.dumps({"query": query, "variables": variables})
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        self._client.request("POST", "/graphql", asked, headers)
-        response = self._client.getresponse()
+        try:
+            response = self._posted(asked, headers)
+        except ConnectionError:  # closed by the server while it was idle
+            self._client.close()
+            response = self._posted(asked, headers)
         body = response.read()
         if (
             response.status != http.HTTPStatus.OK
@@ -45,6 +48,10 @@ class Serving:
         ):
             raise RuntimeError(body[-2000:])
         return body
+
+    def _posted(self, asked: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        self._client.request("POST", "/graphql", asked, headers)
+        return self._client.getresponse()
 
     def peak_memory(self) -> float:
         """The most the server has held, MB."""

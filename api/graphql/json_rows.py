@@ -16,6 +16,10 @@ _Texts = NDArray[np.bytes_]
 _MOST_BYTES = 16 << 20
 #: What fills that room up; no JSON holds it.
 _PADDING = b"\0"
+#: Written where a list is put in later.
+_LEFT_OUT = orjson.Fragment(_PADDING)
+#: What is laid out at a time: memory that is at hand, where new pages for all of it would take longer than the rest.
+_BYTES_AT_ONCE = 96 << 10
 #: With so many values between the lowest and the highest or fewer, whole numbers are texts looked up.
 _LOOKED_UP = 4096
 _COMMA = ord(",")
@@ -33,13 +37,13 @@ class JsonRows:
         columns = [each.rows() if isinstance(each, JsonRows) else each for each in self._columns.values()]
         return [dict(zip(self._columns, row, strict=False)) for row in zip(*columns, strict=True)]
 
-    def json(self) -> bytes:
-        """The list as JSON."""
+    def json(self) -> Iterator[bytes | bytearray]:
+        """The list as JSON, piece by piece."""
         if self._size and self._is_plain():
             parts = list(self._parts())
             if self._size * sum(map(_room, parts)) <= _MOST_BYTES:
                 return _laid_out(parts, self._size)
-        return orjson.dumps(self.rows())
+        return iter([orjson.dumps(self.rows())])
 
     def _is_plain(self) -> bool:
         """Whether every column is one that texts are made of all at once."""
@@ -67,18 +71,22 @@ def _room(part: bytes | _Texts) -> int:
     return len(part) if isinstance(part, bytes) else part.itemsize
 
 
-def _laid_out(parts: Sequence[bytes | _Texts], size: int) -> bytes:
+def _laid_out(parts: Sequence[bytes | _Texts], size: int) -> Iterator[bytes | bytearray]:
     """Rows of equal length, their own texts put into their places, less the room that was too much."""
     row = b"".join(part if isinstance(part, bytes) else _PADDING * part.itemsize for part in parts) + b","
-    rows = bytearray(row) * size
-    start = 0
-    for part in parts:
-        if not isinstance(part, bytes):
-            places = np.ndarray(size, f"V{part.itemsize}", rows, offset=start, strides=(len(row),))
-            places[:] = part.view(places.dtype)
-        start += _room(part)
-    rows[-1] = 0  # no comma after the last
-    return b"[" + rows.translate(None, _PADDING) + b"]"
+    starts = np.cumsum([0, *map(_room, parts)]).tolist()
+    own = [(part, start) for part, start in zip(parts, starts, strict=False) if not isinstance(part, bytes)]
+    at_once = max(1, _BYTES_AT_ONCE // len(row))
+    yield b"["
+    for first in range(0, size, at_once):
+        count = min(at_once, size - first)
+        rows = bytearray(row) * count
+        for texts, start in own:
+            places = np.ndarray(count, f"V{texts.itemsize}", rows, offset=start, strides=(len(row),))
+            places[:] = texts[first : first + count].view(places.dtype)
+        if first + count == size:
+            rows[-1:] = b"]"
+        yield rows.translate(None, _PADDING)
 
 
 def _of_words(column: Words[Any]) -> _Texts:
@@ -114,10 +122,17 @@ def _elements(array: bytes) -> _Texts:
 
 def to_json(content: object) -> bytes:
     """JSON of whatever answers are made of."""
-    return orjson.dumps(content, default=_fragment)
+    lists: list[JsonRows] = []
 
+    def left_out(value: object) -> orjson.Fragment:
+        if not isinstance(value, JsonRows):
+            raise TypeError(type(value).__name__)
+        lists.append(value)
+        return _LEFT_OUT
 
-def _fragment(value: object) -> orjson.Fragment:
-    if isinstance(value, JsonRows):
-        return orjson.Fragment(value.json())
-    raise TypeError(type(value).__name__)
+    around = orjson.dumps(content, default=left_out)
+    if not lists:
+        return around
+    before, *after = around.split(_PADDING)
+    pieces = (piece for rows, text in zip(lists, after, strict=True) for piece in (*rows.json(), text))
+    return b"".join([before, *pieces])

@@ -35,6 +35,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -594,6 +595,9 @@ def _bytes(*names: str) -> list[Column[Any]]:
 message_day = _tenant_table(
     "message_day",
     Column("day", Date, nullable=False),
+    Column(
+        "version", Uuid, nullable=False, server_default=text("gen_random_uuid()")
+    ),  # another whenever counted
     _instant("last_fact_at", nullable=False),
     Column("messages", Integer, nullable=False),
     Column("words", Text, nullable=False),

@@ -4,9 +4,11 @@ The one place that decides which. Whatever it decides, the answer is the same.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from functools import partial
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +32,8 @@ from domain.storage.sessions import Database
 
 #: With more days than this left to the facts, one statement over all of the period takes less time.
 DAYS_OF_FACTS = 31
+#: So many groups and bands of sketches are put together in a millisecond or two.
+_QUICKLY_MERGED = 10_000
 
 
 async def current_message_kpis(
@@ -82,10 +86,7 @@ class _Answer:
                 parts = await self._kept(connection, covered.served)
                 if covered.facts:
                     parts.append(await self._counted(connection, covered.facts))
-                # large answers must not keep others waiting
-                return await asyncio.to_thread(
-                    merge, parts, self._by, self._where, self._figures, as_of=self._as_of
-                )
+                return await self._merged(parts)
         return await message_kpis(
             connection,
             self._tenant_id,
@@ -96,11 +97,11 @@ class _Answer:
             figures=self._figures,
         )
 
-    async def _kept(self, connection: AsyncConnection, days: Sequence[date]) -> list[Part]:
+    async def _kept(self, connection: AsyncConnection, days: Mapping[date, UUID]) -> list[Part]:
         rollup = rollup_for(self._by, self._where)
         if rollup is None:
             return await messages_of_days(
-                connection, self._tenant_id, days, by=self._by, where=self._where, wanted=self._figures
+                connection, self._tenant_id, list(days), by=self._by, where=self._where, wanted=self._figures
             )
         whole = MessageDimension.DAY in self._by and set(ROLLUPS[rollup]) <= set(self._by)
         return await rolled_days(
@@ -111,6 +112,12 @@ class _Answer:
             self._figures,
             sketches=not whole or self._figures.medians,
         )
+
+    async def _merged(self, parts: Sequence[Part]) -> Sequence[MessageKpiRow]:
+        """The parts put together; where that takes long, it must not keep others waiting."""
+        together = partial(merge, parts, self._by, self._where, self._figures, as_of=self._as_of)
+        rows = sum(part.rolled.size + len(part.rolled.bands) for part in parts)
+        return together() if rows <= _QUICKLY_MERGED else await asyncio.to_thread(together)
 
     async def _counted(self, connection: AsyncConnection, stretches: Sequence[Period]) -> Part:
         facts, _ = await read_messages(

@@ -3,9 +3,10 @@
 A day's columns are right when it is not dirty in the snapshot, for every instant of knowledge from its last fact on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,10 +17,11 @@ from domain.storage.kpis.attribution import moved_payments
 _DAY = timedelta(days=1)
 _DAYS = text(
     """
-    SELECT day, last_fact_at <= :as_of AND dirty.day IS NULL AS served,
+    SELECT day, version, last_fact_at <= :as_of AND dirty.day IS NULL AS served,
         (SELECT max(sent_at) FROM communication WHERE tenant_id = :tenant_id) > :as_of AS sent_later
     FROM (
-        SELECT day, last_fact_at FROM message_day WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
+        SELECT day, version, last_fact_at FROM message_day
+        WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
     ) kept FULL JOIN (
         SELECT DISTINCT day FROM dirty_day WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
     ) dirty USING (day)
@@ -30,9 +32,12 @@ _DAYS = text(
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """served: the days that are kept as the facts are; facts: what else may hold messages, on so many days."""
+    """served: the days that are kept as the facts are, each with the version that is kept of it.
 
-    served: Sequence[date]
+    facts: what else may hold messages, on so many days.
+    """
+
+    served: Mapping[date, UUID]
     facts: Sequence[Period]
     days_of_facts: int
 
@@ -53,7 +58,7 @@ async def coverage(
     stretches += [(_start(until), period.end)]
     # what begins or ends more than a day outside of the years of facts holds none
     within = [(start, end) for start, end in stretches if timedelta() < end - start <= _DAY]
-    return Coverage([each.day for each in days if each.served], _joined(within), len(within))
+    return Coverage({each.day: each.version for each in days if each.served}, _joined(within), len(within))
 
 
 def _joined(stretches: Sequence[tuple[datetime, datetime]]) -> list[Period]:

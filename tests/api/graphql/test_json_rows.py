@@ -52,15 +52,16 @@ def test_json_is_that_of_the_objects(outer, inner) -> None:
     assert repr(written) == repr(rows.rows())  # the order of fields as well
 
 
-@given(_PLAIN_OBJECTS, _PLAIN_OBJECTS)
-def test_json_of_buffers_is_that_of_the_objects_without_a_space(outer, inner) -> None:
+@given(_PLAIN_OBJECTS, _PLAIN_OBJECTS, st.integers(1, 300))
+def test_json_of_buffers_is_that_of_the_objects_without_a_space(outer, inner, at_once) -> None:
     """Laid out all at once, they are byte for byte what is written row by row."""
     rows = JsonRows(_ROWS, {**outer, "inner": JsonRows(_ROWS, inner)})
-    written = rows.json()
-    assert orjson.loads(written) == rows.rows()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(json_rows, "_MOST_BYTES", 0)
-        assert rows.json() == written
+    written = to_json([rows, "between", rows])
+    assert orjson.loads(written) == [rows.rows(), "between", rows.rows()]
+    for name, most in (("_BYTES_AT_ONCE", at_once), ("_MOST_BYTES", 0)):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(json_rows, name, most)
+            assert to_json([rows, "between", rows]) == written
 
 
 def test_no_rows_are_an_empty_list() -> None:

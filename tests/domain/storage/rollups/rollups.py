@@ -50,7 +50,7 @@ async def rollups(database: Database, tenant_id: int) -> dict[str, list[str]]:
     async with database.transaction(tenant_id) as connection:
         for table in ("message_rollup", "message_day"):
             rows = await connection.execute(text(f"SELECT * FROM {table}"))
-            found[table] = sorted(map(repr, rows))
+            found[table] = sorted(repr({**row, "version": None}) for row in rows.mappings())
     return found
 
 

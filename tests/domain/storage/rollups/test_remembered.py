@@ -1,0 +1,104 @@
+"""What is remembered of counted days: bounded, and never an answer of former days or of somebody else's."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.kpis.requests import MessageDimension
+from domain.storage.rollups import stored
+from domain.storage.rollups.answering import current_message_kpis
+from domain.storage.rollups.remembered import Remembered
+from tests.domain.storage.rollups.rollups import WINTER, assert_alike, refresh
+from tests.domain.storage.rollups.test_rollups import compare, settled_facts
+from tests.facts import NOW, merge_facts, row
+
+BY_DAY = {"period": WINTER, "by": [MessageDimension.CHANNEL, MessageDimension.DAY], "as_of": NOW}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 2000)), max_size=40), st.integers(0, 6000)
+)
+def test_as_much_as_fits_is_kept_of_the_latest(asked, most) -> None:
+    remembered, latest = Remembered(most), {}
+    for name, size in asked:
+        remembered.put(name, {"column": bytes(size)})
+        latest[name] = {"column": bytes(size)}
+        assert remembered.bytes_held <= most
+        assert remembered.get(name) == (latest[name] if size + 600 <= most else None)
+    kept = {name: remembered.get(name) for name in latest}
+    assert all(found in (None, latest[name]) for name, found in kept.items())
+    assert remembered.bytes_held == sum(len(found["column"]) + 600 for found in kept.values() if found)
+
+
+def test_what_was_asked_for_lately_is_kept_longer() -> None:
+    remembered = Remembered(1500)
+    remembered.put("a", {})
+    remembered.put("b", {})
+    assert remembered.get("a") == {}
+    remembered.put("c", {})
+    assert (remembered.get("a"), remembered.get("b")) == ({}, None)
+
+
+async def test_days_are_read_once_and_again_when_they_were_counted_again(
+    database, tenant_id, monkeypatch
+) -> None:
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    read = []
+
+    async def noted(*asked):
+        read.append(asked[3])
+        return await reading(*asked)
+
+    reading = stored._read_rolled
+    monkeypatch.setattr(stored, "_read_rolled", noted)
+    for _ in range(2):
+        await compare(database, tenant_id, **BY_DAY)
+    assert [len(days) for days in read] == [20]
+    late = row("events", reference="LATE", kind="CLICKED", communication="C3")
+    await merge_facts(database, tenant_id, {"events": [late | {"occurred_at": "2026-02-25T10:00:00Z"}]})
+    await compare(database, tenant_id, **BY_DAY)  # of a dirty day, from the facts
+    (day,) = await refresh(database, tenant_id)
+    await compare(database, tenant_id, **BY_DAY)
+    assert read[1:] == [[day]]
+
+
+async def test_other_figures_of_days_are_read_besides(database, tenant_id) -> None:
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    for by in ([MessageDimension.DAY], [], [MessageDimension.WEEK]):
+        for figures in (
+            stored.MessageFigures(money=False, reactions=False, medians=False),
+            stored.MessageFigures(money=True, reactions=True, medians=False),
+            stored.ALL_FIGURES,
+        ):
+            request = {"period": WINTER, "by": by, "as_of": NOW, "figures": figures}
+            first = await current_message_kpis(database, tenant_id, **request)
+            again = await current_message_kpis(database, tenant_id, **request)
+            assert list(first) == list(again)
+        await compare(database, tenant_id, period=WINTER, by=by, as_of=NOW)
+
+
+@pytest.mark.parametrize("most", [0, 1500])
+async def test_answers_are_the_same_where_nothing_can_be_remembered(
+    database, tenant_id, monkeypatch, most
+) -> None:
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    monkeypatch.setattr(stored, "_REMEMBERED", Remembered(most))
+    for _ in range(2):
+        await compare(database, tenant_id, **BY_DAY)
+
+
+async def test_tenants_with_the_same_facts_are_answered_their_own(database, new_tenant) -> None:
+    one, other = new_tenant(), new_tenant()
+    for tenant_id in (one, other):
+        await merge_facts(database, tenant_id, settled_facts())
+        await refresh(database, tenant_id)
+    before = await current_message_kpis(database, one, **BY_DAY)
+    await merge_facts(
+        database, other, {"events": [row("events", reference="OTHER", kind="CLICKED", communication="C3")]}
+    )
+    await refresh(database, other)
+    await compare(database, other, **BY_DAY)
+    assert_alike(await current_message_kpis(database, one, **BY_DAY), before)
