@@ -37,7 +37,11 @@ class JsonRows:
         columns = [each.rows() if isinstance(each, JsonRows) else each for each in self._columns.values()]
         return [dict(zip(self._columns, row, strict=False)) for row in zip(*columns, strict=True)]
 
-    def json(self) -> Iterator[bytes | bytearray]:
+    def json(self) -> bytes:
+        """The list as JSON."""
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes | bytearray]:
         """The list as JSON, piece by piece."""
         if self._size and self._is_plain():
             parts = list(self._parts())
@@ -134,5 +138,5 @@ def to_json(content: object) -> bytes:
     if not lists:
         return around
     before, *after = around.split(_PADDING)
-    pieces = (piece for rows, text in zip(lists, after, strict=True) for piece in (*rows.json(), text))
+    pieces = (piece for rows, text in zip(lists, after, strict=True) for piece in (*rows.pieces(), text))
     return b"".join([before, *pieces])

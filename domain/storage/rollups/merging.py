@@ -154,47 +154,49 @@ class _Merged:
         found: Ints = self._group[_concatenated(rows)]
         return found
 
-    def _records(self) -> tuple[NDArray[Any], Ints, NDArray[Any], Ints]:
-        """(records, group · spans + span of each, bands, the same of each) of the rows that are kept."""
+    def _records(self) -> tuple[NDArray[Any], Ints, NDArray[Any]]:
+        """(records, group · spans + span of each, their bands in their order) of the rows that are kept."""
         records = np.concatenate([part.rolled.reactions for part in self._parts])
         bands = np.concatenate([part.rolled.bands for part in self._parts])
         group = self._of([part.rolled.reactions["group"].astype(np.int64) for part in self._parts])
         kept = group >= 0
-        code = group * len(SPAN_NAMES) + records["span"]
-        of_bands = np.repeat(np.where(kept, code, -1), records["bands"])
-        return records[kept], code[kept], bands[of_bands >= 0], of_bands[of_bands >= 0]
+        if not kept.all():
+            bands = bands[np.repeat(kept, records["bands"])]
+            records, group = records[kept], group[kept]
+        return records, group * len(SPAN_NAMES) + records["span"], bands
 
     def _observe(self, times: dict[str, NDArray[Any]]) -> None:
         if not self._parts:
             return
-        records, code, bands, of_bands = self._records()
-        present, at = distinct(code, self.size * len(SPAN_NAMES))
-        size = len(present)
-        count = summed(at, records["count"].astype(np.int64), size)
-        mean = summed(at, records["microseconds"].astype(np.int64), size) / 1e6 / np.maximum(count, 1)
-        single = np.empty(size, np.int64)
-        single[at] = np.arange(len(at))
-        percentiles = {name: records[name][single] for name in ("p50", "p90")}
-        several = np.flatnonzero(np.bincount(at, minlength=size) > 1)
-        if len(several):
-            place = np.full(self.size * len(SPAN_NAMES), -1, np.int64)
-            place[present[several]] = np.arange(len(several))
-            ranks = np.array([(share * count[several] + 9) // 10 for share in (5, 9)])
-            p50, p90 = _at_ranks(place[of_bands], bands, ranks)
-            percentiles["p50"][several], percentiles["p90"][several] = p50, p90
-        for name, values in {"count": count, "mean": mean, **percentiles}.items():
+        records, code, bands = self._records()
+        size = self.size * len(SPAN_NAMES)
+        count = summed(code, records["count"].astype(np.int64), size)
+        some = np.zeros(size, np.int64)
+        some[code] = np.arange(len(code))
+        present, several = np.flatnonzero(count), np.flatnonzero(np.bincount(code, minlength=size) > 1)
+        seconds = summed(code, records["microseconds"].astype(np.int64), size) / 1e6
+        found = {"count": count[present], "mean": seconds[present] / count[present]}
+        found |= {name: records[name][some[present]] for name in ("p50", "p90")}
+        for name, values in found.items():
             times[name][present % len(SPAN_NAMES), present // len(SPAN_NAMES)] = values
+        if len(several):
+            place = np.full(size, len(several))  # the others' bands come last and are not looked at
+            place[several] = np.arange(len(several))
+            ranks = np.array([(share * count[several] + 9) // 10 for share in (5, 9)])
+            percentiles = _at_ranks(place[code], records["bands"], bands, ranks)
+            for name, values in zip(("p50", "p90"), percentiles, strict=True):
+                times[name][several % len(SPAN_NAMES), several // len(SPAN_NAMES)] = values
 
     def _medians(self, as_of: datetime) -> dict[tuple[Any, str], float]:
         if not self._parts:
             return {}
-        records, code, bands, of_bands = self._records()
+        records, code, bands = self._records()
         day_of = _concatenated(
             [part.day[part.rolled.reactions["group"].astype(np.int64)] for part in self._parts]
         )
         group = self._of([part.rolled.reactions["group"].astype(np.int64) for part in self._parts])
         days = day_of[group >= 0]
-        sketches = _split(of_bands, bands)
+        sketches = _split(np.repeat(code, records["bands"]), bands)
         reacted = [
             (
                 row // len(SPAN_NAMES),
@@ -215,6 +217,7 @@ class _Merged:
         return medians(populations, reacted, as_of=as_of)
 
 
+_HALF = 32
 _TIME_PARTS = ("mean", "p50", "p90", "median_censored")
 _CALENDAR = {
     MessageDimension.DAY: lambda day: day,
@@ -232,22 +235,28 @@ def _ordered(dimension: MessageDimension, column: Coded[Word]) -> tuple[list[Any
     return list(values.values()), Coded(tuple(values), code[column.codes])
 
 
-def _at_ranks(group: Ints, bands: NDArray[Any], ranks: Ints) -> NDArray[np.float64]:
+def _at_ranks(group: Ints, lengths: NDArray[Any], bands: NDArray[Any], ranks: Ints) -> NDArray[np.float64]:
     """ranks: (several, groups) → the seconds of the band that holds the value of that rank in its group.
 
-    group: of each band, −1 for none.
+    group: of each sketch, lengths[i] of the bands being sketch i's. There may be one group more than ranks tell of.
     """
-    kept = group >= 0
-    number, count = bands["band"][kept].astype(np.int64), bands["count"][kept].astype(np.int64)
-    lowest = int(number.min())
-    width, groups = int(number.max()) - lowest + 1, ranks.shape[1]
-    present, at = distinct(group[kept] * width + number - lowest, groups * width)
-    up_to = np.cumsum(summed(at, count, len(present)))
-    starts = np.searchsorted(present, np.arange(groups) * width)
+    lowest, highest = int(bands["band"].min()), int(bands["band"].max())
+    width = highest - lowest + 1
+    # By group and band, with the count in the lower half: to sort one array of numbers is what NumPy does fastest.
+    ordered = np.repeat(group * width - lowest, lengths)
+    ordered += bands["band"]
+    ordered <<= _HALF
+    ordered |= bands["count"]
+    ordered.sort()
+    up_to = ordered & (1 << _HALF) - 1
+    np.cumsum(up_to, out=up_to)
+    starts = np.searchsorted(ordered, np.arange(ranks.shape[1]) * width << _HALF)
     before = np.where(starts > 0, up_to[starts - 1], 0)
-    found = present[np.searchsorted(up_to, before + ranks)] % width
-    seconds = np.array([band_seconds(band + lowest) for band in range(width)])
-    return seconds[found]
+    found = (ordered[np.searchsorted(up_to, before + ranks)] >> _HALF) % width
+    known, place = np.unique(found, return_inverse=True)
+    seconds = np.array([band_seconds(band + lowest) for band in known.tolist()])
+    at_ranks: NDArray[np.float64] = seconds[place.reshape(ranks.shape)]
+    return at_ranks
 
 
 def _split(codes: Ints, values: NDArray[Any]) -> dict[int, NDArray[Any]]:
