@@ -4,11 +4,10 @@ The one place that decides which. Whatever it decides, the answer is the same.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,11 +22,12 @@ from domain.kpis.requests import (
     check_cost,
 )
 from domain.storage.kpis.messages import message_kpis
-from domain.storage.rollups.coverage import coverage
+from domain.storage.rollups.coverage import all_served, coverage
 from domain.storage.rollups.dimensions import ROLLUPS, needed, rollup_for
 from domain.storage.rollups.facts import read_messages
 from domain.storage.rollups.merging import Part, merge
-from domain.storage.rollups.stored import TooFine, messages_of_days, part_of_facts, rolled_days
+from domain.storage.rollups.rolled import Days, Rollup, TooFine
+from domain.storage.rollups.stored import messages_of_days, part_of_facts
 from domain.storage.sessions import Database
 
 #: With more days than this left to the facts, one statement over all of the period takes less time.
@@ -54,6 +54,9 @@ async def current_message_kpis(
     by, where = tuple(dict.fromkeys(by)), where or MessageKpiWhere()
     check_cost(period, by)
     answer = _Answer(tenant_id, period=period, by=by, where=where, as_of=as_of, figures=figures)
+    remembered = await answer.remembered(database)
+    if remembered is not None:
+        return remembered
     async with database.snapshot(tenant_id) as connection:
         return await answer.rows(connection)
 
@@ -77,6 +80,25 @@ class _Answer:
         self._where = where
         self._as_of = as_of
         self._figures = figures
+        self._rollup = self._serving()
+
+    def _serving(self) -> Rollup | None:
+        name = rollup_for(self._by, self._where)
+        if name is None:
+            return None
+        whole = MessageDimension.DAY in self._by and set(ROLLUPS[name]) <= set(self._by)
+        sketches = not whole or self._figures.medians
+        return Rollup.with_figures(self._tenant_id, name, self._figures, sketches=sketches)
+
+    async def remembered(self, database: Database) -> Sequence[MessageKpiRow] | None:
+        """The answer, if this process has read all of it before, and no fact has changed it; else None."""
+        if self._rollup is None:
+            return None
+        served = await all_served(database, self._tenant_id, period=self._period, as_of=self._as_of)
+        with suppress(CannotTell, TooFine):
+            parts = self._rollup.remembered(served) if served else None
+            return None if parts is None else await self._merged(parts)
+        return None
 
     async def rows(self, connection: AsyncConnection) -> Sequence[MessageKpiRow]:
         """The answer, in a snapshot."""
@@ -97,21 +119,12 @@ class _Answer:
             figures=self._figures,
         )
 
-    async def _kept(self, connection: AsyncConnection, days: Mapping[date, UUID]) -> list[Part]:
-        rollup = rollup_for(self._by, self._where)
-        if rollup is None:
+    async def _kept(self, connection: AsyncConnection, days: Days) -> list[Part]:
+        if self._rollup is None:
             return await messages_of_days(
                 connection, self._tenant_id, list(days), by=self._by, where=self._where, wanted=self._figures
             )
-        whole = MessageDimension.DAY in self._by and set(ROLLUPS[rollup]) <= set(self._by)
-        return await rolled_days(
-            connection,
-            self._tenant_id,
-            rollup,
-            days,
-            self._figures,
-            sketches=not whole or self._figures.medians,
-        )
+        return await self._rollup.read(connection, days)
 
     async def _merged(self, parts: Sequence[Part]) -> Sequence[MessageKpiRow]:
         """The parts put together; where that takes long, it must not keep others waiting."""

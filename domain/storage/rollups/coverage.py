@@ -3,31 +3,35 @@
 A day's columns are right when it is not dirty in the snapshot, for every instant of knowledge from its last fact on.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.requests import Period
 from domain.storage.kpis.attribution import moved_payments
+from domain.storage.sessions import Database
 
 _DAY = timedelta(days=1)
-_DAYS = text(
-    """
-    SELECT day, version, last_fact_at <= :as_of AND dirty.day IS NULL AS served,
-        (SELECT max(sent_at) FROM communication WHERE tenant_id = :tenant_id) > :as_of AS sent_later
+_KEPT = """
+    SELECT day, CAST(version AS text) AS version, last_fact_at <= :as_of AND dirty.day IS NULL AS served
     FROM (
         SELECT day, version, last_fact_at FROM message_day
         WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
     ) kept FULL JOIN (
         SELECT DISTINCT day FROM dirty_day WHERE tenant_id = :tenant_id AND day >= :first AND day < :until
     ) dirty USING (day)
-    ORDER BY day
-    """
-)
+"""
+_SENT_LATER = "(SELECT max(sent_at) FROM communication WHERE tenant_id = :tenant_id) > :as_of"
+_DAYS = text(f"SELECT *, {_SENT_LATER} AS sent_later FROM ({_KEPT}) days ORDER BY day")
+_ALL_SERVED = f"""
+    SELECT CASE WHEN bool_and(served) AND ({_SENT_LATER}) IS NOT TRUE
+        THEN CAST(json_object_agg(day, version ORDER BY day) AS text) END
+    FROM ({_KEPT}) days
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Coverage:
     facts: what else may hold messages, on so many days.
     """
 
-    served: Mapping[date, UUID]
+    served: Mapping[date, str]
     facts: Sequence[Period]
     days_of_facts: int
 
@@ -59,6 +63,25 @@ async def coverage(
     # what begins or ends more than a day outside of the years of facts holds none
     within = [(start, end) for start, end in stretches if timedelta() < end - start <= _DAY]
     return Coverage({each.day: each.version for each in days if each.served}, _joined(within), len(within))
+
+
+async def all_served(
+    database: Database, tenant_id: int, *, period: Period, as_of: datetime
+) -> Mapping[date, str] | None:
+    """The days with messages in the period and the version that is kept of each, by one statement of its own.
+
+    None when anything in it is left to the facts, or there is none.
+    """
+    first, until = period.whole_days()
+    if first >= until or (period.start, period.end) != (_start(first), _start(until)):
+        return None
+    statement = _ALL_SERVED
+    for number, name in enumerate(("tenant_id", "first", "until", "as_of"), 1):
+        statement = statement.replace(f":{name}", f"${number}")
+    found = await database.document(tenant_id, statement, [tenant_id, first, until, as_of], is_general=True)
+    return (
+        None if found is None else {date.fromisoformat(day): each for day, each in json.loads(found).items()}
+    )
 
 
 def _joined(stretches: Sequence[tuple[datetime, datetime]]) -> list[Period]:

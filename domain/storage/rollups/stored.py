@@ -1,15 +1,11 @@
 """The days that are kept as columns: written by the refresher, read in a reader's snapshot."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from itertools import chain
-from typing import Any
-from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Date, RowMapping, Table, any_, delete, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import RowMapping, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures, MessageKpiWhere
@@ -19,33 +15,18 @@ from domain.storage.rollups.blocks import (
     Rolled,
     column_of,
     read_facts,
-    read_rolled,
     store_facts,
     store_rolled,
 )
 from domain.storage.rollups.dimensions import ROLLUPS, needed
 from domain.storage.rollups.merging import Part
-from domain.storage.rollups.remembered import Remembered
+from domain.storage.rollups.rolled import MOST_GROUPS, TooFine, among
 from domain.storage.rollups.rolling import chosen, roll_up
 from domain.storage.rollups.selecting import messages_that
 from domain.storage.tables import message_day, message_rollup
 
 #: Days of messages read at once: more would take memory, fewer time.
 _DAYS_AT_ONCE = 16
-#: The most groups of all days together that are put together here, which takes some 200 bytes each.
-_MOST_GROUPS = 2_000_000
-#: What is read of rollups together.
-_COLUMNS = {
-    "groups": ("groups", "words", "keys", "counts"),
-    "money": ("cost", "collected"),
-    "reactions": ("reactions",),
-    "bands": ("bands",),
-}
-_REMEMBERED = Remembered(48 << 20)
-
-
-class TooFine(Exception):
-    """The days have so many groups that the database should put them together."""
 
 
 async def delete_day(connection: AsyncConnection, tenant_id: int, day: date) -> None:
@@ -70,65 +51,6 @@ async def store_day(
     await connection.execute(
         insert(message_day), {**of_day, "last_fact_at": last_fact_at, **store_facts(facts)}
     )
-
-
-async def rolled_days(
-    connection: AsyncConnection,
-    tenant_id: int,
-    rollup: str,
-    days: Mapping[date, UUID],
-    wanted: MessageFigures,
-    *,
-    sketches: bool,
-) -> list[Part]:
-    """The groups of a rollup on these days. sketches: whether reactions of several rows are to be put together.
-
-    days: each with the version that this snapshot has of it.
-
-    Raises:
-        TooFine: they are too many.
-    """
-    kinds = ["groups"]
-    kinds += ["money"] if wanted.money else []
-    kinds += ["reactions"] if wanted.reactions or wanted.medians else []
-    kinds += ["bands"] if sketches and (wanted.reactions or wanted.medians) else []
-    rows: dict[date, Mapping[str, Any]] = {}
-    for day, version in days.items():
-        known = [_REMEMBERED.get((tenant_id, rollup, version, kind)) for kind in kinds]
-        if None not in known:
-            rows[day] = {"day": day, **dict(chain.from_iterable(each.items() for each in known if each))}
-    missing = [day for day in days if day not in rows]
-    for row in await _read_rolled(connection, tenant_id, rollup, missing, kinds) if missing else []:
-        rows[row["day"]] = row
-        for kind in kinds:
-            columns = {name: row[name] for name in _COLUMNS[kind]}
-            _REMEMBERED.put((tenant_id, rollup, days[row["day"]], kind), columns)
-    if len(rows) < len(days) or sum(row["groups"] for row in rows.values()) > _MOST_GROUPS:
-        raise TooFine
-    alike: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows.values():
-        alike.setdefault(row["words"], []).append(row)
-    return [_part(each, ROLLUPS[rollup]) for each in alike.values()]
-
-
-async def _read_rolled(
-    connection: AsyncConnection, tenant_id: int, rollup: str, days: Sequence[date], kinds: Sequence[str]
-) -> Sequence[Mapping[Any, Any]]:
-    """Rows of these days; none when they have too many groups."""
-    of_days = (
-        message_rollup.c.tenant_id == tenant_id,
-        message_rollup.c.rollup == rollup,
-        _among(message_rollup, days),
-    )
-    groups = select(func.sum(message_rollup.c.groups)).where(*of_days).scalar_subquery()
-    names = ["day", *(name for kind in kinds for name in _COLUMNS[kind])]
-    statement = select(*(message_rollup.c[name] for name in names)).where(*of_days, groups <= _MOST_GROUPS)
-    return (await connection.execute(statement)).mappings().all()
-
-
-def _part(rows: Sequence[Mapping[str, Any]], dimensions: Sequence[MessageDimension]) -> Part:
-    days = np.array([row["day"].toordinal() for row in rows], np.int64)
-    return Part(read_rolled(rows, dimensions), np.repeat(days, [row["groups"] for row in rows]))
 
 
 async def messages_of_days(
@@ -158,11 +80,11 @@ async def messages_of_days(
     parts: list[Part] = []
     for at in range(0, len(days), _DAYS_AT_ONCE):
         statement = select(*(message_day.c[name] for name in names)).where(
-            message_day.c.tenant_id == tenant_id, _among(message_day, days[at : at + _DAYS_AT_ONCE])
+            message_day.c.tenant_id == tenant_id, among(message_day, days[at : at + _DAYS_AT_ONCE])
         )
         rows = (await connection.execute(statement)).mappings().all()
         parts += await asyncio.to_thread(lambda found: list(map(part, found)), rows)
-        if sum(each.rolled.size for each in parts) > _MOST_GROUPS:
+        if sum(each.rolled.size for each in parts) > MOST_GROUPS:
             raise TooFine
     return parts
 
@@ -182,7 +104,3 @@ def _rolled(
 ) -> Rolled:
     which = messages_that(where, facts)
     return roll_up(facts if which.all() else chosen(facts, which), dimensions, wanted)
-
-
-def _among(table: Table, days: Sequence[date]) -> ColumnElement[bool]:
-    return table.c.day == any_(literal(days, ARRAY(Date)))

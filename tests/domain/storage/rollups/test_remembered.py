@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.kpis.requests import MessageDimension
-from domain.storage.rollups import stored
+from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures
+from domain.storage.rollups import rolled
 from domain.storage.rollups.answering import current_message_kpis
 from domain.storage.rollups.remembered import Remembered
 from tests.domain.storage.rollups.rollups import WINTER, assert_alike, refresh
@@ -47,11 +47,11 @@ async def test_days_are_read_once_and_again_when_they_were_counted_again(
     read = []
 
     async def noted(*asked):
-        read.append(asked[3])
+        read.append(asked[2])
         return await reading(*asked)
 
-    reading = stored._read_rolled
-    monkeypatch.setattr(stored, "_read_rolled", noted)
+    reading = rolled._read
+    monkeypatch.setattr(rolled, "_read", noted)
     for _ in range(2):
         await compare(database, tenant_id, **BY_DAY)
     assert [len(days) for days in read] == [20]
@@ -68,9 +68,9 @@ async def test_other_figures_of_days_are_read_besides(database, tenant_id) -> No
     await refresh(database, tenant_id)
     for by in ([MessageDimension.DAY], [], [MessageDimension.WEEK]):
         for figures in (
-            stored.MessageFigures(money=False, reactions=False, medians=False),
-            stored.MessageFigures(money=True, reactions=True, medians=False),
-            stored.ALL_FIGURES,
+            MessageFigures(money=False, reactions=False, medians=False),
+            MessageFigures(money=True, reactions=True, medians=False),
+            ALL_FIGURES,
         ):
             request = {"period": WINTER, "by": by, "as_of": NOW, "figures": figures}
             first = await current_message_kpis(database, tenant_id, **request)
@@ -85,7 +85,7 @@ async def test_answers_are_the_same_where_nothing_can_be_remembered(
 ) -> None:
     await merge_facts(database, tenant_id, settled_facts())
     await refresh(database, tenant_id)
-    monkeypatch.setattr(stored, "_REMEMBERED", Remembered(most))
+    monkeypatch.setattr(rolled, "_REMEMBERED", Remembered(most))
     for _ in range(2):
         await compare(database, tenant_id, **BY_DAY)
 

@@ -13,7 +13,7 @@ from domain.kpis.requests import KpiRequestError, MessageDimension, MessageKpiWh
 from domain.list_where import ChannelFilter
 from domain.storage.derived import define_segments
 from domain.storage.kpis.messages import message_kpis
-from domain.storage.rollups import answering, stored
+from domain.storage.rollups import answering, rolled, stored
 from domain.storage.rollups.answering import current_message_kpis
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
@@ -154,7 +154,8 @@ async def test_what_is_too_fine_to_be_put_together_here_is_left_to_the_database(
 ) -> None:
     await merge_facts(database, tenant_id, settled_facts())
     await refresh(database, tenant_id)
-    monkeypatch.setattr(stored, "_MOST_GROUPS", 3)
+    monkeypatch.setattr(rolled, "MOST_GROUPS", 3)
+    monkeypatch.setattr(stored, "MOST_GROUPS", 3)
     monkeypatch.setattr(answering, "merge", None)
     await compare(database, tenant_id, period=WINTER, by=by, as_of=NOW)
 
