@@ -14,24 +14,21 @@ from domain.storage.rollups.changes import touching_days
 
 _ATTRIBUTE = text(
     """
-    WITH cause AS MATERIALIZED (
-        SELECT DISTINCT ON (p.id) p.id, c.id AS communication_id
+    WITH best AS (
+        SELECT DISTINCT ON (p.id) p.id, p.attributed_to AS formerly, COALESCE(p.communication_id, c.id) AS attributed_to
         FROM touched_debtor t
-        JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id AND p.communication_id IS NULL
-        JOIN event e ON e.tenant_id = :tenant_id AND e.debtor_id = t.debtor_id
+        JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
+        LEFT JOIN event e ON e.tenant_id = :tenant_id AND e.debtor_id = t.debtor_id AND p.communication_id IS NULL
             AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
             AND e.occurred_at <= p.paid_at
             AND e.occurred_at > p.paid_at - GREATEST(CAST(:click_window AS interval), CAST(:open_window AS interval))
             AND e.occurred_at > p.paid_at - CASE WHEN e.kind IN ('CLICKED', 'LANDED')
                 THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
-        JOIN communication c ON c.tenant_id = :tenant_id AND c.id = e.communication_id AND c.direction = 'OUTBOUND'
-        ORDER BY p.id, e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
+        LEFT JOIN communication c ON c.tenant_id = :tenant_id AND c.id = e.communication_id AND c.direction = 'OUTBOUND'
+        ORDER BY p.id, c.id IS NULL, e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC,
+            c.reference DESC
     ), fresh AS MATERIALIZED (
-        SELECT p.id, p.attributed_to AS formerly, COALESCE(p.communication_id, cause.communication_id) AS attributed_to
-        FROM touched_debtor t
-        JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
-        LEFT JOIN cause ON cause.id = p.id
-        WHERE p.attributed_to IS DISTINCT FROM COALESCE(p.communication_id, cause.communication_id)
+        SELECT * FROM best WHERE formerly IS DISTINCT FROM attributed_to
     )
     , moved AS (
         UPDATE payment SET attributed_to = fresh.attributed_to
@@ -75,13 +72,14 @@ ATTRIBUTED_AT = """
          ) END"""
 
 _CONVERT = text(
-    f"""
-    WITH converted AS MATERIALIZED ({CONVERTED}), fresh AS MATERIALIZED (
-        SELECT c.id, converted.converted_at
+    """
+    WITH fresh AS MATERIALIZED (
+        SELECT c.id, min(p.paid_at) AS converted_at
         FROM touched_debtor t
         JOIN communication c ON c.tenant_id = :tenant_id AND c.debtor_id = t.debtor_id
-        LEFT JOIN converted ON converted.id = c.id
-        WHERE c.converted_at IS DISTINCT FROM converted.converted_at
+        LEFT JOIN payment p ON p.tenant_id = :tenant_id AND p.attributed_to = c.id
+            AND p.paid_at <= :now AND (p.reversed_at IS NULL OR p.reversed_at > :now)
+        GROUP BY c.id, c.converted_at HAVING c.converted_at IS DISTINCT FROM min(p.paid_at)
     )
     UPDATE communication c SET converted_at = fresh.converted_at
     FROM fresh WHERE c.tenant_id = :tenant_id AND c.id = fresh.id
