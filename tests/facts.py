@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
 from sqlalchemy import text
 
-from domain.import_format import FORMAT, Chunk
+from domain.import_format import FORMAT, Chunk, TextCells
 from domain.storage.ingest import MergeReport, Rejection, merge
 from domain.storage.ingest.items import items_chunk
 from domain.storage.sessions import Database
@@ -71,7 +72,10 @@ def chunk(table: str, rows: Sequence[Mapping[str, Any]], *, first_line: int = 2)
     """Rows as a file would give them: every column that any row has, from a line on."""
     columns = dict.fromkeys(name for one in rows for name in one)
     cells = {name: [one.get(name, "") for one in rows] for name in columns}
-    return Chunk(range(first_line, first_line + len(rows)), cells)
+    lines = range(first_line, first_line + len(rows))
+    if all(isinstance(cell, str) and cell.isascii() for column in cells.values() for cell in column):
+        return Chunk(lines, TextCells(pl.DataFrame(cells).with_columns(pl.all().replace("", None))))
+    return Chunk(lines, cells)
 
 
 async def merge_facts(

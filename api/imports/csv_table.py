@@ -9,12 +9,14 @@ There is a quick way for lines in order, which nearly all are, and an exact way 
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+import polars as pl
+
 from api.imports.refusals import ImportRefused
-from domain.import_format import Chunk, Unreadable
+from domain.import_format import Chunk, TextCells, Unreadable
 from domain.rejections import RejectCode
 
 #: Physical lines read at a time.
@@ -53,10 +55,10 @@ class CsvTable:
                 block = list(islice(file, _BLOCK))
                 at_end = not block
                 lines = pending + block
-                columns = _plain_columns(lines, len(self.columns))
-                if columns is not None:
+                cells = _plain_cells(lines, self.columns) if lines else None
+                if cells is not None:
                     numbers, pending, line = range(line, line + len(lines)), [], line + len(lines)
-                    yield self._progress(file), Chunk(numbers, dict(zip(self.columns, columns, strict=True)))
+                    yield self._progress(file), Chunk(numbers, TextCells(cells))
                     continue
                 records = _parse(lines, line, at_end=at_end)
                 pending = lines[records.consumed :]
@@ -137,18 +139,20 @@ def _parse(lines: list[str], first: int, *, at_end: bool) -> _Records:
     return _Records(records.lines, records.rows, records.unreadable, at)
 
 
-def _plain_columns(lines: list[str], width: int) -> list[list[str]] | None:
+def _plain_cells(lines: list[str], names: list[str]) -> pl.DataFrame | None:
     """The cells by column where every line is a record and every comma parts two cells; else None."""
-    text = "".join(lines)
-    if width == 1 or any(mark in text for mark in '"\r\0') or not _is_utf8([lines]):
+    text, width = "".join(lines), len(names)
+    if width == 1 or any(mark in text for mark in '"\r\0') or text.startswith("\ufeff"):
         return None
-    if (
-        set(map(str.count, lines, repeat(","))) != {width - 1}
-        or max(map(len, lines)) > csv.field_size_limit()
-    ):
+    # a line with a comma too many is an error to polars, so that none has one too few if the sum is right
+    if text.count(",") != len(lines) * (width - 1) or max(map(len, lines)) > csv.field_size_limit():
         return None
-    cells = text.removesuffix("\n").replace("\n", ",").split(",")
-    return [cells[at::width] for at in range(width)]
+    try:
+        return pl.read_csv(
+            text.encode(), has_header=False, new_columns=names, infer_schema=False, quote_char=None
+        )
+    except (UnicodeEncodeError, pl.exceptions.PolarsError):
+        return None
 
 
 def _starts(rows: list[list[str]], at: int, *, consecutive: bool) -> list[int]:

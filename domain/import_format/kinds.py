@@ -2,7 +2,8 @@
 
 A kind takes what files and the API hand over (text, or values already typed) and answers typed values, None where a
 cell is empty or bad, with a code for each bad cell. Each has a quick way for a column in order and an exact way,
-cell by cell, for one that is not; both accept the same.
+cell by cell, for one that is not; both accept the same. Some have a third way for a frame's column of text, which takes
+it only as a whole and only where nothing in it is out of the ordinary.
 """
 
 from abc import ABC, abstractmethod
@@ -10,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, ClassVar
+
+import polars as pl
 
 from domain.rejections import RejectCode
 
@@ -78,6 +81,10 @@ class Kind(ABC):
                 return ReadColumn(values)
             return _without_bad(values)
         return self.read_each(cells)
+
+    def read_plain(self, cells: pl.Series) -> pl.Series | None:  # noqa: ARG002 - kinds that have no such way
+        """The typed values of a column of text without empty texts; None where the other ways must look, or always."""
+        return None
 
     def read_each(self, cells: Sequence[Any]) -> ReadColumn:
         """The exact way: cell by cell."""

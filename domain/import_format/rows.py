@@ -1,7 +1,7 @@
 """From raw columns to typed rows: each cell read, each row held to its own rules, each given a fingerprint."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -134,9 +134,13 @@ def _apply_rules(
             problems.setdefault(row, (name, code))
 
 
+def given_mask(table: TableFormat, names: Collection[str]) -> int:
+    """`Rows.given` of a row that has the columns of these names."""
+    return sum(1 << bit for bit, column in enumerate(table.columns) if column.name in names)
+
+
 def _given(table: TableFormat, chunk: Chunk) -> list[int]:
-    mask = sum(1 << bit for bit, column in enumerate(table.columns) if column.name in chunk.columns)
-    given = [mask] * len(chunk.lines)
+    given = [given_mask(table, chunk.columns.keys())] * len(chunk.lines)
     bits = {column.name: bit for bit, column in enumerate(table.columns)}
     for name, rows in chunk.absent.items():
         for row in rows if name in bits else ():

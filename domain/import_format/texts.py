@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, ClassVar
 
+import polars as pl
+
 from domain.import_format.kinds import BadCell, Kind, ReadColumn
 from domain.rejections import RejectCode
 from domain.time_zones import time_zones
 
+_PLAIN = "^[!-~][ -~]*$"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -34,6 +37,11 @@ class Text(Kind):
         if self._is_clean([value for value in values if value is not None] if None in values else values):
             return ReadColumn(values)
         return self.read_each(cells)
+
+    def read_plain(self, cells: pl.Series) -> pl.Series | None:
+        """Where all is printable ASCII that does not begin with a blank."""
+        plain = cells.str.contains(_PLAIN).all() and (cells.str.len_bytes() <= self.limit).all()
+        return cells if plain else None
 
     def _is_clean(self, texts: Sequence[Any]) -> bool:
         return (
@@ -71,6 +79,10 @@ class Word(Kind):
     def expected(self) -> str:
         """The words themselves while they are few."""
         return f"one of {', '.join(self.words)}" if len(self.words) < 20 else "a code of that list"
+
+    def read_plain(self, cells: pl.Series) -> pl.Series | None:
+        """Where all are such words."""
+        return cells if bool(cells.is_in(list(self.words)).all()) else None
 
     def read_cell(self, cell: Any) -> str:
         """The word as plain text (members of an enum are one of these words too)."""
@@ -134,6 +146,12 @@ class Truth(Kind):
         column = super().read(cells)
         values = [value or False for value in column.values] if None in column.values else column.values
         return ReadColumn(values, column.problems)
+
+    def read_plain(self, cells: pl.Series) -> pl.Series | None:
+        """Where all are in small letters, or empty."""
+        return (
+            (cells == "true").fill_null(value=False) if bool(cells.is_in(["true", "false"]).all()) else None
+        )
 
     def read_cell(self, cell: Any) -> bool:
         """The boolean."""

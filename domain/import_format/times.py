@@ -7,6 +7,8 @@ from datetime import date, datetime
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar
 
+import polars as pl
+
 from domain.import_format.kinds import BadCell, Kind, ReadColumn
 from domain.rejections import RejectCode
 
@@ -76,6 +78,11 @@ _ZONE_OF = attrgetter("tzinfo")
 _SEPARATOR_OF = itemgetter(10)
 _SEPARATORS = frozenset("T ")
 _LOOKS_LIKE_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}\S*)?")
+#: Instants with a usual offset, to the second or finer, in the years that facts lie in; the day may not exist.
+_PLAIN_INSTANT = (
+    r"^(19|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+    r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,16 @@ class Instant(Kind):
         except (ValueError, TypeError, IndexError):
             pass
         return self.read_each(cells)
+
+    def read_plain(self, cells: pl.Series) -> pl.Series | None:
+        """Where all are written to the second with an offset of the world's zones, and their days exist; in UTC."""
+        if not cells.str.contains(_PLAIN_INSTANT).all():
+            return None
+        apart = cells.str.replace(" ", "T", literal=True)
+        instants = apart.str.to_datetime(
+            "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
+        )
+        return instants if instants.null_count() == cells.null_count() else None
 
     def read_cell(self, cell: Any) -> datetime:
         """The instant, in the zone it was written in."""

@@ -127,7 +127,7 @@ async def _count(connection: AsyncConnection, staged: Staged, name: str, accepte
     found = (
         await connection.execute(
             text(
-                "SELECT count(*) AS lines, count(DISTINCT s.fingerprint) AS rows FROM rejected r "
+                "SELECT count(*) AS lines, count(DISTINCT COALESCE(s.fingerprint, s.line)) AS rows FROM rejected r "
                 f"JOIN staged_{name} s ON s.line = r.line WHERE r.table_name = :name"
             ),
             of_table,

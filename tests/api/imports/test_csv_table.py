@@ -102,7 +102,7 @@ def test_both_ways_of_reading_read_the_same(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("csv")
     found = read(folder, "a,b\n" + content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_plain_columns", lambda _lines, _width: None)
+        patch.setattr(module, "_plain_cells", lambda _lines, _width: None)
         assert read(folder, "a,b\n" + content) == found
 
 

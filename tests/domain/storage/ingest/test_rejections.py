@@ -248,3 +248,32 @@ async def test_more_bad_lines_than_one_page_are_all_told_in_order(database, port
         {"events": [row("events", kind=f"K{at}", reference=f"E{at}") for at in range(20_001)]},
     )
     assert [bad.line for bad in rejections] == list(range(2, 20_003))
+
+
+async def test_rows_are_equal_or_contradict_each_other_however_their_chunks_are_read(database, tenant_id):
+    """A chunk of plain text is read as a frame, one with anything odd cell by cell."""
+    plain = [row("events", reference="E1"), row("events", reference="E2"), row("events", reference="E4")]
+    again = row("events", reference="E1", occurred_at="2026-02-01T13:00:00.000+01:00")
+    odd = [row("events", reference="É3"), again, row("events", reference="E2", kind="OPENED")]
+    rejections = []
+    async with database.transaction(tenant_id) as connection:
+        chunks = [
+            chunk("events", plain),
+            chunk("events", odd, first_line=5),
+            chunk("events", plain[2:], first_line=8),
+        ]
+        report = await merge(
+            connection,
+            tenant_id,
+            {"debtors": [chunk("debtors", [row("debtors")])], "events": chunks},
+            now=NOW,
+            on_rejection=rejections.append,
+        )
+    assert [(bad.line, bad.code) for bad in rejections] == [
+        (3, RejectCode.CONFLICT),
+        (7, RejectCode.CONFLICT),
+    ]
+    counts = report.tables["events"]
+    assert (counts.rows, counts.accepted, counts.duplicates, counts.rejected) == (7, 3, 2, 2)
+    log = (await stored(database, tenant_id))["event"]
+    assert {one["reference"] for one in log} == {"E1", "É3", "E4"}
