@@ -86,9 +86,16 @@ class _Answer:
         name = rollup_for(self._by, self._where)
         if name is None:
             return None
-        whole = MessageDimension.DAY in self._by and set(ROLLUPS[name]) <= set(self._by)
-        sketches = not whole or self._figures.medians
-        return Rollup.with_figures(self._tenant_id, name, self._figures, sketches=sketches)
+        wanted, by = self._figures, set(self._by)
+        kinds = ["groups", "money"] if wanted.money else ["groups"]
+        if wanted.reactions or wanted.medians:
+            is_whole = (
+                MessageDimension.DAY in by and set(ROLLUPS[name]) <= by
+            )  # no rows are to be put together
+            kinds += ["reactions"] if is_whole and not wanted.medians else ["reactions", "bands"]
+        if wanted.medians or by & {MessageDimension.DAY, MessageDimension.WEEK}:
+            return Rollup(self._tenant_id, name, kinds)
+        return Rollup(self._tenant_id, name, kinds, self._period.whole_days())
 
     async def remembered(self, database: Database) -> Sequence[MessageKpiRow] | None:
         """The answer, if this process has read all of it before, and no fact has changed it; else None."""

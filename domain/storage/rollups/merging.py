@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from domain.columns import Columns, Words, repeated
 from domain.kpis.messages import MessageKpiKey, ReactionTime, ReactionTimes
 from domain.kpis.requests import MessageDimension, MessageFigures, MessageKpiWhere, check_groups
-from domain.kpis.sketches import band_seconds
 from domain.storage.kpis.grouping import in_order, key_field
 from domain.storage.kpis.messages import COUNT_NAMES
 from domain.storage.rollups.arrays import Coded, Ints, amounts_summed, combined, distinct, joined, summed
 from domain.storage.rollups.blocks import BAND, SPAN_NAMES, Amounts, Rolled, Word
 from domain.storage.rollups.medians import medians
 from domain.storage.rollups.selecting import rows_that
+from domain.storage.rollups.sketched import at_ranks
 from domain.storage.rollups.table import MessageKpiTable, numbers
 
 _NO_MONEY: Mapping[str, Decimal] = {}
@@ -183,7 +183,7 @@ class _Merged:
             place = np.full(size, len(several))  # the others' bands come last and are not looked at
             place[several] = np.arange(len(several))
             ranks = np.array([(share * count[several] + 9) // 10 for share in (5, 9)])
-            percentiles = _at_ranks(place[code], records["bands"], bands, ranks)
+            percentiles = at_ranks(place[code], records["bands"], bands, ranks)
             for name, values in zip(("p50", "p90"), percentiles, strict=True):
                 times[name][several % len(SPAN_NAMES), several // len(SPAN_NAMES)] = values
 
@@ -217,7 +217,6 @@ class _Merged:
         return medians(populations, reacted, as_of=as_of)
 
 
-_HALF = 32
 _TIME_PARTS = ("mean", "p50", "p90", "median_censored")
 _CALENDAR = {
     MessageDimension.DAY: lambda day: day,
@@ -233,30 +232,6 @@ def _ordered(dimension: MessageDimension, column: Coded[Word]) -> tuple[list[Any
     place = {word: at for at, word in enumerate(values)}
     code = np.array([place.get(word, -1) for word in column.words], np.int64)
     return list(values.values()), Coded(tuple(values), code[column.codes])
-
-
-def _at_ranks(group: Ints, lengths: NDArray[Any], bands: NDArray[Any], ranks: Ints) -> NDArray[np.float64]:
-    """ranks: (several, groups) → the seconds of the band that holds the value of that rank in its group.
-
-    group: of each sketch, lengths[i] of the bands being sketch i's. There may be one group more than ranks tell of.
-    """
-    lowest, highest = int(bands["band"].min()), int(bands["band"].max())
-    width = highest - lowest + 1
-    # By group and band, with the count in the lower half: to sort one array of numbers is what NumPy does fastest.
-    ordered = np.repeat(group * width - lowest, lengths)
-    ordered += bands["band"]
-    ordered <<= _HALF
-    ordered |= bands["count"]
-    ordered.sort()
-    up_to = ordered & (1 << _HALF) - 1
-    np.cumsum(up_to, out=up_to)
-    starts = np.searchsorted(ordered, np.arange(ranks.shape[1]) * width << _HALF)
-    before = np.where(starts > 0, up_to[starts - 1], 0)
-    found = (ordered[np.searchsorted(up_to, before + ranks)] >> _HALF) % width
-    known, place = np.unique(found, return_inverse=True)
-    seconds = np.array([band_seconds(band + lowest) for band in known.tolist()])
-    at_ranks: NDArray[np.float64] = seconds[place.reshape(ranks.shape)]
-    return at_ranks
 
 
 def _split(codes: Ints, values: NDArray[Any]) -> dict[int, NDArray[Any]]:

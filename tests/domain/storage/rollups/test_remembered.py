@@ -102,3 +102,33 @@ async def test_tenants_with_the_same_facts_are_answered_their_own(database, new_
     await refresh(database, other)
     await compare(database, other, **BY_DAY)
     assert_alike(await current_message_kpis(database, one, **BY_DAY), before)
+
+
+@pytest.mark.parametrize("by", [[], [MessageDimension.MONTH, MessageDimension.CHANNEL]])
+async def test_months_are_put_together_once(database, tenant_id, monkeypatch, by) -> None:
+    """Whole months are told as by their days; when one of these is counted again they are put together anew."""
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    request = {"period": WINTER, "by": by, "as_of": NOW}
+    figures = MessageFigures(medians=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(rolled.Rollup, "_is_whole", lambda *_: False)
+        of_days = await current_message_kpis(database, tenant_id, **request, figures=figures)
+    folded = []
+
+    def noted(*parts):
+        folded.append(parts)
+        return folding(*parts)
+
+    folding = rolled.fold
+    monkeypatch.setattr(rolled, "fold", noted)
+    for _ in range(2):
+        assert list(await current_message_kpis(database, tenant_id, **request, figures=figures)) == list(
+            of_days
+        )
+    assert len(folded) == 1
+    late = row("events", reference="LATE", kind="CLICKED", communication="C3")
+    await merge_facts(database, tenant_id, {"events": [late | {"occurred_at": "2026-02-25T10:00:00Z"}]})
+    await refresh(database, tenant_id)
+    (clicked,) = await current_message_kpis(database, tenant_id, **request, figures=figures)
+    assert (clicked.clicked, clicked.sent, len(folded)) == (1, 20, 2)

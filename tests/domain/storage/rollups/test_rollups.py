@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from domain.filters import IntFilter, StringFilter
 from domain.kpis import requests
-from domain.kpis.requests import KpiRequestError, MessageDimension, MessageKpiWhere, Period
+from domain.kpis.requests import (
+    ALL_FIGURES,
+    KpiRequestError,
+    MessageDimension,
+    MessageFigures,
+    MessageKpiWhere,
+    Period,
+)
 from domain.list_where import ChannelFilter
 from domain.storage.derived import define_segments
 from domain.storage.kpis.messages import message_kpis
@@ -31,7 +38,8 @@ async def compare(database: Database, tenant_id: int, **request) -> None:
 def random_request(rng: random.Random) -> dict:
     """A question that a rollup may serve, or not; at instants of the past now and then."""
     start = datetime(2026, 1, 31, rng.choice([0, 0, 9]), tzinfo=UTC) + timedelta(days=rng.randrange(12))
-    end = start + timedelta(days=rng.randrange(1, 20), hours=rng.choice([0, 0, 15]))
+    length = rng.choice([rng.randrange(1, 20), rng.randrange(1, 20), 70])
+    end = start + timedelta(days=length, hours=rng.choice([0, 0, 15]))
     where = MessageKpiWhere(
         segment=rng.choice([None, None, StringFilter(starts_with="EARLY")]),
         channel=rng.choice([None, None, ChannelFilter(in_=(Channel.EMAIL, Channel.SMS))]),
@@ -42,6 +50,7 @@ def random_request(rng: random.Random) -> dict:
         "period": Period(start, end),
         "by": rng.sample(list(MessageDimension), rng.randrange(4)),
         "where": where,
+        "figures": rng.choice([ALL_FIGURES, MessageFigures(medians=False)]),
         "as_of": rng.choice(
             [NOW, NOW, datetime(2026, 2, 10, tzinfo=UTC), datetime(2026, 2, 20, 4, tzinfo=UTC)]
         ),
