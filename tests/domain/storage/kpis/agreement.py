@@ -18,7 +18,7 @@ from domain.storage.kpis.portfolio import portfolio_kpis
 from domain.storage.kpis.templates import template_kpis
 from domain.storage.kpis.traffic import traffic_kpis
 from domain.storage.sessions import Database
-from tests.domain.storage.kpis.conftest import Imported
+from tests.domain.storage.kpis.imported import Imported
 from tests.oracle import agents, messages, portfolio, templates, traffic
 from tests.oracle.payment_behaviour import payment_behaviour as oracle_of_payments
 

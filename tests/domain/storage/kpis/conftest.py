@@ -1,10 +1,8 @@
 """Portfolios imported once, each beside the oracle's own reading of the same files."""
 
+import csv
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import psycopg
@@ -13,23 +11,8 @@ import pytest_asyncio
 
 from api.imports import import_folder
 from domain.storage.sessions import Database
-from tests.oracle.reading import Reading
-
-SAMPLE = Path(__file__).parents[3] / "data" / "sample"
-NOW = datetime(2026, 6, 20, tzinfo=UTC)
-
-
-@dataclass
-class Imported:
-    """A tenant with the data set of a folder in it; `rejected`: rows the import refused, per table."""
-
-    tenant_id: int
-    rejected: dict[str, int]
-    folder: Path
-
-    @cached_property
-    def oracle(self) -> Reading:
-        return Reading(self.folder)
+from tests.domain.storage.kpis.imported import NOW, SAMPLE, Imported
+from tests.domain.storage.kpis.odd import ACCOUNT, DEBTOR, Asked, Tables
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +39,21 @@ def import_data_set(
 async def sample(import_data_set) -> Imported:
     """The sample data set."""
     return await import_data_set(SAMPLE / "facts")
+
+
+@pytest.fixture
+def ask(database: Database, import_data_set: Callable, tmp_path: Path) -> Callable:
+    """Import the tables given (a debtor and an account where not) and ask."""
+
+    async def run(**tables: list[dict[str, str]]) -> Asked:
+        given: Tables = {"debtors": [DEBTOR], "accounts": [ACCOUNT], **tables}
+        for table, rows in given.items():
+            with (tmp_path / f"{table}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+        imported = await import_data_set(tmp_path)
+        assert imported.rejected == {}
+        return Asked(database, imported)
+
+    return run

@@ -27,7 +27,7 @@ from tests.domain.storage.kpis.agreement import (
     compare_templates,
     compare_traffic,
 )
-from tests.domain.storage.kpis.conftest import SAMPLE, Imported
+from tests.domain.storage.kpis.imported import SAMPLE, Imported
 
 EXPECTED = json.loads((SAMPLE / "expected.json").read_text(encoding="utf-8"))
 PERIOD = Period(*(datetime.fromisoformat(EXPECTED["period"][end]) for end in ("from", "to")))

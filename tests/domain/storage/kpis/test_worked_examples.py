@@ -18,7 +18,7 @@ from domain.storage.kpis.portfolio import portfolio_kpis
 from domain.storage.kpis.templates import template_kpis
 from domain.storage.kpis.traffic import traffic_kpis
 from domain.storage.sessions import Database
-from tests.domain.storage.kpis.conftest import Imported
+from tests.domain.storage.kpis.imported import Imported
 
 PAGE = (Path(__file__).parents[4] / "docs" / "kpis.md").read_text(encoding="utf-8")
 MARCH = Period(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))

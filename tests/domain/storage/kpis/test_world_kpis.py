@@ -28,7 +28,7 @@ from tests.domain.storage.kpis.agreement import (
     compare_templates,
     compare_traffic,
 )
-from tests.domain.storage.kpis.conftest import NOW, Imported
+from tests.domain.storage.kpis.imported import NOW, Imported
 from tests.domain.storage.kpis.troubled import troubled_world, write
 
 Rules = list[tuple[str, dict]]
