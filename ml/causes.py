@@ -1,10 +1,15 @@
 """Which contact, if any, moved a payment: soft labels for the effect of a contact against leaving alone.
 
-Payments are superposed Poisson processes: an organic rate of the debtor's segment, plus what each
-earlier contact contributes, piecewise constant since the contact was last seen to act (sent, engaged,
-clicked). Rates are fitted by expectation–maximisation; a contact's label is the expected number of the
-debtor's payments it moved. Unlike attribution (kpis.md) this credits channels whose openings nobody
-sees, and does not credit a message with money that would have come anyway.
+Payments are superposed Poisson processes: an organic rate of the debtor's segment, what the debtors a
+channel is used for pay more than that, and what each earlier contact contributes, piecewise constant since
+the contact was last seen to act (sent, engaged, clicked). Rates are fitted by expectation–maximisation; a
+contact's label is the expected number of the debtor's payments it moved. Unlike attribution (kpis.md) this
+credits channels whose openings nobody sees, and does not credit a message with money that would have come
+anyway.
+
+Who is sent a text pays at another rate than the rest of the segment, text or not. The last span of time since
+a contact acted tells how much: by then it moves nothing any more, so what still goes with it is not its doing
+(a negative control: Lipsitch, Tchetgen Tchetgen & Cohen 2010).
 """
 
 from dataclasses import dataclass
@@ -26,6 +31,8 @@ EDGES = np.array([0.0, 0.02, 0.1, 0.3, 1.0, 2.0, 4.0, 7.0, 14.0, 30.0]) * DAY_SE
 _BINS = len(EDGES) - 1
 _ITERATIONS = 120
 _PRIOR_EVENTS = 3.0
+_FIRST_OTHERS = 0.1
+"""Where the rate of a channel's debtors begins, as a share of everybody's."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +40,12 @@ class Causes:
     """moved: (contacts,) expected payments each contact moved, at most 1; collected: the same in money
     (tenant's currency);
     moved_at: when it most likely did, `NEVER` where no payment followed;
-    organic: (payments,) probability that each payment would have come anyway; rates: (channels, STATES,
-    bins) per second."""
+    organic: (payments,) probability that each payment would have come anyway."""
 
     moved: Floats
     collected: Floats
     moved_at: Ints
     organic: Floats
-    rates: Floats
-    organic_rate: Floats
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,11 @@ def trace_causes(outcomes: Outcomes, receipts: Receipts, book: Casebook, group: 
     exposure = _contact_exposure(outcomes)
     at_risk = _organic_exposure(outcomes, book, group)
     cell = (pairs.channel * STATES + pairs.state) * _BINS + pairs.bin
-    rates, organic_rate, share, organic = _maximise(cell, pairs.receipt, exposure, receipts, group, at_risk)
+    share, organic = _maximise(cell, pairs.receipt, exposure, receipts, group, at_risk)
     moved = sums_by(pairs.contact, share, len(outcomes))
     collected = sums_by(pairs.contact, share * receipts.value[pairs.receipt], len(outcomes))
     moved_at = _likeliest_instants(pairs, share, receipts, len(outcomes))
-    shape = (len(CHANNELS), STATES, _BINS)
-    return Causes(np.minimum(moved, 1.0), collected, moved_at, organic, rates.reshape(shape), organic_rate)
+    return Causes(np.minimum(moved, 1.0), collected, moved_at, organic)
 
 
 @dataclass(frozen=True)
@@ -145,27 +148,34 @@ def _organic_exposure(outcomes: Outcomes, book: Casebook, group: Ints) -> Floats
 
 def _maximise(
     cell: Ints, receipt: Ints, exposure: Floats, receipts: Receipts, group: Ints, at_risk: Floats
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Rates per cell, organic rate per group, (pairs,) share of the payment each contact moved,
-    (payments,) organic share."""
-    count = len(receipts.debtor)
-    own = group[receipts.debtor]
+) -> tuple[Floats, Floats]:
+    """(pairs,) share of the payment each contact moved, (payments,) the share that would have come anyway.
+
+    A pair's contact has a rate of its cell, none in the last bin, and at any time that of its channel's debtors.
+    """
+    count, channels = len(receipts.debtor), len(CHANNELS)
+    own, channel = group[receipts.debtor], cell // (STATES * _BINS)
+    over = np.arange(len(exposure)) % _BINS == _BINS - 1
     everybody = count / max(at_risk.sum(), 1.0)
     organic_rate = np.full(len(at_risk), 0.5 * everybody)
-    rates = np.full(len(exposure), everybody)
+    rates = np.where(over, 0.0, everybody)
+    others = np.full(channels, _FIRST_OTHERS * everybody)
+    exposed = np.maximum(exposure.reshape(channels, -1).sum(axis=1), DAY_SECONDS)
     share, organic = np.zeros(len(cell)), np.ones(count)
     for _ in range(_ITERATIONS):
-        base = organic_rate[own]
-        total = base + np.bincount(receipt, rates[cell], count)
-        share = rates[cell] / total[receipt]
-        organic = base / total
-        mean_organic = organic.sum() / max(at_risk.sum(), 1.0)
-        organic_rate = (np.bincount(own, organic, len(at_risk)) + _PRIOR_EVENTS) / (
-            at_risk + _PRIOR_EVENTS / max(mean_organic, 1e-15)
+        moving, besides = rates[cell], others[channel]
+        total = organic_rate[own] + np.bincount(receipt, moving + besides, count)
+        share, aside = moving / total[receipt], besides / total[receipt]
+        base = organic_rate[own] / total
+        organic = base + np.bincount(receipt, aside, count)
+        mean_base = base.sum() / max(at_risk.sum(), 1.0)
+        organic_rate = (np.bincount(own, base, len(at_risk)) + _PRIOR_EVENTS) / (
+            at_risk + _PRIOR_EVENTS / max(mean_base, 1e-15)
         )
         events = np.bincount(cell, share, len(exposure))
-        rates = events / np.maximum(exposure, DAY_SECONDS)
-    return rates, organic_rate, share, organic
+        rates = np.where(over, 0.0, events / np.maximum(exposure, DAY_SECONDS))
+        others = np.bincount(channel, aside, channels) / exposed
+    return share, organic
 
 
 def receipts_of(book: Casebook) -> Receipts:

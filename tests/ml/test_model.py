@@ -8,9 +8,11 @@ from ml.causes import receipts_of, trace_causes
 from ml.features import Casebook
 from ml.frames import INSTANT, History, HistoryError
 from ml.organic import fit_organic
-from ml.outcomes import outcomes_of
+from ml.outcomes import CHANNELS, outcomes_of
 from ml.recipe import NotEnoughHistory, train
 from tests.ml.factories import SEED, at, history, model, tiny, world
+
+SMS, EMAIL = CHANNELS.index("SMS"), CHANNELS.index("EMAIL")
 
 
 def _rows(known: History, count: int = 200) -> pl.DataFrame:
@@ -130,6 +132,22 @@ def test_causes_tell_moved_payments_from_those_that_would_have_come_anyway() -> 
     aimless = replace(receipts, debtor=rng.integers(0, 400, 300), paid_at=drawn, value=np.full(300, 10.0))
     causes = trace_causes(outcomes, aimless, book, group)
     assert causes.organic.sum() > 0.6 * 300
+
+
+def test_a_channel_used_for_those_who_pay_anyway_is_not_credited_with_their_payments() -> None:
+    """Within one segment, half of the debtors pay four times as often as the others, whoever writes or not; they get
+    the texts."""
+    rng = np.random.default_rng(2)
+    known = tiny(contacts=30, debtors=400, engaged=False)
+    book = Casebook(known)
+    outcomes = outcomes_of(known)
+    outcomes = replace(outcomes, channel=np.where(outcomes.debtor < 200, SMS, EMAIL))
+    debtor = np.concatenate([rng.integers(0, 200, 1600), rng.integers(200, 400, 400)])
+    paid_at = rng.integers(int(outcomes.sent_at.min()), outcomes.seen_until, 2000)
+    receipts = replace(receipts_of(book), debtor=debtor, paid_at=paid_at, value=np.full(2000, 10.0))
+    causes = trace_causes(outcomes, receipts, book, np.zeros(400, dtype=np.int64))
+    assert causes.moved[outcomes.channel == SMS].sum() < 0.1 * 1600
+    assert causes.moved.sum() + causes.organic.sum() == pytest.approx(2000)
 
 
 def test_the_organic_hazard_finds_how_many_pay_when_left_alone() -> None:
