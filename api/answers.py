@@ -4,13 +4,13 @@ Plain values, free of frames, rows and transport. Money is exact per currency, i
 are seconds, hours and weekdays are local to the debtor. Spelled as in docs/contract/schema.graphql.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from domain.kpis.messages import Weekday
+from domain.lasting import Lasting
 from domain.vocabulary import Channel, RunStatus
 
 
@@ -215,7 +215,7 @@ class KpiForecast:
 
     as_of: datetime
     model_version_id: int
-    series: Sequence[ForecastSeries]
+    series: Lasting[ForecastSeries]
     backtest: tuple[BacktestRow, ...]
     notes: tuple[ForecastNote, ...] = ()
 

@@ -11,6 +11,7 @@ from api.answers import ForecastDimension, ForecastKpi, ForecastPolicy, KpiForec
 from api.histories import Histories
 from api.recommendations.champions import Champion, Champions
 from api.services import InvalidArgument
+from domain.lasting import Lasting
 from domain.vocabulary import Channel
 from ml import forecast as outlook
 from ml.actions import SegmentRecommendation
@@ -113,7 +114,7 @@ def _answer(made: outlook.Forecast, version_id: int) -> KpiForecast:
         as_of=made.as_of,
         notes=tuple(answers.ForecastNote(note.code, note.message) for note in made.notes),
         model_version_id=version_id,
-        series=tuple(_series(series) for series in made.series),
+        series=Lasting(map(_series, made.series)),
         backtest=tuple(
             answers.BacktestRow(
                 kpi=ForecastKpi(row.kpi.value),

@@ -1,10 +1,10 @@
 """Long lists of plain rows completed column by column, instead of field by field of row by row.
 
-A resolver that answers `Rows` or `Columns` says: the items are values whose fields are attributes, or functions of one
-that are registered with `computed`; with `Columns` no item is ever made. Everything before and around such a list is
-executed as ever. What cannot be completed so (a field that needs a resolver of its own, a value that its type refuses,
-a null where none may be) is left to ordinary execution of the same list, which says what is wrong. Tests hold the two
-to the same answers.
+A resolver that answers `Rows`, `Columns` or `Lasting` says: the items are values whose fields are attributes, or
+functions of one that are registered with `computed`; with `Columns` no item is ever made; of `Lasting` rows the JSON is
+written once per selection. Everything before and around such a list is executed as ever. What cannot be completed so (a
+field that needs a resolver of its own, a value that its type refuses, a null where none may be) is left to ordinary
+execution of the same list, which says what is wrong. Tests hold the two to the same answers.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -29,12 +29,14 @@ from graphql import (
     GraphQLOutputType,
     GraphQLScalarType,
     GraphQLString,
+    get_named_type,
 )
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
-from api.graphql.json_rows import JsonRows
+from api.graphql.json_rows import JsonRows, Written, to_json
 from domain.columns import Columns, Numbers, Words, repeated
+from domain.lasting import Lasting
 
 #: The extension under which Strawberry keeps its own definition of a field.
 _DEFINITION = "strawberry-definition"
@@ -67,15 +69,40 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any,
         position_context: Any,
     ) -> Any:
-        """As ever, unless the list is `Rows`."""
-        if isinstance(result, Rows | Columns):
+        """As ever, unless the list is one of those."""
+        if isinstance(result, Rows | Columns | Lasting):
             try:
+                if isinstance(result, Lasting):
+                    return self._written(return_type.of_type, field_details_list, result)
                 return self._column(return_type.of_type, field_details_list, result)
             except _Uncompletable:
                 result = list(result)
         return super().complete_list_value(
             return_type, field_details_list, info, path, result, position_context
         )
+
+    def _written(self, kind: GraphQLOutputType, nodes: Any, rows: Lasting[Any]) -> Written:
+        """The rows as JSON, written when such a selection is first asked for."""
+
+        def write() -> bytes:
+            return to_json(self._column(kind, nodes, rows))
+
+        return Written(rows.made(self._shape(kind, nodes), write))
+
+    def _shape(self, kind: GraphQLOutputType, nodes: Any) -> Hashable:
+        """All that decides how a value of this type is completed: names, aliases and their order, level by level."""
+        inner = get_named_type(kind)
+        if not isinstance(inner, GraphQLObjectType):
+            return None
+        fields, deferred, _ = self.collect_subfields(inner, nodes)
+        if deferred:
+            raise _Uncompletable
+        shape: list[Hashable] = [inner.name]
+        for answered, details in fields.items():
+            name = details[0].node.name.value
+            field = inner.fields.get(name)
+            shape.append((answered, name, field and self._shape(field.type, details)))
+        return tuple(shape)
 
     def _column(self, kind: GraphQLOutputType, nodes: Any, values: Sequence[Any]) -> Sequence[Any] | JsonRows:
         """What the values of one field are completed to, in order."""

@@ -33,6 +33,7 @@ from api.answers import (
 )
 from domain.audit import Signature
 from domain.kpis.messages import Weekday
+from domain.lasting import Lasting
 from domain.vocabulary import Channel, Promotion, RunStatus
 
 ACTION = Action(
@@ -122,7 +123,7 @@ class FixedForecast:
             difference=None,
         )
         row = BacktestRow(ForecastKpi.OPEN_RATE, 0.9, 0.88, 0.01, 0.02, 0.03, 0.04, 28)
-        return KpiForecast(as_of, self.model_version_id, (series,), (row,))
+        return KpiForecast(as_of, self.model_version_id, Lasting([series]), (row,))
 
 
 class RunsInMemory:

@@ -1,6 +1,5 @@
 """Forecasts of KPIs. The values of `api.answers` carry the same names and stand for these types."""
 
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, cast
 
@@ -9,7 +8,6 @@ from strawberry import Parent
 
 from api import answers
 from api.answers import ForecastKpi, Unit
-from api.graphql.columns import Rows
 from api.graphql.context import Info
 from api.graphql.fields import resolved
 from api.graphql.types.forecast_record import BacktestRow, KeptForecast
@@ -122,4 +120,4 @@ class KpiForecast:
 
 def shown_forecast(forecast: answers.KpiForecast) -> KpiForecast:
     """A forecast as GraphQL reads it: the fields have the same names, so the value stands for the type."""
-    return cast(KpiForecast, replace(forecast, series=Rows(forecast.series)))
+    return cast(KpiForecast, forecast)

@@ -17,6 +17,7 @@ from api.answers import (
     Unit,
 )
 from api.graphql import columns
+from domain.lasting import Lasting
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from tests.api.models import store_model
@@ -132,7 +133,7 @@ async def test_forecasts_are_answered_alike(
         ),
     )
     notes = (ForecastNote("SHORT_HISTORY", "Short."),)
-    whole = KpiForecast(datetime(2026, 5, 1, tzinfo=UTC), version_id, series, (), notes)
+    whole = KpiForecast(datetime(2026, 5, 1, tzinfo=UTC), version_id, Lasting(series), (), notes)
 
     async def fixed(*_: object, **__: object) -> KpiForecast:
         return whole
