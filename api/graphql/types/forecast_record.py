@@ -43,10 +43,13 @@ class DriftRow:
 
     kpi: ForecastKpi = _field(description="Which KPI.")
     currency: str | None = _field(description="ISO 4217 code where the KPI is per currency, else null.")
-    days: int = _field(description="How many settled days, each as forecast up to two weeks before.")
+    days: int = _field(
+        description="How many settled days, at most the last 56, each as forecast up to two weeks before."
+    )
     coverage: float = _field(description="The share of them inside the interval, 0–1.")
     drifted: bool = _field(
-        description="Whether so few are inside that chance explains it less than once in a thousand times."
+        description="Whether, at some time since the model decides, so few were inside that chance ever explains it "
+        "less than once in a thousand times; it stays so."
     )
 
 
