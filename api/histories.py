@@ -1,30 +1,33 @@
-"""A tenant's history from PostgreSQL as frames: all of it by way of files, or that of a few debtors at once."""
+"""A tenant's history from PostgreSQL as frames: by way of files, or that of a few debtors at once."""
 
 import asyncio
 import json
 import shutil
-import tempfile
-import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.history import CHANNEL_SEPARATOR, Rows, debtor_history, export_history
-from domain.storage.sessions import Database
 from ml.frames import INSTANT, SCHEMAS, History
 
 _ABOUT = "history.json"
 _KEY = pl.Int64()
 
 
-async def export(connection: AsyncConnection, tenant_id: int, *, as_of: datetime, folder: Path) -> None:
-    """Write what was known at `as_of` into `folder`, for `load`; replaces what is there."""
+async def export(
+    connection: AsyncConnection,
+    tenant_id: int,
+    *,
+    as_of: datetime,
+    folder: Path,
+    debtor_ids: Sequence[int] | None = None,
+) -> None:
+    """Write what was known at `as_of`, of all debtors or of some, into `folder`, for `load`; replaces what is there."""
     await asyncio.to_thread(_empty, folder)
-    exported = await export_history(connection, tenant_id, as_of=as_of, to=folder)
+    exported = await export_history(connection, tenant_id, as_of=as_of, to=folder, debtor_ids=debtor_ids)
     about = {
         "as_of": exported.as_of.isoformat(),
         "currency": exported.currency,
@@ -76,41 +79,6 @@ async def read_history_of(
     )
     rates = {currency: float(rate) for currency, rate in read.rates.items()}
     return History(as_of=read.as_of, currency=read.currency, rates=rates, **frames)
-
-
-class Histories:
-    """Whole histories, kept for a little while: what is asked again within `fresh` is answered from memory."""
-
-    def __init__(self, database: Database, folder: Path, *, fresh: timedelta = timedelta(minutes=1)) -> None:
-        """folder: where files may lie for a moment."""
-        self._database = database
-        self._folder = folder
-        self._fresh = fresh
-        self._kept: OrderedDict[int, tuple[float, datetime, History]] = OrderedDict()
-        self._reading = asyncio.Lock()
-
-    async def whole(self, tenant_id: int, *, as_of: datetime) -> History:
-        """Everything known at `as_of`, or at an instant shortly before it; the history says which."""
-        async with self._reading:  # two at once would read the same twice
-            kept = self._kept.get(tenant_id)
-            if kept is not None:
-                read_at, known, history = kept
-                recent = time.monotonic() - read_at < self._fresh.total_seconds()
-                if recent and timedelta(0) <= as_of - known <= self._fresh:
-                    return history
-            history = await self._read(tenant_id, as_of)
-            self._kept[tenant_id] = (time.monotonic(), as_of, history)
-            while len(self._kept) > 2:
-                self._kept.popitem(last=False)
-            return history
-
-    async def _read(self, tenant_id: int, as_of: datetime) -> History:
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
-            folder = Path(place) / "history"
-            async with self._database.transaction(tenant_id) as connection:
-                await export(connection, tenant_id, as_of=as_of, folder=folder)
-            return await asyncio.to_thread(load, folder)
 
 
 def _empty(folder: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from api.databases import DatabaseServer, open_database
 from api.decisions.campaigns import CampaignService
 from api.decisions.service import DecisionService
+from api.forecasting.counting import Tallies
 from api.forecasting.keeping import ForecastKeeper
 from api.forecasting.service import ForecastService
-from api.histories import Histories
 from api.jobs.queue import JobQueue
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
@@ -51,13 +51,13 @@ def open_champions(database: Database, settings: Settings) -> Iterator[Champions
 def services_of(server: DatabaseServer, database: Database, settings: Settings) -> Iterator[Services]:
     """Every use case, on a database that is fit for use."""
     with open_training(server, database) as training, open_champions(database, settings) as champions:
-        histories = Histories(database, settings.home.absolute() / "histories")
+        tallies = Tallies(database, settings.home.absolute() / "histories")
         yield Services(
             database=database,
             recommendations=RecommendationService(database, champions),
             decisions=DecisionService(database, champions),
             campaigns=CampaignService(database, champions),
-            forecasts=ForecastService(histories, champions),
+            forecasts=ForecastService(database, tallies, champions),
             training=training,
         )
 

@@ -4,14 +4,13 @@ holding is flagged.
 
 import asyncio
 import logging
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
 
-from api.histories import export, load
+from api.forecasting.counting import count
 from api.jobs.rounds import TenantRounds
 from domain.storage.kept_forecasts import (
     KeptForecast,
@@ -25,10 +24,9 @@ from domain.storage.kept_forecasts import (
 )
 from domain.storage.models import champion
 from domain.storage.sessions import Database
-from ml.forecast import ForecastError, Kpi, Series, forecast
+from ml.forecast import ForecastError, Kpi, Series, Tally, forecast
 from ml.forecast.actuals import settled_values
 from ml.forecast.drift import Judged, drift_of
-from ml.frames import History
 
 logger = logging.getLogger("dunwell.forecasts")
 
@@ -45,7 +43,7 @@ class ForecastKeeper(TenantRounds):
     def __init__(
         self, url: str, folder: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """folder: where histories lie for a moment."""
+        """folder: where parts of histories lie for a moment."""
         super().__init__(url)
         self._folder = folder
         self._clock = clock
@@ -73,31 +71,24 @@ class ForecastKeeper(TenantRounds):
         self._looked[tenant_id] = today
         if done:
             return 0
-        history = await self._history(database, tenant_id, datetime.combine(today, time(), UTC))
-        await keep_day(database, tenant_id, version.id, history)
+        as_of = datetime.combine(today, time(), UTC)
+        tally = await count(database, tenant_id, as_of=as_of, folder=self._folder)
+        await keep_day(database, tenant_id, version.id, tally)
         return 1
 
-    async def _history(self, database: Database, tenant_id: int, as_of: datetime) -> History:
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
-            folder = Path(place) / "history"
-            async with database.transaction(tenant_id) as connection:
-                await export(connection, tenant_id, as_of=as_of, folder=folder)
-            return await asyncio.to_thread(load, folder)
 
-
-async def keep_day(database: Database, tenant_id: int, version_id: int, history: History) -> None:
-    """Keep the forecast made at `history.as_of`, write down what came of earlier ones, and judge the model version.
+async def keep_day(database: Database, tenant_id: int, version_id: int, tally: Tally) -> None:
+    """Keep the forecast made at `tally.as_of`, write down what came of earlier ones, and judge the model version.
 
     Repeating it changes nothing.
     """
-    today = history.as_of.astimezone(UTC).date()
+    today = tally.as_of.astimezone(UTC).date()
     try:
-        made = await asyncio.to_thread(forecast, None, history, horizon_days=HORIZON_DAYS)
+        made = await asyncio.to_thread(forecast, tally, horizon_days=HORIZON_DAYS)
     except ForecastError as error:  # nothing was ever sent
         logger.info("no forecast to keep for tenant %d: %s", tenant_id, error.code)
         return
-    values = await asyncio.to_thread(settled_values, history)
+    values = await asyncio.to_thread(settled_values, tally)
     async with database.transaction(tenant_id) as connection:
         await keep_forecasts(connection, tenant_id, version_id, _kept(made.series, today))
         actuals = {}
@@ -112,7 +103,7 @@ async def keep_day(database: Database, tenant_id: int, version_id: int, history:
         if found:
             drift = {
                 "flagged": any(one.drifted for one in found),
-                "judged_at": history.as_of.isoformat(),
+                "judged_at": tally.as_of.isoformat(),
                 "rows": [asdict(one) for one in found],
             }
             await record_drift(connection, tenant_id, version_id, drift)

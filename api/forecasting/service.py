@@ -4,31 +4,33 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 
-import polars as pl
-
 from api import answers
 from api.answers import ForecastDimension, ForecastKpi, ForecastPolicy, KpiForecast
-from api.histories import Histories
+from api.forecasting.counting import Tallies
+from api.forecasting.planning import schedule
 from api.recommendations.champions import Champion, Champions
 from api.services import InvalidArgument
 from domain.lasting import Lasting
+from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from ml import forecast as outlook
-from ml.actions import SegmentRecommendation
-from ml.decisions import segment_recommendations
-from ml.frames import History
+from ml.forecast import Schedule, Tally
 
-_KEPT = 64
+_MOST_POINTS = 400_000
+"""Days × series of forecasts kept; the largest ones have about 50,000."""
+_MOST_SCHEDULES = 4
 _Key = tuple[int, int, datetime, int, ForecastPolicy, tuple[ForecastDimension, ...], tuple[ForecastKpi, ...]]
 
 
 class ForecastService:
-    """`api.services.Forecasts`: computed in the scoring threads, kept while the history behind it is the same."""
+    """`api.services.Forecasts`: computed in the scoring threads, kept while what was counted is the same."""
 
-    def __init__(self, histories: Histories, champions: Champions) -> None:
-        self._histories = histories
+    def __init__(self, database: Database, tallies: Tallies, champions: Champions) -> None:
+        self._database = database
+        self._tallies = tallies
         self._champions = champions
         self._kept: OrderedDict[_Key, KpiForecast] = OrderedDict()
+        self._schedules: OrderedDict[tuple[int, int, datetime], Schedule] = OrderedDict()
 
     async def forecast(
         self,
@@ -54,59 +56,69 @@ class ForecastService:
         champion = await self._champions.deciding(tenant_id, as_of=as_of)
         if champion is None:
             return None
-        history = await self._histories.whole(tenant_id, as_of=as_of)
-        key = (tenant_id, champion.version.id, history.as_of, horizon_days, policy, tuple(by), wanted)
+        tally = await self._tallies.whole(tenant_id, as_of=as_of)
+        key = (tenant_id, champion.version.id, tally.as_of, horizon_days, policy, tuple(by), wanted)
         if key not in self._kept:
+            planned = None
+            if policy == ForecastPolicy.RECOMMENDED:
+                planned = await self._schedule(tenant_id, champion, tally.as_of)
+            version_id = champion.version.id
             made = await self._champions.run(
-                lambda: _forecast(champion, history, horizon_days, policy, by, wanted)
+                lambda: _forecast(tally, planned, horizon_days, policy, by, wanted, version_id)
             )
             if made is None:
                 return None
-            self._kept[key] = made
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._keep(key, made)
+            return made
+        self._kept.move_to_end(key)
         return self._kept[key]
+
+    def _keep(self, key: _Key, made: KpiForecast) -> None:
+        """The latest ones, within bounds; this one in any case."""
+        self._kept[key] = made
+        points = sum(map(_points, self._kept.values()))
+        while points > _MOST_POINTS and len(self._kept) > 1:
+            points -= _points(self._kept.popitem(last=False)[1])
+
+    async def _schedule(self, tenant_id: int, champion: Champion, as_of: datetime) -> Schedule:
+        """Planned once for all forecasts by what was known then."""
+        key = (tenant_id, champion.version.id, as_of)
+        if key not in self._schedules:
+            self._schedules[key] = await schedule(
+                self._database, self._champions, tenant_id, champion, as_of=as_of
+            )
+            while len(self._schedules) > _MOST_SCHEDULES:
+                self._schedules.popitem(last=False)
+        return self._schedules[key]
+
+
+def _points(forecast: KpiForecast) -> int:
+    return sum(1 + len(series.points) for series in forecast.series)
 
 
 def _forecast(
-    champion: Champion,
-    history: History,
+    tally: Tally,
+    planned: Schedule | None,
     horizon_days: int,
     policy: ForecastPolicy,
     by: Sequence[ForecastDimension],
     kpis: Sequence[ForecastKpi],
+    version_id: int,
 ) -> KpiForecast | None:
-    recommended = None
-    if policy == ForecastPolicy.RECOMMENDED:
-        recommended = recommended_actions(segment_recommendations(champion.model, history, now=history.as_of))
     try:
         made = outlook.forecast(
-            champion.model,
-            history,
+            tally,
             horizon_days=horizon_days,
             policy=outlook.Policy(policy.value),
             by=[outlook.Dimension(dimension.value) for dimension in by],
             kpis=[outlook.Kpi(kpi.value) for kpi in kpis],
-            recommendations=recommended,
+            schedule=planned,
         )
     except outlook.ForecastError as error:
         if error.argument is None:  # the history allows none: an honest null
             return None
         raise InvalidArgument(str(error), path=(error.argument,)) from error
-    return _answer(made, champion.version.id)
-
-
-def recommended_actions(found: Sequence[SegmentRecommendation]) -> pl.DataFrame:
-    """segment, channel (null: leave alone), hour_of_week of each segment's best action."""
-    best = [(answer.segment, answer.recommendation.best) for answer in found]
-    return pl.DataFrame(
-        {
-            "segment": [segment for segment, _ in best],
-            "channel": [action.channel if action else None for _, action in best],
-            "hour_of_week": [action.hour_of_week if action else None for _, action in best],
-        },
-        schema={"segment": pl.String, "channel": pl.String, "hour_of_week": pl.Int64},
-    )
+    return _answer(made, version_id)
 
 
 def _answer(made: outlook.Forecast, version_id: int) -> KpiForecast:

@@ -15,7 +15,7 @@ from domain.storage.models import TrainedVersion, champion, load_artefact
 from domain.storage.sessions import Database
 from ml.artefact import ArtefactError, pack, unpack
 from ml.evaluation import Metric
-from ml.forecast import BacktestRow, backtest_rows
+from ml.forecast import BacktestRow, backtest_rows, tally_of
 from ml.gate import GateResult, judge
 from ml.model import TrainedModel
 from ml.recipe import NotEnoughHistory, train
@@ -81,7 +81,7 @@ class ModelLearner:
             gate=_plain(verdict),
             manifest=packed.manifest,
             artefact=packed.content,
-            backtest=[_plain(row) for row in backtest_rows(history.known_at(as_of))],
+            backtest=[_plain(row) for row in backtest_rows(tally_of(history.known_at(as_of)))],
         )
 
 

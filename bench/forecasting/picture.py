@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ml.forecast import Forecast, Key, Kpi, Series, forecast
+from ml.forecast import Forecast, Key, Kpi, Series, forecast, tally_of
 from ml.forecast.actuals import settled_values
 from ml.frames import History
 from ml.simulator import simulate
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         History.from_facts(facts, as_of=datetime.combine(day, time(), UTC), currency="EUR")
         for day in (CUT, END)
     )
-    draw(forecast(None, then, horizon_days=HORIZON), now).savefig(arguments[0], dpi=120)
+    draw(forecast(tally_of(then), horizon_days=HORIZON), now).savefig(arguments[0], dpi=120)
     print(f"wrote {Path(arguments[0])}")
     return 0
 
@@ -52,7 +52,7 @@ def draw(made: Forecast, now: History) -> Figure:
         {"font.family": "sans-serif", "font.size": 9, "text.color": _INK, "axes.edgecolor": _PALE}
     )
     figure = Figure(figsize=(11, 6.2), facecolor="white", layout="constrained")
-    came = settled_values(now)
+    came = settled_values(tally_of(now))
     for place, (kpi, key, title, scale, unit) in enumerate(_SHOWN):
         (series,) = [one for one in made.series if one.kpi == kpi and one.key == key]
         values = came[kpi, key.currency]

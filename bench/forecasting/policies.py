@@ -1,26 +1,31 @@
-"""What following the recommendations would change: forecast, and then lived through twice in simulated worlds."""
+"""What sending as planned would change: forecast, and then lived through twice in simulated worlds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
+import polars as pl
 
-from api.forecasting.service import recommended_actions
-from ml.decisions import segment_recommendations
-from ml.forecast import MESSAGE_KPIS, Kpi, Policy, forecast
+from ml.actions import lawful_hours
+from ml.forecast import MESSAGE_KPIS, Kpi, Policy, forecast, schedule_of, tally_of
 from ml.forecast.backtest import total_values
 from ml.forecast.cohorts import Floats, Ints, cohorts_of
 from ml.forecast.outlook import grouping
 from ml.frames import History
+from ml.options import Slots
+from ml.outcomes import CHANNELS as LEARNT
 from ml.recipe import train
-from ml.simulator import CHANNELS, PRESETS, PolicyChange, simulate
+from ml.segment_plans import usual_plan
+from ml.simulator import CHANNELS, PRESETS, PolicyChange, SimulatedWorld, simulate
 from ml.simulator.policy import HistoricalPolicy
 from ml.simulator.portfolio import Flags
+from ml.weekly_plan import Lawful, contacted_lately, plan_week
 
 DEBTORS, WORLDS, HORIZON = 500, 40, 28
 CUT = date(2026, 4, 6)  # a Monday
 _SETTLING = 31
+AS_BEFORE, LEFT_ALONE = -2, -1
 
 
 @dataclass
@@ -38,9 +43,10 @@ class Differences:
 
 
 @dataclass(frozen=True)
-class AsRecommended:
-    """Whoever can be reached is contacted on the segment's channel at its hour; a second or third contact of a week two
-    days later each. Whoever cannot is contacted as before.
+class AsPlanned:
+    """Whoever the week's plan names is contacted on its channel in its hour, a second or third contact of a week two
+    days later each, or left alone (`LEFT_ALONE`). Whom it does not name, or who cannot be reached so any more, is
+    contacted as before (`AS_BEFORE`).
     """
 
     channel: Ints
@@ -53,10 +59,10 @@ class AsRecommended:
         """See `ml.simulator.policy.Policy`."""
         channel, hour, propensity = self.former.choose(rng, who, reachable, open_hours)
         first = np.searchsorted(who, who)  # contacts of one debtor stand together, in the order of debtors
-        slot = (self.hour[who] + 48 * (np.arange(len(who)) - first)) % 168
-        told = (self.channel[who] >= 0) & reachable[np.arange(len(who)), self.channel[who]]
-        told &= open_hours[np.arange(len(who)), slot]
-        return np.where(told, self.channel[who], channel), np.where(told, slot, hour), propensity
+        line, slot = np.arange(len(who)), (self.hour[who] + 48 * (np.arange(len(who)) - first)) % 168
+        told = (self.channel[who] >= 0) & reachable[line, self.channel[who]] & open_hours[line, slot]
+        channel = np.where(told | (self.channel[who] == LEFT_ALONE), self.channel[who], channel)
+        return channel, np.where(told, slot, hour), propensity
 
 
 def compare_policies(seeds: Iterable[int]) -> Differences:
@@ -76,23 +82,15 @@ def _compare(name: str, seed: int, found: Differences) -> None:
     cut = datetime.combine(CUT, time(), UTC)
     history = History.from_facts(now.facts, as_of=cut)
     model = train(history, as_of=cut, seed=1, threads=1)
-    actions = recommended_actions(segment_recommendations(model, history, now=cut))
+    planned = plan_week(model, history, _lawful(history), usual_plan(model), seed=1)
     made = forecast(
-        model,
-        history,
+        tally_of(history),
         horizon_days=HORIZON,
         policy=Policy.RECOMMENDED,
         kpis=MESSAGE_KPIS,
-        recommendations=actions,
+        schedule=schedule_of(model, history, planned),
     )
-    best = {segment: (channel, hour) for segment, channel, hour in actions.iter_rows() if channel is not None}
-    segments = dict(history.debtors.select("reference", "segment").iter_rows())
-    told = [best.get(segments.get(key) or "NONE", (None, 0)) for key in now.truth.keys]
-    policy = AsRecommended(
-        np.array([CHANNELS.index(channel) if channel else -1 for channel, _ in told]),
-        np.array([hour for _, hour in told]),
-        now.truth.policy,
-    )
+    policy = _as_planned(now, history, planned)
     then = simulate(DEBTORS, seed, end, spec, change=PolicyChange(CUT, policy))
     true = {kpi: _total(then.facts, end, kpi) - _total(now.facts, end, kpi) for kpi in MESSAGE_KPIS}
     place = dict.fromkeys(MESSAGE_KPIS, 0)
@@ -105,9 +103,31 @@ def _compare(name: str, seed: int, found: Differences) -> None:
                 found.add(series.kpi, difference.p05, difference.p95, value)
 
 
+def _lawful(history: History) -> Lawful:
+    """From eight to nine in the evening on every day, as the simulated world has it by default."""
+    week = np.flatnonzero(lawful_hours())
+    every_hour = Slots(week, (week // 24 - history.as_of.weekday()) % 7)
+    debtors = contacted_lately(history)["debtor"].unique().sort()
+    masks = np.broadcast_to(lawful_hours(), (len(debtors), len(LEARNT), 168))
+    return Lawful(debtors, [[every_hour] * len(LEARNT)] * len(debtors), masks)
+
+
+def _as_planned(world: SimulatedWorld, history: History, planned: pl.DataFrame) -> AsPlanned:
+    references = history.debtors.select("debtor", "reference")
+    told = {
+        key: (LEFT_ALONE if channel is None else CHANNELS.index(channel), hour or 0)
+        for key, channel, hour in planned.join(references, on="debtor")
+        .select("reference", "channel", "hour_of_week")
+        .iter_rows()
+    }
+    slots = [told.get(key, (AS_BEFORE, 0)) for key in world.truth.keys]
+    channel, hour = np.array(slots, dtype=np.int64).T
+    return AsPlanned(channel, hour, world.truth.policy)
+
+
 def _total(facts: dict, end: date, kpi: Kpi) -> Floats:
     """(N,) the KPI over the horizon, settled; money by currency in alphabetical order, as the forecast has it."""
-    cohorts = cohorts_of(History.from_facts(facts, as_of=datetime.combine(end, time(), UTC)))
+    cohorts = cohorts_of(tally_of(History.from_facts(facts, as_of=datetime.combine(end, time(), UTC))))
     assert cohorts is not None
     groups = grouping(cohorts.segments, cohorts.channels, by_segment=False, by_channel=False)
     return total_values(cohorts, groups, kpi, [(CUT - cohorts.first_day).days], HORIZON)[0]

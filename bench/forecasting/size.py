@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from bench.measuring import Report
 from bench.memory import peak_memory
-from ml.forecast import MESSAGE_KPIS, Dimension, Policy
+from ml.forecast import MESSAGE_KPIS, Dimension, Policy, tally_of
 from ml.forecast.cohorts import Cohorts, cohorts_of
 from ml.forecast.messages import forecast_messages
 from ml.frames import History
@@ -23,21 +23,21 @@ def time_large(report: Report) -> None:
     facts = simulate(LIKE, 3, _END, replace(DEFAULT, channels=_CHANNELS)).facts
     history = History.from_facts(facts, as_of=datetime(2026, 5, 1, tzinfo=UTC))
     begun = time.perf_counter()
-    counted = cohorts_of(history)
+    tally = tally_of(history)
+    counted = cohorts_of(tally)
     assert counted is not None
     report.note("messages counted per second", len(history.outbound) / (time.perf_counter() - begun))
     large = _times(counted, DEBTORS // LIKE)
     with peak_memory([os.getpid()]) as peak:
         begun, worked = time.perf_counter(), time.process_time()
         made = forecast_messages(
-            None,
-            history,
+            tally,
             large,
             horizon=HORIZON,
             policy=Policy.CURRENT,
             by=[Dimension.SEGMENT, Dimension.CHANNEL],
             kpis=MESSAGE_KPIS,
-            recommendations=None,
+            schedule=None,
             seed=1,
         )
         seconds, worked = time.perf_counter() - begun, time.process_time() - worked

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.forecasting.baselines import auto_ets, repeat_the_week
 from bench.forecasting.scoring import Tally, ends_of
-from ml.forecast import Dimension, Kpi, Series, Unit, forecast
+from ml.forecast import Dimension, Kpi, Series, Unit, forecast, tally_of
 from ml.forecast.backtest import actual_values
 from ml.forecast.books import books_of, last_whole_month
 from ml.forecast.cohorts import Cohorts, Floats, cohorts_of
@@ -42,7 +42,7 @@ def _score(facts: dict, origin: int, rng: np.random.Generator, tallies: dict[str
     then, known = (History.from_facts(facts, as_of=instant) for instant in (cut, now))
     for name in tallies:
         dimensions = [Dimension.CHANNEL] if name == "by channel" else []
-        made = forecast(None, then, horizon_days=HORIZON, by=dimensions, seed=origin)
+        made = forecast(tally_of(then), horizon_days=HORIZON, by=dimensions, seed=origin)
         for series, before, came in _outcomes(made.series, known, cut.date(), by_channel=bool(dimensions)):
             if name == "by channel" and series.key.channel is None:
                 continue
@@ -68,7 +68,8 @@ def _outcomes(
     series: list[Series], known: History, first: date, *, by_channel: bool
 ) -> Iterator[tuple[Series, Floats, Floats]]:
     """Each series with the settled values before it and those of its days. Of DSO: one value per month before."""
-    messages, promises, books = cohorts_of(known), promise_cohorts(known), books_of(known.finance)
+    tally = tally_of(known)
+    messages, promises, books = cohorts_of(tally), promise_cohorts(tally), books_of(tally.finance)
     values: dict[Kpi, Floats] = {}
     for one in series:
         if one.kpi == Kpi.DSO:

@@ -271,11 +271,18 @@ async def _reading(
 
 
 async def export_history(
-    connection: AsyncConnection, tenant_id: int, *, as_of: datetime, to: Path
+    connection: AsyncConnection,
+    tenant_id: int,
+    *,
+    as_of: datetime,
+    to: Path,
+    debtor_ids: Sequence[int] | None = None,
 ) -> ExportedHistory:
-    """Write everything known at `as_of` into the folder `to`, a CSV file per frame; replaces what is there."""
+    """Write everything known at `as_of`, or what is known of some debtors, into the folder `to`, a CSV file per frame;
+    replaces what is there.
+    """
     files = {name: to / f"{name}.csv" for name in _FRAMES}
-    async with _reading(connection, tenant_id, as_of=as_of, debtor_ids=None) as reader:
+    async with _reading(connection, tenant_id, as_of=as_of, debtor_ids=debtor_ids) as reader:
         for name, path in files.items():
             read = await reader.frame(name)
             with _begun(path, read.columns) as file:

@@ -11,28 +11,28 @@ from ml.forecast.books import books_of, dso_of, last_whole_month
 from ml.forecast.cohorts import Cohorts, cohorts_of
 from ml.forecast.outlook import grouping
 from ml.forecast.promises import promise_cohorts, settled_after
-from ml.frames import History
+from ml.forecast.tally import Tally
 
 Measured = tuple[Kpi, str | None]
 """A KPI and, where it is per currency, which."""
 
 
-def settled_values(history: History) -> Mapping[Measured, Mapping[date, float]]:
-    """The KPIs in total, of every day by which they are settled at `history.as_of`; days without a value left out.
+def settled_values(tally: Tally) -> Mapping[Measured, Mapping[date, float]]:
+    """The KPIs in total, of every day by which they are settled at `tally.as_of`; days without a value left out.
 
     Messages settle after two weeks (how many were sent, at once), promises when 95 % of them are over, and a month's
     books when it is.
     """
     found: dict[Measured, dict[date, float]] = {}
-    messages = cohorts_of(history)
+    messages = cohorts_of(tally)
     if messages is not None:
         for kpi in MESSAGE_KPIS:
             _add(found, messages, kpi, 0 if kpi == Kpi.SENT else SETTLED_AFTER)
-    promises = promise_cohorts(history)
+    promises = promise_cohorts(tally)
     if promises is not None:
-        _add(found, promises, Kpi.PROMISES_KEPT_RATE, settled_after(history))
-    today = history.as_of.astimezone(UTC).date()
-    for currency, books in books_of(history.finance).items():
+        _add(found, promises, Kpi.PROMISES_KEPT_RATE, settled_after(tally))
+    today = tally.as_of.astimezone(UTC).date()
+    for currency, books in books_of(tally.finance).items():
         of_month = dso_of(books)
         days = ((books.months[0] + timedelta(days=n)) for n in range((today - books.months[0]).days))
         found[Kpi.DSO, currency] = {

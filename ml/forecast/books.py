@@ -18,7 +18,6 @@ from ml.forecast.cohorts import Floats
 from ml.forecast.draws import LEVELS
 from ml.forecast.losses import crps, pinball
 from ml.forecast.series import Part, series_of, undefined
-from ml.frames import History
 
 _SMOOTHING = (0.2, 0.5, 1.0)
 _PRIOR_SPREAD, _PRIOR_MONTHS = 0.06, 1
@@ -71,7 +70,7 @@ def last_whole_month(day: date) -> date:
 
 
 def forecast_dso(
-    history: History,
+    finance: pl.DataFrame,
     days: Sequence[date],
     currencies: Sequence[str],
     cash: Mapping[Policy, Floats],
@@ -83,7 +82,7 @@ def forecast_dso(
     currencies, cash: see `Messages`. What RECOMMENDED collects beyond CURRENT lowers what is owed at the ends of the
     months to come.
     """
-    books = books_of(history.finance)
+    books = books_of(finance)
     if not books:
         note = Note("NO_BOOKS", "There are no monthly books (table finance), so no DSO can be forecast.")
         return Part({Kpi.DSO: [undefined(Kpi.DSO, Key(), days)]}, notes=[note])

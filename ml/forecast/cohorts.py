@@ -3,23 +3,21 @@ from.
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from ml.forecast.holidays import share_on_holiday
-from ml.forecast.waits import Waits, waits_of
-from ml.frames import History
+from ml.forecast.tally import Tally
+from ml.forecast.waits import Waits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LONGEST_HORIZON = 90
 """Days ahead that can be forecast at most."""
-LONGEST_LAG = 30
-"""Days after which an outcome is no longer waited for."""
 OUTCOMES = ("opened", "clicked", "converted")
 
 
@@ -95,110 +93,72 @@ class Cohorts:
         return self.first_day + timedelta(days=number)
 
 
-def cohorts_of(history: History) -> Cohorts | None:
-    """The cohorts of `history` up to the last UTC day that is over at `as_of`; None when nothing was sent by
+def cohorts_of(tally: Tally) -> Cohorts | None:
+    """What was counted as arrays, up to the last UTC day that is over at `tally.as_of`; None when nothing was sent by
     then.
     """
-    end = history.as_of.astimezone(UTC).date()
-    sent = history.outbound.with_columns(
-        day=pl.col("sent_at").dt.date(), segment=pl.col("segment").fill_null("NONE")
-    ).filter(pl.col("day") < end)
+    sent = tally.messages
     if sent.is_empty():
         return None
-    cells = sent.select("segment", "channel").unique().sort("segment", "channel").with_row_index("cell")
-    sent = sent.join(cells, on=["segment", "channel"], maintain_order="left")
     first = sent["day"].min()
     assert isinstance(first, date)  # noqa: S101 - the frame is not empty
-    days = (end - first).days
-    sent = sent.with_columns(
-        number=(pl.col("day") - first).dt.total_days(), cell=pl.col("cell").cast(pl.Int64)
-    )
-    paid = _attributed(history, sent)
-    first_paid = paid.sort("paid_at").unique("communication", keep="first")
-    delivered = sent.filter("delivered")
-    currencies = tuple(str(name) for name in history.accounts["currency"].unique().sort())
+    days = (tally.as_of.astimezone(UTC).date() - first).days
+    cells = sent.select("segment", "channel").unique().sort("segment", "channel")
+    place = _Place(first, days, cells.with_row_index("cell"))
+    currencies = tuple(str(name) for name in tally.currencies["currency"].unique().sort())
+    steps = {step: tally.outcomes.filter(pl.col("step") == step) for step in OUTCOMES}
+    paid = {name: tally.payments.filter(pl.col("currency") == name) for name in currencies}
     return Cohorts(
         first_day=first,
         segments=tuple(cells["segment"]),
         channels=tuple(cells["channel"]),
         currencies=currencies,
-        sent=_count(sent, days, len(cells)),
-        delivered=_count(delivered, days, len(cells)),
-        outcomes={
-            "opened": _outcome(delivered, "opened_at"),
-            "clicked": _outcome(delivered, "clicked_at"),
-            "converted": _outcome(first_paid, "paid_at"),
-        },
-        payments={name: _outcome(paid.filter(pl.col("currency") == name), "paid_at") for name in currencies},
-        money={
-            name: _outcome(paid.filter(pl.col("currency") == name), "paid_at", "amount")
-            for name in currencies
-        },
-        variation=_variation(paid),
-        waits=waits_of(delivered, LONGEST_LAG),
-        holidays=share_on_holiday(history.debtors, first, days + LONGEST_HORIZON),
+        sent=place.count(sent, "sent"),
+        delivered=place.count(sent, "delivered"),
+        outcomes={step: place.outcome(rows, "count") for step, rows in steps.items()},
+        payments={name: place.outcome(rows, "count") for name, rows in paid.items()},
+        money={name: place.outcome(rows, "money") for name, rows in paid.items()},
+        variation=_variation(tally.amounts),
+        waits=Waits(*place.of(tally.waits), tally.waits["seconds"].to_numpy()),
+        holidays=share_on_holiday(tally.people, first, days + LONGEST_HORIZON),
     )
 
 
-def _attributed(history: History, sent: pl.DataFrame) -> pl.DataFrame:
-    """Unreversed payments attributed to the messages in `sent`, with their day and cell. Source: kpis.md."""
-    paid = history.payments.filter(pl.col("communication").is_not_null() & pl.col("reversed_at").is_null())
-    return paid.select("communication", "amount", "currency", "paid_at").join(
-        sent.select("communication", "number", "cell", "sent_at", "day"), on="communication"
-    )
+@dataclass(frozen=True)
+class _Place:
+    """Where days, segments and channels stand in the arrays. cells: segment, channel, cell."""
+
+    first: date
+    days: int
+    cells: pl.DataFrame
+
+    def of(self, rows: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
+        """(n,) each: number of the day, cell, lag."""
+        placed = rows.join(self.cells, on=["segment", "channel"], maintain_order="left")
+        number = (placed["day"] - self.first).dt.total_days()
+        return (
+            number.cast(pl.Int64).to_numpy(),
+            placed["cell"].cast(pl.Int64).to_numpy(),
+            placed["lag"].cast(pl.Int64).to_numpy(),
+        )
+
+    def count(self, rows: pl.DataFrame, column: str) -> Floats:
+        """(days, cells)"""
+        number, cell, _ = self.of(rows.with_columns(lag=0))
+        flat = number * len(self.cells) + cell
+        counted = np.bincount(flat, weights=rows[column].to_numpy(), minlength=self.days * len(self.cells))
+        return np.asarray(counted.reshape(self.days, len(self.cells)))
+
+    def outcome(self, rows: pl.DataFrame, column: str) -> Outcome:
+        """Sparse counts, or sums of money."""
+        return Outcome(*self.of(rows), rows[column].to_numpy())
 
 
-def _variation(paid: pl.DataFrame) -> float:
-    relative = paid.select((pl.col("amount") / pl.col("amount").mean().over("currency")).std())
-    found = relative.item()
-    return 1.0 if found is None else float(found)
-
-
-def _count(rows: pl.DataFrame, days: int, cells: int) -> Floats:
-    place = rows["number"].to_numpy() * cells + rows["cell"].to_numpy()
-    return np.bincount(place, minlength=days * cells).astype(np.float64).reshape(days, cells)
-
-
-def _outcome(rows: pl.DataFrame, at: str, weight: str | None = None) -> Outcome:
-    """Lags over `LONGEST_LAG` are dropped: such an outcome is no longer waited for."""
-    lag = (pl.col(at).dt.date() - pl.col("day")).dt.total_days().clip(lower_bound=0)
-    found = rows.filter(pl.col(at).is_not_null()).with_columns(lag=lag).filter(pl.col("lag") <= LONGEST_LAG)
-    counted = (
-        found.group_by("number", "cell", "lag")
-        .agg(count=pl.len().cast(pl.Float64) if weight is None else pl.col(weight).sum())
-        .sort("number", "cell", "lag")
-    )
-    return Outcome(
-        counted["number"].cast(pl.Int64).to_numpy(),
-        counted["cell"].cast(pl.Int64).to_numpy(),
-        counted["lag"].cast(pl.Int64).to_numpy(),
-        counted["count"].to_numpy(),
-    )
-
-
-def open_balances(history: History) -> pl.DataFrame:
-    """segment, currency, balance: what is still owed at `as_of` on accounts opened and not closed, for all
-    debtors.
-    """
-    today: date = history.as_of.astimezone(UTC).date()
-    paid = (
-        history.payments.filter(pl.col("reversed_at").is_null())
-        .group_by("account")
-        .agg(paid=pl.col("amount").sum())
-    )
-    live = (pl.col("opened_on").is_null() | (pl.col("opened_on") <= today)) & (
-        pl.col("closed_on").is_null() | (pl.col("closed_on") > today)
-    )
-    owed = (pl.col("principal") - pl.col("paid").fill_null(0.0)).clip(lower_bound=0.0)
-    return (
-        history.accounts.filter(live)
-        .join(paid, on="account", how="left")
-        .join(history.debtors.select("debtor", pl.col("segment").fill_null("NONE")), on="debtor")
-        .group_by("segment", "currency")
-        .agg(balance=owed.sum())
-    )
-
-
-def last_whole_day(as_of: datetime) -> date:
-    """The UTC day before that of `as_of`."""
-    return as_of.astimezone(UTC).date() - timedelta(days=1)
+def _variation(amounts: pl.DataFrame) -> float:
+    """Standard deviation of single amounts as shares of their currency's mean amount; 1 where that says nothing."""
+    count, total, squares = (amounts[name].to_numpy() for name in ("count", "total", "squares"))
+    paid = count.sum()
+    if paid < 2 or not (total > 0).all():
+        return 1.0
+    relative = (squares / (total / count) ** 2).sum()
+    return float(np.sqrt(max(relative - paid, 0.0) / (paid - 1)))

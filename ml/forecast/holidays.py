@@ -9,14 +9,13 @@ from domain.contact_rules.local_clock import is_holiday
 from ml.forecast.waits import Floats
 
 
-def share_on_holiday(debtors: pl.DataFrame, first: date, days: int) -> Floats:
+def share_on_holiday(people: pl.DataFrame, first: date, days: int) -> Floats:
     """(days,) share of the debtors in whose country a day from `first` on is a public holiday; countries whose holidays
-    are not known have none.
+    are not known have none. people: country, count.
     """
-    share = np.zeros(days)
-    counted = debtors.drop_nulls("country").group_by("country").len()
-    for country, count in counted.iter_rows():
-        share += count / len(debtors) * _of_country(country, first, days)
+    share, everybody = np.zeros(days), float(people["count"].sum())
+    for country, count in people.drop_nulls("country").select("country", "count").iter_rows():
+        share += count / everybody * _of_country(country, first, days)
     return share
 
 

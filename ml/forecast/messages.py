@@ -4,20 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import polars as pl
 
 from ml.forecast.answers import Dimension, Key, Kpi, Policy, Series
 from ml.forecast.backtest import Backtest, backtest
 from ml.forecast.bands import Bands, Futures, draw_bands, stretched
-from ml.forecast.cohorts import Cohorts, Floats, open_balances
+from ml.forecast.cohorts import Cohorts, Floats
 from ml.forecast.draws import Uncertainty, draw_shocks
-from ml.forecast.expectations import Expectations, Predictor, expectations
 from ml.forecast.outlook import Grouping, Streams, current_streams, expect, grouping, phase_of_days
 from ml.forecast.rates import Rates, estimate_rates
 from ml.forecast.recommended import recommended_streams
+from ml.forecast.schedule import Schedule
 from ml.forecast.series import differences, series_of
+from ml.forecast.tally import Tally
 from ml.forecast.volume import Volume, forecast_volume
-from ml.frames import History
 
 _LIFT_ERROR = 0.2
 
@@ -44,22 +43,21 @@ class Messages:
 
 
 def forecast_messages(
-    model: Predictor | None,
-    history: History,
+    tally: Tally,
     cohorts: Cohorts,
     *,
     horizon: int,
     policy: Policy,
     by: Sequence[Dimension],
     kpis: Sequence[Kpi],
-    recommendations: pl.DataFrame | None,
+    schedule: Schedule | None,
     seed: int,
 ) -> Messages:
     """See `ml.forecast.engine.forecast`; kpis: of messages alone."""
-    future = _Future.of(history, cohorts, horizon)
+    future = _Future.of(tally, cohorts, horizon)
     streams = {Policy.CURRENT: current_streams(cohorts, future.rates, future.volume)}
-    if policy == Policy.RECOMMENDED and recommendations is not None:
-        streams[policy] = _recommended(model, history, future, recommendations, seed)
+    if policy == Policy.RECOMMENDED and schedule is not None:
+        streams[policy] = recommended_streams(cohorts, future.rates, future.volume, schedule)
     groups = _grouping(streams, by)
     past = backtest(cohorts, groups, kpis, horizon, seed)
     bands, futures = _drawn(future, streams, groups, kpis, seed)
@@ -110,17 +108,6 @@ def _keys(groups: Grouping, kpi: Kpi, cohorts: Cohorts) -> list[Key]:
     return [Key(segment, channel, currency) for segment, channel in groups.keys for currency in currencies]
 
 
-def _recommended(
-    model: Predictor | None, history: History, future: "_Future", recommendations: pl.DataFrame, seed: int
-) -> Streams:
-    named = recommendations.filter(pl.col("channel").is_not_null())
-    slots = list(named.select("segment", "channel", "hour_of_week").iter_rows())
-    expected = Expectations({}) if model is None else expectations(model, history, slots, seed)
-    return recommended_streams(
-        history, future.cohorts, future.rates, future.volume, expected, recommendations
-    )
-
-
 @dataclass(frozen=True)
 class _Future:
     """What does not depend on the policy. owed: segment → (currencies,) still open, zeros for unknown ones."""
@@ -132,12 +119,12 @@ class _Future:
     owed: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, history: History, cohorts: Cohorts, horizon: int) -> "_Future":
+    def of(cls, tally: Tally, cohorts: Cohorts, horizon: int) -> "_Future":
         until = cohorts.days
         rates = estimate_rates(cohorts, until)
         place = {name: index for index, name in enumerate(cohorts.currencies)}
         owed: dict[str, Floats] = {}
-        for segment, currency, balance in open_balances(history).iter_rows():
+        for segment, currency, balance in tally.owed.select("segment", "currency", "balance").iter_rows():
             owed.setdefault(segment, np.zeros(len(place)))[place[currency]] += balance
         return cls(
             cohorts,

@@ -10,45 +10,49 @@ import polars as pl
 from ml.forecast.answers import Key, Kpi, Note, Policy
 from ml.forecast.backtest import backtest
 from ml.forecast.bands import draw_bands, stretched
-from ml.forecast.cohorts import LONGEST_LAG, Cohorts, Floats, Outcome
+from ml.forecast.cohorts import Cohorts, Floats, Outcome
 from ml.forecast.draws import Uncertainty, draw_shocks
 from ml.forecast.outlook import current_streams, expect, grouping
 from ml.forecast.rates import estimate_rates
 from ml.forecast.series import Part, differences, series_of, undefined
+from ml.forecast.tally import LONGEST_LAG, Tally
 from ml.forecast.volume import forecast_volume
-from ml.frames import History
 
 _DRAWS = 1000
 _KPI = Kpi.PROMISES_KEPT_RATE
 
 
-def promise_cohorts(history: History) -> Cohorts | None:
+def promise_cohorts(tally: Tally) -> Cohorts | None:
     """Promises in the form of messages, so that they are forecast as those are; None when none was made by the last
     whole day.
 
     A cell is a direction, given as `channel`. What messages call sent and delivered are the promises made; what they
     call opened are those kept.
     """
-    end = history.as_of.astimezone(UTC).date()
-    made = history.promises.with_columns(
-        day=pl.col("promised_at").dt.date(), direction=pl.col("direction").fill_null("OUTBOUND")
-    ).filter(pl.col("day") < end)
+    made = tally.promises
     if made.is_empty():
         return None
     first = made["day"].min()
     assert isinstance(first, date)  # noqa: S101 - the frame is not empty
     directions = sorted(made["direction"].unique())
     rows = made.select(
-        number=(pl.col("day") - first).dt.total_days(),
-        cell=pl.col("direction").replace_strict({name: n for n, name in enumerate(directions)}),
-        lag=(pl.col("kept_at").dt.date() - pl.col("day")).dt.total_days().clip(0, LONGEST_LAG),
-    ).cast(pl.Int64)
-    days, cells = (end - first).days, len(directions)
+        number=(pl.col("day") - first).dt.total_days().cast(pl.Int64),
+        cell=pl.col("direction").replace_strict(
+            {name: n for n, name in enumerate(directions)}, return_dtype=pl.Int64
+        ),
+        lag=pl.col("lag").cast(pl.Int64),
+        count="count",
+    )
+    days, cells = (tally.as_of.astimezone(UTC).date() - first).days, len(directions)
     place = rows["number"].to_numpy() * cells + rows["cell"].to_numpy()
-    count = np.bincount(place, minlength=days * cells).astype(np.float64).reshape(days, cells)
+    count: Floats = (
+        np.bincount(place, weights=rows["count"].to_numpy(), minlength=days * cells)
+        .astype(np.float64)
+        .reshape(days, cells)
+    )
     kept = rows.filter(pl.col("lag").is_not_null())
-    number, cell, lags = (kept[name].to_numpy() for name in ("number", "cell", "lag"))
-    fulfilled = Outcome(number, cell, lags, np.ones(len(kept)))
+    number, cell, lags, times = (kept[name].to_numpy() for name in ("number", "cell", "lag", "count"))
+    fulfilled = Outcome(number, cell, lags, times)
     none = Outcome(number[:0], cell[:0], lags[:0], np.zeros(0))
     return Cohorts(
         first_day=first,
@@ -64,19 +68,17 @@ def promise_cohorts(history: History) -> Cohorts | None:
     )
 
 
-def forecast_promises(
-    history: History, days: Sequence[date], policy: Policy, calls: float, seed: int
-) -> Part:
+def forecast_promises(tally: Tally, days: Sequence[date], policy: Policy, calls: float, seed: int) -> Part:
     """The rate of each day and of all.
 
     calls: how many outbound calls RECOMMENDED makes for each that CURRENT makes; outbound promises follow them.
     """
-    cohorts = promise_cohorts(history)
+    cohorts = promise_cohorts(tally)
     if cohorts is None:
         note = Note("NO_PROMISES", "No promise has been made, so no rate of kept ones can be forecast.")
         return Part({_KPI: [undefined(_KPI, Key(), days)]}, notes=[note])
     groups = grouping(cohorts.segments, cohorts.channels, by_segment=False, by_channel=False)
-    past = backtest(cohorts, groups, [_KPI], len(days), seed, settled_after=settled_after(history))
+    past = backtest(cohorts, groups, [_KPI], len(days), seed, settled_after=settled_after(tally))
     volume = forecast_volume(cohorts, cohorts.days, len(days))
     rates = estimate_rates(cohorts, cohorts.days)
     streams = {Policy.CURRENT: current_streams(cohorts, rates, volume)}
@@ -98,12 +100,9 @@ def forecast_promises(
     return Part({_KPI: series_of(_KPI, [Key()], days, bands[policy], difference)}, past.rows)
 
 
-def settled_after(history: History) -> int:
+def settled_after(tally: Tally) -> int:
     """Days after which 95 % of promises are settled, however they end."""
-    term: Floats = (
-        (history.promises["deadline"] - history.promises["promised_at"])
-        .dt.total_days()
-        .drop_nulls()
-        .to_numpy()
-    )
-    return int(np.clip(np.quantile(term, 0.95), 7, LONGEST_LAG)) if len(term) else LONGEST_LAG
+    if tally.terms.is_empty():
+        return LONGEST_LAG
+    terms = np.repeat(tally.terms["days"].to_numpy(), tally.terms["count"].cast(pl.Int64).to_numpy())
+    return int(np.clip(np.quantile(terms, 0.95), 7, LONGEST_LAG))

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import numpy as np
 
-from ml.forecast.cohorts import LONGEST_LAG, OUTCOMES, Cohorts, Floats, Ints, Outcome
+from ml.forecast.cohorts import OUTCOMES, Cohorts, Floats, Ints, Outcome
+from ml.forecast.tally import LONGEST_LAG
 from ml.forecast.waits import estimate_waits
 
 _HALF_LIFE = 30.0

@@ -1,19 +1,15 @@
-"""The same volume, sent where the recommendations say: per segment another channel, weekday and hour."""
+"""The same volume, sent as a plan says: per segment other channels and weekdays, and who is not worth it left alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
-import polars as pl
 
 from ml.forecast.cohorts import Cohorts, Floats
-from ml.forecast.expectations import RECENT_DAYS, Expectations
 from ml.forecast.outlook import STEPS, Streams
 from ml.forecast.rates import Rates
+from ml.forecast.schedule import Move, Schedule
 from ml.forecast.volume import Volume
-from ml.frames import History
 
 
 @dataclass(frozen=True)
@@ -25,67 +21,34 @@ class _Stream:
     like: int
 
 
-def recommended_streams(
-    history: History,
-    cohorts: Cohorts,
-    rates: Rates,
-    volume: Volume,
-    expected: Expectations,
-    recommendations: pl.DataFrame,
-) -> Streams:
-    """Streams of `volume` with each recommended segment's messages moved; those of other segments unchanged.
+def recommended_streams(cohorts: Cohorts, rates: Rates, volume: Volume, schedule: Schedule) -> Streams:
+    """Streams of `volume` with the messages of each segment of the schedule moved; those of other segments unchanged.
 
-    A slot's days are those on which its local weekday and hour fall, by the zones of the segment's debtors;
-    when none of them lies within the horizon the days stay as they are. The segment's volume over the
-    horizon stays the same. Debtors who cannot be reached on the recommended channel are contacted as now.
+    The week is repeated: a part's volume over the horizon stays the same, on the weekdays of its contacts; when none of
+    them lies within the horizon its days stay as they are.
     """
     horizon = len(volume.expected)
-    told = set(recommendations["segment"])
-    kept = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] not in told]
+    kept = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] not in schedule]
     streams = [_as_now(cohorts, rates, volume, cell) for cell in kept]
-    compare = _Comparison(cohorts, rates, _typical(cohorts, rates), expected)
-    zones, reached = _zones(history), _reached(history)
-    for row in recommendations.iter_rows(named=True):
-        cells = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] == row["segment"]]
-        if row["channel"] is None or not cells:
+    compare = _Comparison(cohorts, rates, _typical(cohorts, rates))
+    weekday = (cohorts.first_day.weekday() + cohorts.days + np.arange(horizon)) % 7
+    for segment, moves in schedule.items():
+        cells = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] == segment]
+        if not cells:
             continue
-        part, moving = float(row.get("share") or 1.0), reached(row["segment"], row["channel"])
-        if moving < 1:
-            streams += [_as_now(cohorts, rates, volume, cell, part * (1 - moving)) for cell in cells]
-        planned = volume.expected[:, cells].sum(axis=1) * part * moving
-        days = _days_of_slot(
-            history.as_of, cohorts, row["hour_of_week"], zones.get(row["segment"], {}), horizon
-        )
-        moved = planned.sum() * days / days.sum() if days.sum() > 0 else planned
-        rate, like = compare.outlook(row["segment"], row["channel"], row["hour_of_week"], cells)
-        streams.append(_Stream(row["segment"], row["channel"], moved, rate, like))
+        whole = volume.expected[:, cells].sum(axis=1)
+        for move in moves:
+            planned, days = whole * move.share, move.days[weekday]
+            moved = planned.sum() * days / days.sum() if days.sum() > 0 else planned
+            rate, like = compare.outlook(move, cells)
+            streams.append(_Stream(segment, move.channel, moved, rate, like))
     return _joined(streams, cohorts, rates, horizon)
 
 
-def _as_now(cohorts: Cohorts, rates: Rates, volume: Volume, cell: int, share: float = 1.0) -> _Stream:
-    """A share of what is sent to a cell, going on as it does."""
+def _as_now(cohorts: Cohorts, rates: Rates, volume: Volume, cell: int) -> _Stream:
+    """What is sent to a cell, going on as it does."""
     rate = {name: float(rates.rate[name][cell]) for name in STEPS}
-    sent = volume.expected[:, cell] * share
-    return _Stream(cohorts.segments[cell], cohorts.channels[cell], sent, rate, cell)
-
-
-def _reached(history: History) -> Callable[[str, str], float]:
-    """(segment, channel) → share of the segment's lately contacted debtors (else of all it has) with a usable address
-    there; 1 for a segment without debtors.
-    """
-    lately = history.outbound.filter(pl.col("sent_at") >= history.as_of - timedelta(days=RECENT_DAYS))
-    people = history.debtors.select(
-        "debtor", "channels", segment=pl.col("segment").fill_null("NONE")
-    ).with_columns(lately=pl.col("debtor").is_in(lately["debtor"].unique().implode()))
-    counted = people.with_columns(
-        weight=pl.when(pl.col("lately").any().over("segment")).then(pl.col("lately")).otherwise(True)
-    ).filter("weight")
-    whole = dict(counted.group_by("segment").len().iter_rows())
-    with_address = counted.explode("channels").drop_nulls("channels").group_by("segment", "channels").len()
-    found = {
-        (segment, channel): count / whole[segment] for segment, channel, count in with_address.iter_rows()
-    }
-    return lambda segment, channel: found.get((segment, channel), 0.0) if segment in whole else 1.0
+    return _Stream(cohorts.segments[cell], cohorts.channels[cell], volume.expected[:, cell], rate, cell)
 
 
 def _joined(streams: Sequence[_Stream], cohorts: Cohorts, rates: Rates, horizon: int) -> Streams:
@@ -114,32 +77,9 @@ def _waits(streams: Sequence[_Stream], cohorts: Cohorts, rates: Rates) -> Floats
     return np.concatenate(rows)
 
 
-def _zones(history: History) -> dict[str, dict[str, float]]:
-    """segment → zone → share of its debtors."""
-    counted = history.debtors.group_by(pl.col("segment").fill_null("NONE"), "time_zone").len()
-    zones: dict[str, dict[str, float]] = {}
-    for segment, zone, count in counted.iter_rows():
-        zones.setdefault(segment, {})[zone] = float(count)
-    return zones
-
-
-def _days_of_slot(
-    as_of: datetime, cohorts: Cohorts, hour_of_week: int, zones: dict[str, float], horizon: int
-) -> Floats:
-    """(horizon,) weight of each UTC day for a local hour of the week."""
-    weight = np.zeros(horizon)
-    first = cohorts.days
-    for zone, share in (zones or {"UTC": 1.0}).items():
-        offset = as_of.astimezone(ZoneInfo(zone)).utcoffset() or timedelta(0)
-        weekday = ((hour_of_week - offset.total_seconds() / 3600) // 24) % 7
-        ahead = (cohorts.first_day.weekday() + first + np.arange(horizon)) % 7
-        weight += share * (ahead == weekday)
-    return weight
-
-
 @dataclass(frozen=True)
 class _Comparison:
-    """How an action compares with what is sent on its channel.
+    """How part of a plan compares with what is sent on its channel.
 
     typical: channel (None: all) → step → rate as sent lately, delivered per sent, the others per delivered.
     """
@@ -147,26 +87,17 @@ class _Comparison:
     cohorts: Cohorts
     rates: Rates
     typical: dict[str | None, dict[str, float]]
-    expected: Expectations
 
-    def outlook(
-        self, segment: str, channel: str, hour: int, cells: Sequence[int]
-    ) -> tuple[dict[str, float], int]:
-        """The rates of an action, and the cell whose certainty and amounts it shares; cells: those of the
-        segment.
+    def outlook(self, move: Move, cells: Sequence[int]) -> tuple[dict[str, float], int]:
+        """The rates of a move, and the cell whose certainty and amounts it shares; cells: those of the segment.
 
-        The channel's rate as sent times what the model says of the action; without a model, the segment's
-        own rate on that channel, whatever the hour.
+        The channel's rate as sent times what the model says of the contacts planned.
         """
-        own = [cell for cell in cells if self.cohorts.channels[cell] == channel]
+        own = [cell for cell in cells if self.cohorts.channels[cell] == move.channel]
         like = own[0] if own else max(cells, key=lambda cell: float(self.rates.weight["converted"][cell]))
-        typical = self.typical.get(channel, self.typical[None])
-        ratio = self.expected.ratio.get((segment, channel, hour))
-        if ratio is None:
-            source = {name: float(self.rates.rate[name][own[0]]) for name in STEPS} if own else typical
-            return dict(source), like
-        delivered = min(typical["delivered"] * ratio["delivered"], 1.0)
-        per_sent = {step: typical["delivered"] * typical[step] * ratio[step] for step in STEPS[1:]}
+        typical = self.typical.get(move.channel, self.typical[None])
+        delivered = min(typical["delivered"] * move.ratio["delivered"], 1.0)
+        per_sent = {step: typical["delivered"] * typical[step] * move.ratio[step] for step in STEPS[1:]}
         rate = {step: min(value / max(delivered, 1e-9), 1.0) for step, value in per_sent.items()}
         return {"delivered": delivered, **rate}, like
 

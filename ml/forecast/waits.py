@@ -7,7 +7,6 @@ well within what such a median varies by.
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -34,20 +33,6 @@ class Waits:
         """Nothing was opened."""
         nothing = np.zeros(0, dtype=np.int64)
         return cls(nothing, nothing, nothing, np.zeros(0))
-
-
-def waits_of(opened: pl.DataFrame, longest_lag: int) -> Waits:
-    """opened: number (of the day), cell, day, sent_at, opened_at; rows without an opening are passed over."""
-    lag = (pl.col("opened_at").dt.date() - pl.col("day")).dt.total_days().clip(lower_bound=0)
-    seconds = (pl.col("opened_at") - pl.col("sent_at")).dt.total_microseconds() / 1e6
-    rows = opened.filter(pl.col("opened_at") >= pl.col("sent_at")).select(
-        "number", "cell", lag=lag, seconds=seconds
-    )
-    rows = rows.filter(pl.col("lag") <= longest_lag).cast(
-        {"number": pl.Int64, "cell": pl.Int64, "lag": pl.Int64}
-    )
-    number, cell, lags, waited = (rows[name].to_numpy() for name in ("number", "cell", "lag", "seconds"))
-    return Waits(number, cell, lags, waited)
 
 
 def estimate_waits(waits: Waits, delivered: Floats, channel: Ints) -> tuple[Floats, Floats]:

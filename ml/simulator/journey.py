@@ -136,7 +136,7 @@ def _plan_week(walk: _Walk, policy: Policy, rate: Floats, monday: int) -> tuple[
     count = np.minimum(walk.rng.poisson(rate * 0.985**weeks), 3) * open_now
     who = np.repeat(np.arange(people.size), count)
     channel, hour, propensity = policy.choose(walk.rng, who, walk.reachable[who], walk.open_hours[who])
-    begun = hour // 24 + monday >= people.entry_day[who]
+    begun = (hour // 24 + monday >= people.entry_day[who]) & (channel >= 0)
     return who[begun], hour[begun], channel[begun], propensity[begun]
 
 

@@ -25,7 +25,8 @@ class Policy(Protocol):
     def choose(
         self, rng: np.random.Generator, who: Ints, reachable: Flags, open_hours: Flags
     ) -> tuple[Ints, Ints, Floats]:
-        """Per debtor of `who`: channel, hour of week, and the probability with which both were chosen.
+        """Per debtor of `who`: channel (−1: not contacted after all), hour of week, and the probability with which both
+        were chosen.
 
         reachable: (len(who), C), at least one each; open_hours: (len(who), 168), at least one each.
         """

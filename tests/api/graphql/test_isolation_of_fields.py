@@ -26,10 +26,10 @@ from graphql import (
 from sqlalchemy import select, text
 from starlette.applications import Starlette
 
+from api.forecasting.counting import Tallies
 from api.forecasting.service import ForecastService
 from api.graphql.ids import global_id
 from api.graphql.schema import build_schema
-from api.histories import Histories
 from api.http import create_app
 from api.jobs.queue import JobQueue
 from api.jobs.system import create_job_tables
@@ -97,7 +97,9 @@ def app(
     real = replace(
         services,
         recommendations=RecommendationService(database, champions),
-        forecasts=ForecastService(Histories(database, tmp_path_factory.mktemp("histories")), champions),
+        forecasts=ForecastService(
+            database, Tallies(database, tmp_path_factory.mktemp("histories")), champions
+        ),
         training=TrainingService(database, queue, lambda: NOW),
     )
     yield create_app(real, Settings(), clock=lambda: NOW)

@@ -9,8 +9,9 @@ import pytest_asyncio
 from sqlalchemy import update
 
 from api.answers import Evidence, ForecastKpi, ForecastPolicy, Window
+from api.forecasting.counting import Tallies
 from api.forecasting.service import ForecastService
-from api.histories import Histories, export, load, read_history_of
+from api.histories import export, load, read_history_of
 from api.jobs.training import CannotLearn
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
@@ -69,7 +70,7 @@ async def test_before_the_first_model_the_answer_is_honest(
     for advice in found:
         assert (advice.evidence, advice.best, advice.model_version_id) == (Evidence.INSUFFICIENT, None, None)
         assert "train" in advice.reasons[0]
-    forecasts = ForecastService(Histories(portfolio.database, tmp_path), champions)
+    forecasts = ForecastService(portfolio.database, Tallies(portfolio.database, tmp_path), champions)
     assert await forecasts.forecast(
         portfolio.tenant_id, horizon_days=3, policy=ForecastPolicy.CURRENT, by=[], kpis=None, as_of=AS_OF
     ) is None  # fmt: skip
@@ -148,7 +149,7 @@ async def test_forecasts_name_what_cannot_be_forecast(
     portfolio: Learned, champions: Champions, tmp_path: Path
 ) -> None:
     await portfolio.store()
-    service = ForecastService(Histories(portfolio.database, tmp_path), champions)
+    service = ForecastService(portfolio.database, Tallies(portfolio.database, tmp_path), champions)
 
     async def forecast(**changes: object) -> object:
         asked = {"horizon_days": 3, "policy": ForecastPolicy.CURRENT, "by": [], "kpis": None, "as_of": AS_OF}

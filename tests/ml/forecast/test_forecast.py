@@ -1,5 +1,6 @@
 """A forecast is coherent, honest about what it cannot know, and covers what came on days it had not seen."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -17,9 +18,10 @@ from ml.forecast import (
     Quantiles,
     Series,
     forecast,
+    tally_of,
 )
 from ml.forecast.backtest import actual_values
-from ml.forecast.cohorts import cohorts_of, open_balances
+from ml.forecast.cohorts import cohorts_of
 from ml.forecast.outlook import grouping
 from ml.frames import History
 from ml.simulator import CHANNELS, PRESETS, SimulatedWorld, simulate
@@ -41,12 +43,12 @@ def history(world: SimulatedWorld) -> History:
 
 @pytest.fixture(scope="module")
 def whole(history: History) -> Forecast:
-    return forecast(None, history, horizon_days=21)
+    return forecast(tally_of(history), horizon_days=21)
 
 
 @pytest.fixture(scope="module")
 def by_channel(history: History) -> Forecast:
-    return forecast(None, history, horizon_days=21, by=[Dimension.CHANNEL])
+    return forecast(tally_of(history), horizon_days=21, by=[Dimension.CHANNEL])
 
 
 def _series(answer: Forecast, kpi: Kpi, key: Key | None = None) -> Series:
@@ -106,7 +108,9 @@ def test_bands_are_ordered_and_within_what_is_possible(whole: Forecast, by_chann
 def test_a_channel_that_shows_no_openings_is_forecast_none() -> None:
     """Calls are never opened; nor does a rate of other channels leak into theirs when few calls are answered."""
     few = simulate(150, seed=5, end=END)
-    answer = forecast(None, History.from_facts(few.facts, as_of=NOW), horizon_days=7, by=[Dimension.CHANNEL])
+    answer = forecast(
+        tally_of(History.from_facts(few.facts, as_of=NOW)), horizon_days=7, by=[Dimension.CHANNEL]
+    )
     assert _mid(_series(answer, Kpi.OPEN_RATE, Key(channel="VOICE")).total) < 0.02
 
 
@@ -116,7 +120,7 @@ def test_opens_are_where_channels_show_them(by_channel: Forecast) -> None:
 
 
 def test_nobody_pays_more_than_is_owed(history: History) -> None:
-    owed = dict(open_balances(history).group_by("currency").agg(pl.col("balance").sum()).iter_rows())
+    owed = dict(tally_of(history).owed.group_by("currency").agg(pl.col("balance").sum()).iter_rows())
     poor = History.from_facts(
         {
             **_facts_of(history),
@@ -124,7 +128,7 @@ def test_nobody_pays_more_than_is_owed(history: History) -> None:
         as_of=NOW,
         currency="EUR",
     )
-    answer = forecast(None, poor, horizon_days=90, kpis=[Kpi.COLLECTED])
+    answer = forecast(tally_of(poor), horizon_days=90, kpis=[Kpi.COLLECTED])
     for series in answer.series:
         assert series.total.p95 is not None
         assert series.total.p95 <= owed[series.key.currency] * 0.01 + 1e-6
@@ -147,23 +151,28 @@ def _facts_of(history: History) -> dict[str, pl.DataFrame]:
 
 
 def test_the_same_seed_gives_the_same_forecast(history: History, whole: Forecast) -> None:
-    assert forecast(None, history, horizon_days=21) == whole
-    other = forecast(None, history, horizon_days=21, seed=9)
+    assert forecast(tally_of(history), horizon_days=21) == whole
+    other = forecast(tally_of(history), horizon_days=21, seed=9)
     assert other.series != whole.series
     assert [_mid(series.total) for series in other.series] == [_mid(series.total) for series in whole.series]
 
 
 def test_only_what_was_known_counts(history: History) -> None:
-    then = forecast(None, history, horizon_days=7, as_of=CUT)
-    assert then.series == forecast(None, history.known_at(CUT), horizon_days=7).series
+    then = forecast(tally_of(history.known_at(CUT)), horizon_days=7)
+    without_later = replace(
+        history,
+        communications=history.communications.filter(pl.col("sent_at") <= CUT),
+        payments=history.payments.filter(pl.col("paid_at") <= CUT),
+        promises=history.promises.filter(pl.col("promised_at") <= CUT),
+    )
+    assert then.series == forecast(tally_of(without_later.known_at(CUT)), horizon_days=7).series
     assert then.as_of == CUT
     assert then.series[0].points[0].day == CUT.date()
 
 
 def test_kpis_and_dimensions_are_those_asked_for(history: History) -> None:
     answer = forecast(
-        None,
-        history,
+        tally_of(history),
         horizon_days=3,
         kpis=[Kpi.OPEN_RATE, Kpi.OPEN_RATE],
         by=[Dimension.SEGMENT, Dimension.CHANNEL],
@@ -178,24 +187,24 @@ def test_a_horizon_that_cannot_be_forecast_is_named(history: History, horizon: i
     with pytest.raises(
         ForecastError, match=f"of {horizon} days cannot be forecast; ask for 1 to 90"
     ) as caught:
-        forecast(None, history, horizon_days=horizon)
+        forecast(tally_of(history), horizon_days=horizon)
     assert (caught.value.code, caught.value.argument) == ("HORIZON_OUT_OF_RANGE", "horizonDays")
 
 
 def test_without_a_message_there_is_no_forecast(history: History) -> None:
     with pytest.raises(ForecastError) as caught:
-        forecast(None, history, horizon_days=7, as_of=datetime(2020, 1, 1, tzinfo=UTC))
+        forecast(tally_of(history.known_at(datetime(2020, 1, 1, tzinfo=UTC))), horizon_days=7)
     assert caught.value.code == "NO_HISTORY"
     with pytest.raises(ForecastError) as caught:
-        forecast(None, history, horizon_days=7, policy=Policy.RECOMMENDED)
+        forecast(tally_of(history), horizon_days=7, policy=Policy.RECOMMENDED)
     assert caught.value.code == "NO_RECOMMENDATIONS"
 
 
 def test_a_short_history_widens_the_bands_and_says_so(history: History) -> None:
-    fresh = forecast(None, history, horizon_days=7, as_of=datetime(2025, 12, 22, tzinfo=UTC))
+    fresh = forecast(tally_of(history.known_at(datetime(2025, 12, 22, tzinfo=UTC))), horizon_days=7)
     assert [note.code for note in fresh.notes] == ["SHORT_HISTORY", "NO_BOOKS"]
     assert fresh.backtest == []
-    later = forecast(None, history, horizon_days=7)
+    later = forecast(tally_of(history), horizon_days=7)
     assert later.notes == []
 
     def width(answer: Forecast) -> float:
@@ -209,7 +218,7 @@ def test_a_short_history_widens_the_bands_and_says_so(history: History) -> None:
 
 def test_a_sender_who_stopped_sends_nothing(world: SimulatedWorld) -> None:
     silent = History.from_facts(world.facts, as_of=NOW + timedelta(days=40), currency="EUR")
-    answer = forecast(None, silent, horizon_days=7)
+    answer = forecast(tally_of(silent), horizon_days=7)
     assert "STOPPED_SENDING" in [note.code for note in answer.notes]
     assert _series(answer, Kpi.SENT).total == Quantiles(0.0, 0.0, 0.0)
     assert _series(answer, Kpi.OPEN_RATE).total == Quantiles(None, None, None)
@@ -219,8 +228,8 @@ def test_a_gap_is_left_out_of_the_rhythm(world: SimulatedWorld) -> None:
     gap = pl.col("sent_at").is_between(NOW - timedelta(days=35), NOW - timedelta(days=14))
     facts = dict(world.facts)
     facts["communications"] = facts["communications"].filter(~gap)
-    with_gap = forecast(None, History.from_facts(facts, as_of=NOW, currency="EUR"), horizon_days=7)
-    without = forecast(None, History.from_facts(world.facts, as_of=NOW, currency="EUR"), horizon_days=7)
+    with_gap = forecast(tally_of(History.from_facts(facts, as_of=NOW, currency="EUR")), horizon_days=7)
+    without = forecast(tally_of(History.from_facts(world.facts, as_of=NOW, currency="EUR")), horizon_days=7)
     assert [note.code for note in with_gap.notes] == ["GAP_IN_HISTORY"]
     ratio = _mid(_series(with_gap, Kpi.SENT).total) / _mid(_series(without, Kpi.SENT).total)
     assert 0.85 < ratio < 1.15
@@ -230,11 +239,10 @@ def test_a_gap_is_left_out_of_the_rhythm(world: SimulatedWorld) -> None:
 def test_bands_hold_what_came_on_days_not_seen(name: str) -> None:
     """Cut the history, forecast four weeks, look at what came: about nine in ten inside, and better than naive."""
     made = simulate(900, seed=2, end=END, world=PRESETS[name])
-    cohorts = cohorts_of(History.from_facts(made.facts, as_of=NOW))
+    cohorts = cohorts_of(tally_of(History.from_facts(made.facts, as_of=NOW)))
     assert cohorts is not None
     answer = forecast(
-        None,
-        History.from_facts(made.facts, as_of=CUT),
+        tally_of(History.from_facts(made.facts, as_of=CUT)),
         horizon_days=28,
         by=[Dimension.CHANNEL],
         kpis=MESSAGE_KPIS,

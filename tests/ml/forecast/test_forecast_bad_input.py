@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.forecast import Dimension, Forecast, Key, Kpi, Quantiles, forecast
+from ml.forecast import Dimension, Forecast, Key, Kpi, Quantiles, forecast, tally_of
 from ml.forecast.backtest import backtest
 from ml.forecast.cohorts import Cohorts, Outcome, cohorts_of
 from ml.forecast.outlook import grouping
@@ -40,7 +40,9 @@ def test_a_segment_born_last_week_goes_on_as_it_began(history: History) -> None:
         segment=pl.when(moved & (pl.col("sent_at") >= born)).then(pl.lit("NEW")).otherwise(pl.col("segment"))
     )
     young = replace(history, communications=sent)
-    answer = forecast(None, young, horizon_days=14, by=[Dimension.SEGMENT], kpis=[Kpi.SENT, Kpi.OPEN_RATE])
+    answer = forecast(
+        tally_of(young), horizon_days=14, by=[Dimension.SEGMENT], kpis=[Kpi.SENT, Kpi.OPEN_RATE]
+    )
     assert "NEW_SEGMENT" in _codes(answer)
     assert "NEW" in next(note.message for note in answer.notes if note.code == "NEW_SEGMENT")
     lately = young.outbound.filter(pl.col("segment") == "NEW").height
@@ -50,7 +52,7 @@ def test_a_segment_born_last_week_goes_on_as_it_began(history: History) -> None:
     assert rate.p05 is not None
     assert rate.p95 is not None
     assert 0 < rate.p05 < rate.p95 < 1
-    assert "NEW_SEGMENT" not in _codes(forecast(None, history, horizon_days=7, kpis=[Kpi.SENT]))
+    assert "NEW_SEGMENT" not in _codes(forecast(tally_of(history), horizon_days=7, kpis=[Kpi.SENT]))
 
 
 def _counts(days: int, rate: np.ndarray) -> Cohorts:
@@ -92,7 +94,7 @@ def test_a_regime_change_is_said(history: History) -> None:
     """Seven weeks ago the sender began to send a third of what it had sent."""
     fewer = (pl.col("sent_at") < NOW - timedelta(days=49)) | (pl.col("communication").hash(1) % 3 == 0)
     changed = replace(history, communications=history.communications.filter(fewer))
-    answer = forecast(None, changed, horizon_days=28, kpis=[Kpi.SENT, Kpi.OPEN_RATE])
+    answer = forecast(tally_of(changed), horizon_days=28, kpis=[Kpi.SENT, Kpi.OPEN_RATE])
     (said,) = [note.message for note in answer.notes if note.code == "REGIME_CHANGE"]
     assert said.startswith("SENT: ")
     lately = changed.outbound.filter(pl.col("sent_at") >= NOW - timedelta(days=28)).height
@@ -105,7 +107,7 @@ def test_a_regime_change_is_said(history: History) -> None:
 def test_a_kpi_without_data_is_undefined_and_the_others_are_not(history: History) -> None:
     """Nobody ever pays: nothing converts and nothing is collected, which is known, not missing."""
     poor = replace(history, payments=history.payments.clear())
-    answer = forecast(None, poor, horizon_days=7)
+    answer = forecast(tally_of(poor), horizon_days=7)
     rate, money = _total(answer, Kpi.CONVERSION_RATE), _total(answer, Kpi.COLLECTED, Key(currency="EUR"))
     assert rate.p50 == pytest.approx(0.0, abs=1e-3)
     assert money.p50 == pytest.approx(0.0, abs=1e-3)
@@ -119,9 +121,9 @@ def test_a_kpi_without_data_is_undefined_and_the_others_are_not(history: History
             }
         ),
     )
-    answer = forecast(None, unopened, horizon_days=7)
+    answer = forecast(tally_of(unopened), horizon_days=7)
     assert _total(answer, Kpi.SENT_TO_OPEN_P50) == Quantiles(None, None, None)
     assert _total(answer, Kpi.SENT).p50 is not None
-    cohorts = cohorts_of(unopened)
+    cohorts = cohorts_of(tally_of(unopened))
     assert cohorts is not None
     assert len(cohorts.waits.seconds) == 0

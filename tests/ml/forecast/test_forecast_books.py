@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from domain.kpis.portfolio import MonthlyFinance, days_sales_outstanding
-from ml.forecast import Forecast, Key, Kpi, Policy, Quantiles, Series, forecast
+from ml.forecast import Forecast, Key, Kpi, Policy, Quantiles, Series, forecast, tally_of
 from ml.forecast.books import books_of, forecast_dso, last_whole_month
 from ml.frames import History
 from ml.simulator import simulate
@@ -35,7 +35,7 @@ def _dso(answer: Forecast) -> Series:
 
 
 def test_a_month_that_is_over_is_known(history: History) -> None:
-    found = _dso(forecast(None, history, horizon_days=40, kpis=[Kpi.DSO]))
+    found = _dso(forecast(tally_of(history), horizon_days=40, kpis=[Kpi.DSO]))
     books = {
         row["month"]: MonthlyFinance(
             Decimal(str(row["credit_sales"])), Decimal(str(row["receivables"])), None, None
@@ -55,7 +55,7 @@ def test_a_month_that_is_over_is_known(history: History) -> None:
 
 
 def test_without_a_whole_month_inside_the_last_one_counts(history: History) -> None:
-    found = _dso(forecast(None, history, horizon_days=7, kpis=[Kpi.DSO]))
+    found = _dso(forecast(tally_of(history), horizon_days=7, kpis=[Kpi.DSO]))
     assert found.total == found.points[-1].quantiles
     assert found.total.p05 == found.total.p95
 
@@ -63,7 +63,7 @@ def test_without_a_whole_month_inside_the_last_one_counts(history: History) -> N
 def test_two_whole_months_are_one_dso(history: History) -> None:
     """With steady books of 100 sold and 150 owed, May and June together have 150 × 61 / 200."""
     steady = _with_books(history, [100.0] * 6, [150.0] * 6)
-    found = _dso(forecast(None, steady, horizon_days=62, kpis=[Kpi.DSO]))
+    found = _dso(forecast(tally_of(steady), horizon_days=62, kpis=[Kpi.DSO]))
     assert found.total.p50 == pytest.approx(150 * 61 / 200, rel=0.02)
     by_day = {point.day: point.quantiles.p50 for point in found.points}
     assert by_day[date(2026, 6, 29)] == pytest.approx(1.5 * 31, rel=0.02)
@@ -74,7 +74,7 @@ def test_few_months_say_less(history: History) -> None:
     def width(months: int) -> float:
         books = _with_books(history, [100.0] * 6, [150.0, 151.0, 149.0, 150.0, 151.0, 149.0])
         known = replace(books, finance=books.finance.tail(months))
-        total = _dso(forecast(None, known, horizon_days=40, kpis=[Kpi.DSO])).total
+        total = _dso(forecast(tally_of(known), horizon_days=40, kpis=[Kpi.DSO])).total
         assert total.p05 is not None
         assert total.p95 is not None
         return total.p95 - total.p05
@@ -83,7 +83,9 @@ def test_few_months_say_less(history: History) -> None:
 
 
 def test_no_books_no_dso(history: History) -> None:
-    answer = forecast(None, replace(history, finance=history.finance.clear()), horizon_days=5, kpis=[Kpi.DSO])
+    answer = forecast(
+        tally_of(replace(history, finance=history.finance.clear())), horizon_days=5, kpis=[Kpi.DSO]
+    )
     assert [note.code for note in answer.notes] == ["NO_BOOKS"]
     assert [series.total for series in answer.series] == [Quantiles(None, None, None)]
 
@@ -92,7 +94,7 @@ def test_a_month_that_is_missing_has_no_dso(history: History) -> None:
     """The books end in March: April is forecast, and a month missing between others is left undefined."""
     books = _with_books(history, [100.0] * 6, [150.0] * 6)
     behind = replace(books, finance=books.finance.filter(pl.col("month") != date(2026, 4, 1)))
-    (first, *_) = _dso(forecast(None, behind, horizon_days=5, kpis=[Kpi.DSO])).points
+    (first, *_) = _dso(forecast(tally_of(behind), horizon_days=5, kpis=[Kpi.DSO])).points
     assert first.quantiles.p05 is not None
     assert first.quantiles.p95 is not None
     assert first.quantiles.p05 < 45 < first.quantiles.p95
@@ -106,7 +108,7 @@ def test_what_is_collected_beyond_now_is_no_longer_owed(history: History) -> Non
     days = [END + timedelta(days=ahead) for ahead in range(31)]
     now = np.full((31, 500, 1), 10.0)
     cash = {Policy.CURRENT: now, Policy.RECOMMENDED: now + 5.0}
-    (series,) = forecast_dso(books, days, ["EUR"], cash, Policy.RECOMMENDED, 0).series[Kpi.DSO]
+    (series,) = forecast_dso(books.finance, days, ["EUR"], cash, Policy.RECOMMENDED, 0).series[Kpi.DSO]
     gain = -31 * 5.0 / 1000 * 31
     assert series.difference is not None
     assert series.difference.p50 == pytest.approx(gain, rel=0.02)

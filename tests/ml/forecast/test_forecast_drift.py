@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.forecast import Kpi
+from ml.forecast import Kpi, tally_of
 from ml.forecast.actuals import settled_values
 from ml.forecast.drift import Drift, Judged, drift_of, evidence
 from ml.frames import History
@@ -87,7 +87,7 @@ def test_what_was_known_does_not_count() -> None:
 def test_values_settle_in_their_own_time() -> None:
     now = datetime(2026, 5, 1, tzinfo=UTC)
     history = History.from_facts(simulate(300, seed=3, end=END).facts, as_of=now)
-    values = settled_values(history)
+    values = settled_values(tally_of(history))
     assert max(values[Kpi.SENT, None]) == END - timedelta(days=1)
     assert max(values[Kpi.CONVERSION_RATE, None]) < END - timedelta(days=14)
     sent = history.outbound.group_by(pl.col("sent_at").dt.date()).len()

@@ -17,7 +17,7 @@ WEEK = np.array([100.0, 100.0, 100.0, 100.0, 100.0, 20.0, 0.0])
 
 
 def _cohorts(days: int, on_holidays: float) -> Cohorts:
-    debtors = pl.DataFrame({"country": ["ES"] * 10})
+    debtors = pl.DataFrame({"country": ["ES"], "count": [10.0]})
     holidays = share_on_holiday(debtors, FIRST, days + 60)
     sent = np.tile(WEEK, days // 7 + 1)[:days] * np.where(holidays[:days] > 0, on_holidays, 1.0)
     return Cohorts(
@@ -36,7 +36,7 @@ def _cohorts(days: int, on_holidays: float) -> Cohorts:
 
 
 def test_a_share_of_the_portfolio_is_away() -> None:
-    debtors = pl.DataFrame({"country": ["ES", "ES", "DK", None, "XX"]})
+    debtors = pl.DataFrame({"country": ["ES", "DK", None, "XX"], "count": [2.0, 1.0, 1.0, 1.0]})
     share = share_on_holiday(debtors, date(2026, 5, 1), 5)
     # 1 May in Spain alone; nobody knows of a country XX.
     assert share.tolist() == pytest.approx([0.4, 0.0, 0.0, 0.0, 0.0])

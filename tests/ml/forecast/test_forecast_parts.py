@@ -9,8 +9,9 @@ import pytest
 
 from ml.forecast.answers import Kpi
 from ml.forecast.bands import Bands, Scores, Stretch, stretched
-from ml.forecast.cohorts import LONGEST_LAG, Cohorts, Outcome, cohorts_of
+from ml.forecast.cohorts import Cohorts, Outcome, cohorts_of
 from ml.forecast.rates import estimate_rates, phases
+from ml.forecast.tally import LONGEST_LAG, tally_of
 from ml.forecast.volume import forecast_volume, observed_days
 from ml.frames import History
 from ml.simulator import simulate
@@ -47,7 +48,7 @@ def _geometric(days: int, cell: int, delivered: float, rate: float, wait: float)
 
 def test_cohorts_count_what_the_history_holds() -> None:
     history = History.from_facts(simulate(300, seed=3, end=END).facts, as_of=NOW)
-    cohorts = cohorts_of(history)
+    cohorts = cohorts_of(tally_of(history))
     assert cohorts is not None
     sent = history.outbound
     assert cohorts.sent.sum() == len(sent)

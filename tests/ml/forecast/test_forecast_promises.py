@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.forecast import Dimension, Key, Kpi, Policy, Quantiles, forecast
+from ml.forecast import Dimension, Key, Kpi, Policy, Quantiles, forecast, tally_of
 from ml.forecast.promises import forecast_promises, promise_cohorts
 from ml.frames import History
 from ml.simulator import simulate
@@ -52,7 +52,7 @@ def _promising(history: History, *, outbound: float, inbound: float, a_day: int 
 
 
 def test_cohorts_count_promises_and_those_kept(history: History) -> None:
-    cohorts = promise_cohorts(history)
+    cohorts = promise_cohorts(tally_of(history))
     assert cohorts is not None
     assert cohorts.sent.sum() == len(history.promises)
     assert cohorts.outcomes["opened"].count.sum() == history.promises["kept_at"].is_not_null().sum()
@@ -61,7 +61,9 @@ def test_cohorts_count_promises_and_those_kept(history: History) -> None:
 
 def test_pending_promises_count_as_what_they_will_be(history: History) -> None:
     """Of the last three days' promises none is kept yet; the rate is that of all the others."""
-    found = forecast_promises(_promising(history, outbound=0.7, inbound=0.5), DAYS, Policy.CURRENT, 1.0, 0)
+    found = forecast_promises(
+        tally_of(_promising(history, outbound=0.7, inbound=0.5)), DAYS, Policy.CURRENT, 1.0, 0
+    )
     (series,) = found.series[KPI]
     assert series.total.p50 == pytest.approx(0.6, abs=0.04)
     assert series.total.p05 is not None
@@ -71,7 +73,7 @@ def test_pending_promises_count_as_what_they_will_be(history: History) -> None:
 
 def test_more_calls_bring_more_outbound_promises(history: History) -> None:
     promising = _promising(history, outbound=0.9, inbound=0.3)
-    found = forecast_promises(promising, DAYS, Policy.RECOMMENDED, 3.0, 0)
+    found = forecast_promises(tally_of(promising), DAYS, Policy.RECOMMENDED, 3.0, 0)
     (series,) = found.series[KPI]
     assert series.total.p50 == pytest.approx((3 * 0.9 + 0.3) / 4, abs=0.04)
     assert series.difference is not None
@@ -82,14 +84,16 @@ def test_more_calls_bring_more_outbound_promises(history: History) -> None:
 
 def test_nobody_promised(history: History) -> None:
     silent = replace(history, promises=history.promises.clear())
-    answer = forecast(None, silent, horizon_days=3, kpis=[KPI])
+    answer = forecast(tally_of(silent), horizon_days=3, kpis=[KPI])
     assert [note.code for note in answer.notes] == ["NO_PROMISES"]
     assert [series.total for series in answer.series] == [Quantiles(None, None, None)]
     assert len(answer.series[0].points) == 3
 
 
 def test_the_rate_is_forecast_in_total_whatever_the_split(history: History) -> None:
-    answer = forecast(None, history, horizon_days=3, kpis=[KPI], by=[Dimension.CHANNEL, Dimension.SEGMENT])
+    answer = forecast(
+        tally_of(history), horizon_days=3, kpis=[KPI], by=[Dimension.CHANNEL, Dimension.SEGMENT]
+    )
     assert [series.key for series in answer.series] == [Key()]
     (row,) = answer.backtest
     assert row.kpi == KPI

@@ -1,16 +1,28 @@
 """The same volume, sent as recommended: where it goes, and what it is then expected to bring."""
 
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 import pytest
 
-from ml.forecast import Dimension, Forecast, Key, Kpi, Policy, Quantiles, forecast
+from ml.forecast import (
+    Dimension,
+    Forecast,
+    Key,
+    Kpi,
+    Policy,
+    Quantiles,
+    Schedule,
+    forecast,
+    schedule_of,
+    tally_of,
+)
 from ml.frames import History
 from ml.simulator import CHANNELS, SimulatedWorld, simulate
+from ml.weekly_plan import contacted_lately
 
 END = date(2026, 5, 1)
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -64,10 +76,23 @@ def best(world: SimulatedWorld) -> pl.DataFrame:
     )
 
 
-def _reachable(history: History) -> History:
-    """The same, everybody reachable everywhere."""
-    everywhere = pl.lit(list(CHANNELS), dtype=pl.List(pl.String))
-    return replace(history, debtors=history.debtors.with_columns(channels=everywhere))
+@dataclass(frozen=True)
+class Alike:
+    """A model that sees no difference between any two contacts."""
+
+    def predict(self, history: History, rows: pl.DataFrame) -> TrueChances:
+        return TrueChances(*(np.full(len(rows), chance) for chance in (0.9, 0.4, 0.1, 0.05)))
+
+
+def _everybody(history: History, actions: pl.DataFrame) -> pl.DataFrame:
+    """Every debtor by the action of its segment."""
+    segments = history.debtors.select("debtor", segment=pl.col("segment").fill_null("NONE"))
+    return segments.join(actions, on="segment").select("debtor", "channel", "hour_of_week")
+
+
+def _sms(history: History, hour_of_week: int) -> Schedule:
+    planned = history.debtors.select("debtor", channel=pl.lit("SMS"), hour_of_week=pl.lit(hour_of_week))
+    return schedule_of(Alike(), history, planned)
 
 
 def _total(answer: Forecast, kpi: Kpi, key: Key | None = None) -> Quantiles:
@@ -78,10 +103,9 @@ def _total(answer: Forecast, kpi: Kpi, key: Key | None = None) -> Quantiles:
 def test_the_best_actions_bring_more_money_for_the_same_volume(
     world: SimulatedWorld, history: History, best: pl.DataFrame
 ) -> None:
-    current = forecast(None, history, horizon_days=28)
-    recommended = forecast(
-        Oracle(world), history, horizon_days=28, policy=Policy.RECOMMENDED, recommendations=best
-    )
+    current = forecast(tally_of(history), horizon_days=28)
+    schedule = schedule_of(Oracle(world), history, _everybody(history, best))
+    recommended = forecast(tally_of(history), horizon_days=28, policy=Policy.RECOMMENDED, schedule=schedule)
     assert _total(recommended, Kpi.SENT).p50 == pytest.approx(_total(current, Kpi.SENT).p50)
     for series in recommended.series:
         if series.kpi in (Kpi.COLLECTED, Kpi.CONVERSION_RATE):
@@ -99,14 +123,11 @@ def test_the_best_actions_bring_more_money_for_the_same_volume(
 
 def test_messages_move_to_the_channel_and_days_of_the_slot(history: History) -> None:
     """Wednesday 10:00 local: Wednesdays in UTC for Madrid, Copenhagen and Chicago alike."""
-    everywhere = history.debtors["segment"].unique().to_list()
-    plan = pl.DataFrame({"segment": everywhere, "channel": "SMS", "hour_of_week": 2 * 24 + 10})
     answer = forecast(
-        None,
-        _reachable(history),
+        tally_of(history),
         horizon_days=14,
         policy=Policy.RECOMMENDED,
-        recommendations=plan,
+        schedule=_sms(history, 2 * 24 + 10),
         by=[Dimension.CHANNEL],
         kpis=[Kpi.SENT, Kpi.OPEN_RATE],
     )
@@ -122,68 +143,55 @@ def test_messages_move_to_the_channel_and_days_of_the_slot(history: History) -> 
     assert lost.p50 < 0
 
 
-def test_whoever_cannot_be_reached_there_is_contacted_as_now(history: History) -> None:
+def test_whoever_is_left_alone_takes_its_messages_along(history: History) -> None:
+    """As many as it got lately: a debtor contacted twice as often counts twice."""
     segment = history.outbound["segment"].mode()[0]
-    own = pl.col("segment") == segment
-    lately = history.outbound.filter(own & (pl.col("sent_at") >= NOW - timedelta(days=56)))["debtor"].unique()
-    without = lately.sort().head(len(lately) // 4).implode()
-    channels = (
-        pl.when(pl.col("debtor").is_in(without))
-        .then(pl.lit(["EMAIL"], dtype=pl.List(pl.String)))
-        .otherwise(pl.lit(["EMAIL", "SMS"], dtype=pl.List(pl.String)))
+    people = history.debtors.filter(pl.col("segment") == segment)
+    lately = contacted_lately(history).join(people, on="debtor", how="semi")
+    alone = lately["debtor"].unique().sort().head(3)
+    planned = people.join(lately, on="debtor", how="semi").select(
+        "debtor",
+        channel=pl.when(~pl.col("debtor").is_in(alone.implode())).then(pl.lit("SMS")),
+        hour_of_week=pl.lit(58),
     )
-    some = replace(history, debtors=history.debtors.with_columns(channels=channels))
-    plan = pl.DataFrame({"segment": [segment], "channel": ["SMS"], "hour_of_week": [58]})
-    by = [Dimension.SEGMENT, Dimension.CHANNEL]
-    current = forecast(None, some, horizon_days=14, by=by, kpis=[Kpi.SENT])
-    moved = forecast(
-        None, some, horizon_days=14, by=by, kpis=[Kpi.SENT], policy=Policy.RECOMMENDED, recommendations=plan
-    )
-    share = len(lately) // 4 / len(lately)
+    (move,) = schedule_of(Alike(), history, planned)[segment]
+    left = len(lately.filter(pl.col("debtor").is_in(alone.implode()))) / len(lately)
+    assert move.share == pytest.approx(1 - left)
+    assert move.ratio == pytest.approx(dict.fromkeys(move.ratio, 1.0))
     before, after = (
-        {
-            key: _total(answer, Kpi.SENT, Key(segment=segment, channel=key)).p50 or 0.0
-            for key in ("EMAIL", "VOICE")
-        }
-        for answer in (current, moved)
+        _total(answer, Kpi.SENT, Key(segment=segment)).p50
+        for answer in (
+            forecast(tally_of(history), horizon_days=14, by=[Dimension.SEGMENT], kpis=[Kpi.SENT]),
+            forecast(
+                tally_of(history),
+                horizon_days=14,
+                by=[Dimension.SEGMENT],
+                kpis=[Kpi.SENT],
+                policy=Policy.RECOMMENDED,
+                schedule={segment: (move,)},
+            ),
+        )
     )
-    for channel in before:
-        assert after[channel] == pytest.approx(share * before[channel])
+    assert before is not None
+    assert after == pytest.approx(move.share * before)
 
 
 def test_late_hours_in_the_west_fall_on_the_next_day_in_utc(history: History) -> None:
     american = history.debtors.filter(pl.col("time_zone") == "America/Chicago")
-    people = History(
-        as_of=history.as_of,
-        currency="EUR",
-        debtors=american.with_columns(segment=pl.lit("WEST")),
-        accounts=history.accounts.join(american, on="debtor", how="semi"),
-        communications=history.communications.join(american, on="debtor", how="semi").with_columns(
-            segment=pl.lit("WEST")
-        ),
-        payments=history.payments.join(american, on="debtor", how="semi"),
-        promises=history.promises.clear(),
-    )
-    plan = pl.DataFrame({"segment": ["WEST"], "channel": ["SMS"], "hour_of_week": [2 * 24 + 20]})
-    answer = forecast(
-        None,
-        _reachable(people),
-        horizon_days=14,
-        policy=Policy.RECOMMENDED,
-        recommendations=plan,
-        kpis=[Kpi.SENT],
-    )
-    weekdays = {point.day.weekday() for point in answer.series[0].points if (point.quantiles.p50 or 0) > 0}
-    assert weekdays == {3}
+    planned = american.select("debtor", channel=pl.lit("SMS"), hour_of_week=pl.lit(2 * 24 + 20))
+    for moves in schedule_of(Alike(), history, planned).values():
+        assert [move.days.tolist() for move in moves] == [[0, 0, 0, 1, 0, 0, 0]]
 
 
 def test_a_slot_beyond_the_horizon_leaves_the_days_as_they_are(history: History) -> None:
     """The first of May 2026 is a Friday: within two days there is no Wednesday."""
-    everywhere = history.debtors["segment"].unique().to_list()
-    plan = pl.DataFrame({"segment": everywhere, "channel": "SMS", "hour_of_week": 2 * 24 + 10})
-    current = forecast(None, history, horizon_days=2, kpis=[Kpi.SENT])
+    current = forecast(tally_of(history), horizon_days=2, kpis=[Kpi.SENT])
     moved = forecast(
-        None, history, horizon_days=2, policy=Policy.RECOMMENDED, recommendations=plan, kpis=[Kpi.SENT]
+        tally_of(history),
+        horizon_days=2,
+        policy=Policy.RECOMMENDED,
+        schedule=_sms(history, 2 * 24 + 10),
+        kpis=[Kpi.SENT],
     )
     for point, as_now in zip(moved.series[0].points, current.series[0].points, strict=True):
         assert point.quantiles.p50 == pytest.approx(as_now.quantiles.p50)
@@ -192,17 +200,12 @@ def test_a_slot_beyond_the_horizon_leaves_the_days_as_they_are(history: History)
 def test_leaving_alone_sends_nothing_and_others_go_on(history: History) -> None:
     segments = sorted(history.outbound["segment"].unique())
     alone, others = segments[0], segments[1:]
-    plan = pl.DataFrame(
-        {"segment": [alone], "channel": [None], "hour_of_week": [None]},
-        schema={"segment": pl.String, "channel": pl.String, "hour_of_week": pl.Int64},
-    )
-    current = forecast(None, history, horizon_days=7, by=[Dimension.SEGMENT], kpis=[Kpi.SENT])
+    current = forecast(tally_of(history), horizon_days=7, by=[Dimension.SEGMENT], kpis=[Kpi.SENT])
     answer = forecast(
-        None,
-        history,
+        tally_of(history),
         horizon_days=7,
         policy=Policy.RECOMMENDED,
-        recommendations=plan,
+        schedule={alone: ()},
         by=[Dimension.SEGMENT],
         kpis=[Kpi.SENT],
     )
@@ -210,7 +213,7 @@ def test_leaving_alone_sends_nothing_and_others_go_on(history: History) -> None:
     for segment in others:
         now = _total(current, Kpi.SENT, Key(segment=segment)).p50
         assert _total(answer, Kpi.SENT, Key(segment=segment)).p50 == pytest.approx(now)
-    everyone = pl.concat([plan.with_columns(segment=pl.lit(name)) for name in segments])
-    nothing = forecast(None, history, horizon_days=7, policy=Policy.RECOMMENDED, recommendations=everyone)
+    nobody = dict.fromkeys(segments, ())
+    nothing = forecast(tally_of(history), horizon_days=7, policy=Policy.RECOMMENDED, schedule=nobody)
     assert "NOTHING_RECOMMENDED" in [note.code for note in nothing.notes]
     assert _total(nothing, Kpi.SENT).p50 == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.forecast import Dimension, Key, Kpi, forecast
+from ml.forecast import Dimension, Key, Kpi, forecast, tally_of
 from ml.forecast.backtest import actual_values, total_values
 from ml.forecast.cohorts import cohorts_of
 from ml.forecast.outlook import grouping
@@ -39,7 +39,7 @@ def test_a_median_is_the_middle_of_those_there_are(rows: list[tuple[int, float]]
 
 
 def test_actual_medians_are_those_of_the_messages(history: History) -> None:
-    cohorts = cohorts_of(history)
+    cohorts = cohorts_of(tally_of(history))
     assert cohorts is not None
     groups = grouping(cohorts.segments, cohorts.channels, by_segment=False, by_channel=True)
     opened = history.outbound.filter(pl.col("delivered") & pl.col("opened_at").is_not_null()).with_columns(
@@ -102,9 +102,9 @@ def test_shares_are_read_in_order(seed: int) -> None:
 
 def test_the_whole_is_mixed_from_its_parts(history: History) -> None:
     """Calls are answered within a minute, letters read after days: the median of all lies between, band by band."""
-    whole = forecast(None, history, horizon_days=21, kpis=[KPI])
+    whole = forecast(tally_of(history), horizon_days=21, kpis=[KPI])
     (total,) = [series.total for series in whole.series]
-    parts = forecast(None, history, horizon_days=21, kpis=[KPI], by=[Dimension.CHANNEL])
+    parts = forecast(tally_of(history), horizon_days=21, kpis=[KPI], by=[Dimension.CHANNEL])
     middles = [series.total.p50 for series in parts.series if series.total.p50 is not None]
     assert total.p50 is not None
     assert min(middles) < total.p50 < max(middles)

@@ -1,0 +1,71 @@
+"""What a tenant's forecasts learn from, counted part by part: memory holds a part and the counts, whatever the size."""
+
+import asyncio
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from api.histories import export, load
+from domain.storage.reads.portfolio import debtors_after
+from domain.storage.sessions import Database
+from ml.forecast import Tally, tally_of
+
+PART = 10_000
+"""Debtors whose histories are in memory at once."""
+_KEPT = 4
+
+
+async def count(database: Database, tenant_id: int, *, as_of: datetime, folder: Path) -> Tally:
+    """Everything known at `as_of`; one transaction per part. folder: where a part's files may lie for a moment."""
+    whole, last = None, 0
+    while True:
+        async with database.transaction(tenant_id) as connection:
+            part = await debtors_after(connection, tenant_id, last, limit=PART)
+        if not part and whole is not None:
+            return whole
+        found = await _count_part(database, tenant_id, [one.id for one in part], as_of, folder)
+        whole = found if whole is None else await asyncio.to_thread(whole.__add__, found)
+        if len(part) < PART:
+            return whole
+        last = part[-1].id
+
+
+async def _count_part(
+    database: Database, tenant_id: int, debtor_ids: Sequence[int], as_of: datetime, folder: Path
+) -> Tally:
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        part = Path(place) / "part"
+        async with database.transaction(tenant_id) as connection:
+            await export(connection, tenant_id, as_of=as_of, folder=part, debtor_ids=debtor_ids)
+        return await asyncio.to_thread(lambda: tally_of(load(part)))
+
+
+class Tallies:
+    """Counts, kept for a little while: what is asked again within `fresh` is answered from memory."""
+
+    def __init__(self, database: Database, folder: Path, *, fresh: timedelta = timedelta(minutes=1)) -> None:
+        """folder: where files may lie for a moment."""
+        self._database = database
+        self._folder = folder
+        self._fresh = fresh
+        self._kept: OrderedDict[int, tuple[float, datetime, Tally]] = OrderedDict()
+        self._counting = asyncio.Lock()
+
+    async def whole(self, tenant_id: int, *, as_of: datetime) -> Tally:
+        """Everything known at `as_of`, or at an instant shortly before it; the tally says which."""
+        async with self._counting:  # two at once would count the same twice
+            kept = self._kept.get(tenant_id)
+            if kept is not None:
+                counted_at, known, tally = kept
+                recent = time.monotonic() - counted_at < self._fresh.total_seconds()
+                if recent and timedelta(0) <= as_of - known <= self._fresh:
+                    return tally
+            tally = await count(self._database, tenant_id, as_of=as_of, folder=self._folder)
+            self._kept[tenant_id] = (time.monotonic(), as_of, tally)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return tally

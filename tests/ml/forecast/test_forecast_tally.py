@@ -1,0 +1,74 @@
+"""What is counted part by part is what is counted at once."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import reduce
+from operator import add
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from ml.forecast import Dimension, forecast, tally_of
+from ml.forecast.cohorts import cohorts_of
+from ml.forecast.tally import Tally
+from ml.frames import History
+from ml.simulator import simulate
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def _of(history: History, debtors: pl.DataFrame) -> History:
+    """The history of some debtors alone."""
+    own = {
+        name: getattr(history, name).join(debtors, on="debtor", how="semi")
+        for name in ("debtors", "accounts", "communications", "payments", "promises")
+    }
+    return replace(history, **own)
+
+
+def _parts(history: History, size: int) -> list[Tally]:
+    return [tally_of(_of(history, part.select("debtor"))) for part in history.debtors.iter_slices(size)]
+
+
+def test_parts_add_up_to_the_whole() -> None:
+    history = History.from_facts(simulate(600, seed=4, end=date(2026, 5, 1)).facts, as_of=NOW, currency="EUR")
+    whole, added = tally_of(history), reduce(add, _parts(history, 170))
+    for name in (
+        "messages",
+        "outcomes",
+        "payments",
+        "amounts",
+        "people",
+        "currencies",
+        "owed",
+        "promises",
+        "terms",
+    ):
+        assert_frame_equal(getattr(added, name), getattr(whole, name))
+    keys = ["day", "segment", "channel", "seconds"]
+    assert_frame_equal(added.waits.sort(keys), whole.waits.sort(keys))
+    assert len(whole.messages) < len(history.outbound)
+
+
+def test_a_forecast_of_parts_is_that_of_the_whole() -> None:
+    history = History.from_facts(simulate(300, seed=4, end=date(2026, 5, 1)).facts, as_of=NOW, currency="EUR")
+    by = [Dimension.CHANNEL]
+    of_parts = forecast(reduce(add, _parts(history, 77)), horizon_days=9, by=by)
+    at_once = forecast(tally_of(history), horizon_days=9, by=by)
+    assert [(one.kpi, one.key) for one in of_parts.series] == [(one.kpi, one.key) for one in at_once.series]
+    for one, other in zip(of_parts.series, at_once.series, strict=True):
+        for name in ("p05", "p50", "p95"):
+            of_one, of_other = getattr(one.total, name), getattr(other.total, name)
+            assert (of_one is None) == (of_other is None)
+            assert of_one is None or abs(of_one - of_other) <= 1e-6 * max(abs(of_other), 1.0)
+
+
+def test_a_part_without_messages_adds_its_debts() -> None:
+    history = History.from_facts(simulate(120, seed=4, end=date(2026, 5, 1)).facts, as_of=NOW, currency="EUR")
+    quiet = _of(history, history.debtors.head(40).select("debtor"))
+    quiet = replace(quiet, communications=quiet.communications.clear(), promises=quiet.promises.clear())
+    added = tally_of(quiet) + tally_of(_of(history, history.debtors.slice(40).select("debtor")))
+    assert cohorts_of(tally_of(quiet)) is None
+    cohorts = cohorts_of(added)
+    assert cohorts is not None
+    assert added.owed["balance"].sum() > tally_of(quiet).owed["balance"].sum() > 0
