@@ -52,16 +52,27 @@ def test_json_is_that_of_the_objects(outer, inner) -> None:
     assert repr(written) == repr(rows.rows())  # the order of fields as well
 
 
-@given(_PLAIN_OBJECTS, _PLAIN_OBJECTS, st.integers(1, 300))
-def test_json_of_buffers_is_that_of_the_objects_without_a_space(outer, inner, at_once) -> None:
-    """Laid out all at once, they are byte for byte what is written row by row."""
+@given(_PLAIN_OBJECTS, _PLAIN_OBJECTS, st.integers(1, 300), st.sampled_from([0, 8, 10**6]))
+def test_json_of_buffers_is_that_of_the_objects(outer, inner, at_once, blanks) -> None:
+    """Laid out all at once, with blanks or without, it says what is written row by row."""
     rows = JsonRows(_ROWS, {**outer, "inner": JsonRows(_ROWS, inner)})
-    written = to_json([rows, "between", rows])
-    assert orjson.loads(written) == [rows.rows(), "between", rows.rows()]
-    for name, most in (("_BYTES_AT_ONCE", at_once), ("_MOST_BYTES", 0)):
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(json_rows, name, most)
-            assert to_json([rows, "between", rows]) == written
+    expected = to_json([rows, "between", rows])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_rows, "_MANY", 1)
+        patched.setattr(json_rows, "_BYTES_AT_ONCE", at_once)
+        patched.setattr(json_rows, "_MOST_BLANK", blanks)
+        laid_out = to_json([rows, "between", rows])
+        assert orjson.loads(laid_out) == [rows.rows(), "between", rows.rows()]
+        assert repr(orjson.loads(laid_out)) == repr(orjson.loads(expected))  # the order of fields as well
+        patched.setattr(json_rows, "_MOST_BYTES", 0)
+        assert to_json([rows, "between", rows]) == expected
+
+
+def test_words_of_unequal_lengths_are_written_without_blanks() -> None:
+    size = 300
+    words = Words(["a", "b" * 100], memoryview(array("q", [at == 0 for at in range(size)])))
+    rows = JsonRows(size, {"few": Numbers(memoryview(array("q", range(size)))), "words": words})
+    assert to_json(rows) == orjson.dumps(rows.rows())
 
 
 def test_no_rows_are_an_empty_list() -> None:
