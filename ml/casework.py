@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Bools, Floats, Ints
 from ml.causes import Causes, Receipts, receipts_of, trace_causes
+from ml.drawing import MOST_CONTACTS, Draw, draw_contacts
 from ml.feature_space import FeatureSpace, Matrix, codes
 from ml.features import DAY, SETTLED_AFTER, Casebook, contacts_made
 from ml.outcomes import Outcomes
-from ml.rhythm import RhythmBook, Rhythms, base_rates, fit_rhythms
+from ml.rhythm import Rhythms, answers_settled, base_rates, fit_rhythms
 from ml.slot_effects import FADING_BUCKETS, Cells, Shape, parts_of
 
 RHYTHMS = 4
@@ -22,61 +23,89 @@ its own shrunken effect."""
 
 @dataclass(frozen=True)
 class Casework:
-    """n contacts in order of sent_at. segments: known segment keys by code; one code more stands for any
-    other."""
+    """The n contacts learned from, in order of sent_at: all of the book's, or those drawn of them. segments: known
+    segment keys by code; one code more stands for any other; segment: (n,); group: (debtors,) code of each one's
+    segment now; traced: causes of all contacts, as known at the end."""
 
     book: Casebook
     outcomes: Outcomes
+    draw: Draw
     space: FeatureSpace
     matrix: Matrix
     segments: tuple[str, ...]
     segment: Ints
     group: Ints
     receipts: Receipts
+    traced: Causes
 
     def known_at(self, instant: int) -> "Knowledge":
         """The contacts sent, and what was known of them, by an instant (microseconds)."""
-        outcomes = self.outcomes.seen_at(instant)
-        receipts = self.receipts.seen_at(instant)
-        causes = trace_causes(outcomes, receipts, self.book, self.group)
+        sent, receipts, traced = self.book.outcomes, self.receipts, self.traced
+        if instant < sent.seen_until:
+            sent, receipts = sent.seen_at(instant), receipts.seen_at(instant)
+            traced = trace_causes(sent, receipts, self.book, self.group)
+        rows = self.draw.rows[: np.searchsorted(self.draw.rows, len(sent))]
+        count = len(rows)
         return Knowledge(
-            outcomes, self.matrix[: len(outcomes)], self.segment[: len(outcomes)], receipts, causes
+            sent=sent,
+            outcomes=sent if count == len(sent) else sent.take(rows),
+            stands_for=self.draw.weight[:count],
+            evenly=self.draw.evenly[:count],
+            matrix=self.matrix[:count],
+            segment=self.segment[:count],
+            receipts=receipts,
+            traced=traced,
+            causes=traced if count == len(sent) else traced.of(rows),
         )
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """A prefix of the casework with labels as known at `outcomes.seen_until`."""
+    """A prefix of the casework with labels as known at `outcomes.seen_until`. sent, traced: every contact sent until
+    then, and its causes; outcomes, causes: of the n learned from; stands_for: (n,) how many sent ones each is;
+    evenly: (n,) those that are a fair sample (`ml.drawing`)."""
 
+    sent: Outcomes
     outcomes: Outcomes
+    stands_for: Floats
+    evenly: Bools
     matrix: Matrix
     segment: Ints
     receipts: Receipts
+    traced: Causes
     causes: Causes
 
-    def recency(self, half_life_days: float | None) -> Floats:
-        """(n,) weights that halve every half-life; ones without."""
+    def weights(self, half_life_days: float | None) -> Floats:
+        """(n,) what each contact counts: the contacts it stands for, halved every half-life."""
+        if half_life_days is None:
+            return self.stands_for
         age = (self.outcomes.seen_until - self.outcomes.sent_at) / DAY
-        return np.ones(len(age)) if half_life_days is None else np.asarray(0.5 ** (age / half_life_days))
+        return np.asarray(self.stands_for * 0.5 ** (age / half_life_days))
 
 
-def gather(book: Casebook, *, use_age: bool) -> Casework:
-    """Features of every outbound contact of the book, as of its `sent_at`."""
-    outcomes = book.outcomes
+def gather(book: Casebook, *, use_age: bool, most: int = MOST_CONTACTS, seed: int = 0) -> Casework:
+    """Features of the outbound contacts of the book, as of `sent_at`: of all, or about `most` drawn with the seed."""
+    sent, receipts = book.outcomes, receipts_of(book)
+    segments = tuple(
+        sorted(set(sent.segment.unique().to_list()) | set(book.debtors["segment"].unique().to_list()))
+    )
+    group = segment_codes(book.debtors["segment"], segments)
+    traced = trace_causes(sent, receipts, book, group)
+    draw = draw_contacts(sent, traced.moved, most=most, seed=seed)
+    outcomes = sent if len(draw.rows) == len(sent) else sent.take(draw.rows)
     columns = book.columns(contacts_made(outcomes))
     space = FeatureSpace.fit(columns, without=[name for name in LEFT_OUT if not (use_age and name == "age")])
-    segments = tuple(
-        sorted(set(outcomes.segment.unique().to_list()) | set(book.debtors["segment"].unique().to_list()))
-    )
     return Casework(
         book=book,
         outcomes=outcomes,
+        draw=draw,
         space=space,
         matrix=space.matrix(columns),
         segments=segments,
         segment=segment_codes(outcomes.segment, segments),
-        group=segment_codes(book.debtors["segment"], segments),
-        receipts=receipts_of(book),
+        group=group,
+        receipts=receipts,
+        traced=traced,
     )
 
 
@@ -87,25 +116,21 @@ def segment_codes(names: pl.Series, segments: tuple[str, ...]) -> Ints:
 
 def learn_rhythms(knowledge: Knowledge, book: Casebook, *, seed: int) -> Rhythms:
     """Rhythms of the debtors, from what was known."""
-    outcomes = knowledge.outcomes
-    base = base_rates(outcomes)
-    everyone = np.arange(len(book.debtors))
-    answered, exposure = RhythmBook(outcomes, base, SETTLED_AFTER).counts(
-        everyone, np.full(len(everyone), outcomes.seen_until + 1)
-    )
+    sent = knowledge.sent
+    base = base_rates(sent)
+    answered, exposure = answers_settled(sent, base, len(book.debtors), SETTLED_AFTER)
     return fit_rhythms(answered, exposure, base, clusters=RHYTHMS, seed=seed)
 
 
 def rhythm_codes(rhythms: Rhythms, outcomes: Outcomes, debtor: Ints, at: Ints) -> Ints:
-    """Each debtor's rhythm as of an instant."""
-    book = RhythmBook(outcomes, rhythms.base, SETTLED_AFTER)
-    return rhythms.assign(*book.counts(debtor, at))
+    """Each debtor's rhythm as of an instant, by what came of all contacts."""
+    return rhythms.codes_at(outcomes, debtor, at, SETTLED_AFTER)
 
 
 def cells_of(knowledge: Knowledge, rhythms: Rhythms) -> Cells:
     """Where each contact falls."""
     outcomes = knowledge.outcomes
-    rhythm = rhythm_codes(rhythms, outcomes, outcomes.debtor, outcomes.sent_at)
+    rhythm = rhythm_codes(rhythms, knowledge.sent, outcomes.debtor, outcomes.sent_at)
     return Cells(knowledge.segment, rhythm, outcomes.channel, outcomes.local.hour_of_week, past_of(outcomes))
 
 

@@ -12,7 +12,7 @@ a contact acted tells how much: by then it moves nothing any more, so what still
 (a negative control: Lipsitch, Tchetgen Tchetgen & Cohen 2010).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -46,6 +46,12 @@ class Causes:
     collected: Floats
     moved_at: Ints
     organic: Floats
+
+    def of(self, rows: Ints) -> "Causes":
+        """The same, with the chosen contacts only."""
+        return replace(
+            self, moved=self.moved[rows], collected=self.collected[rows], moved_at=self.moved_at[rows]
+        )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ml.amount import PaidShare, fit_paid_share
 from ml.arrays import Floats, sums_by
-from ml.casework import Casework, Knowledge
+from ml.casework import Casework, Knowledge, segment_codes
 from ml.frames import History
 from ml.model import ChannelFacts, SegmentFacts
 from ml.outcomes import CHANNELS, sent_costs
@@ -31,7 +31,7 @@ def paid_share_of(
 
 def channel_facts_of(knowledge: Knowledge, history: History, prior: Floats) -> ChannelFacts:
     """What a contact costs on each channel, how often it makes debtors opt out, and when contacts were made."""
-    outcomes = knowledge.outcomes
+    outcomes, sent = knowledge.outcomes, knowledge.sent
     cost = sent_costs(history, outcomes)
     known = np.isfinite(cost)
     weight = prior * known
@@ -39,7 +39,7 @@ def channel_facts_of(knowledge: Knowledge, history: History, prior: Floats) -> C
     spent = sums_by(outcomes.channel, np.where(known, cost, 0.0) * weight, size)
     priced = sums_by(outcomes.channel, weight, size)
     left = sums_by(outcomes.channel, outcomes.opted_out * prior, size)
-    sends = sums_by(outcomes.channel * 168 + outcomes.local.hour_of_week, np.ones(len(outcomes)), size * 168)
+    sends = sums_by(sent.channel * 168 + sent.local.hour_of_week, np.ones(len(sent)), size * 168)
     return ChannelFacts(
         cost=np.where(priced > 0, spent / np.maximum(priced, 1e-12), np.nan),
         opt_out=left / (sums_by(outcomes.channel, prior, size) + 200.0),
@@ -49,13 +49,13 @@ def channel_facts_of(knowledge: Knowledge, history: History, prior: Floats) -> C
 
 def segment_facts_of(casework: Casework, knowledge: Knowledge) -> SegmentFacts:
     """What the evidence per segment and channel rests on."""
-    outcomes = knowledge.outcomes
+    sent = knowledge.sent
     shape = (len(casework.segments) + 1, len(CHANNELS))
-    place = knowledge.segment * len(CHANNELS) + outcomes.channel
+    place = segment_codes(sent.segment, casework.segments) * len(CHANNELS) + sent.channel
     size = shape[0] * shape[1]
-    engaged = (outcomes.engaged_at <= outcomes.seen_until).astype(np.float64)
+    engaged = (sent.engaged_at <= sent.seen_until).astype(np.float64)
     return SegmentFacts(
-        sent=sums_by(place, np.ones(len(outcomes)), size).reshape(shape),
+        sent=sums_by(place, np.ones(len(sent)), size).reshape(shape),
         engaged=sums_by(place, engaged, size).reshape(shape),
-        moved=sums_by(place, knowledge.causes.moved, size).reshape(shape),
+        moved=sums_by(place, knowledge.traced.moved, size).reshape(shape),
     )

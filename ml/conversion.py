@@ -7,21 +7,23 @@ ones (`ml.causes`) drive decisions. Silence is not proof of
 absence: letters and texts are read unseen.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from ml.arrays import Floats, Ints, sums_by
+from ml.arrays import Floats, sums_by
 from ml.boosting import Settings, sigmoid
 from ml.calibration import Platt
 from ml.casework import Casework, Knowledge, cells_of, learn_rhythms, shape_of
-from ml.censoring import matured_labels, maturity_horizon
 from ml.feature_space import Matrix
-from ml.funnel import STAGE_A, Lesson, StagedClassifier, channel_priors, fit_staged
+from ml.funnel import STAGE_A, StagedClassifier, channel_priors, fit_staged
+from ml.lessons import horizons_of, lesson_of, watches_of
 from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes
 from ml.rhythm import Rhythms
-from ml.slot_effects import Cells, Shape, fit_slot_effects, parts_of
+from ml.slot_effects import Cells, Shape, no_effects
+from ml.slot_fit import fit_slot_effects
 
 STEPS = ("engaged", "attributed", "moved", "moved_silent")
 """engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave
@@ -76,135 +78,101 @@ class Conversion:
     def rates(self, matrix: Matrix, cells: Cells, threads: int) -> dict[str, Floats]:
         """(n,) each: engaged, delivered, opened, clicked, converted (attributed within 30 days), moved;
         per contact sent."""
-        chance = {name: step.probability(matrix, cells, threads) for name, step in self.steps.items()}
-        engaged = chance["engaged"]
+        engaged, converted = self.answers(matrix, cells, threads)
         delivered = np.maximum(sigmoid(self.delivered.margins(matrix, cells, threads)), engaged)
         opened = engaged * self.opened_share[cells.channel]
         clicked = opened * sigmoid(self.clicked.margins(matrix, cells, threads))
-        silent = (1.0 - engaged) * self.silent_attributed[cells.channel]
-        moved = engaged * chance["moved"] + (1.0 - engaged) * chance["moved_silent"]
         return {
             "engaged": engaged,
             "delivered": delivered,
             "opened": opened,
             "clicked": clicked,
-            "converted": engaged * chance["attributed"] + silent,
-            "moved": moved,
+            "converted": converted,
+            "moved": self._moved(engaged, matrix, cells, threads),
         }
 
+    def answers(self, matrix: Matrix, cells: Cells, threads: int) -> tuple[Floats, Floats]:
+        """(n,) each: engaged and converted, as in `rates`."""
+        engaged = self.steps["engaged"].probability(matrix, cells, threads)
+        attributed = self.steps["attributed"].probability(matrix, cells, threads)
+        return engaged, engaged * attributed + (1.0 - engaged) * self.silent_attributed[cells.channel]
 
-def fit_conversion(
-    casework: Casework,
-    knowledge: Knowledge,
-    *,
-    half_life: float | None,
-    draws: int,
-    seed: int,
-    threads: int,
-    settings: Settings = STAGE_A,
-) -> Conversion:
-    """Fits every step on what was known; calibrations are the identity until it is told."""
-    outcomes = knowledge.outcomes
-    rhythms = learn_rhythms(knowledge, casework.book, seed=seed)
-    cells, prior = cells_of(knowledge, rhythms), knowledge.recency(half_life)
-    lessons, horizons = step_lessons(casework, knowledge, cells, prior)
-    steps = {
-        name: Step(
-            fit_staged(
-                lesson,
-                draws=draws if name != "attributed" else 0,
-                seed=seed + place,
-                threads=threads,
-                settings=settings,
-            ),
-            Platt.identity(),
-        )
-        for place, (name, lesson) in enumerate(lessons.items())
-    }
-    shape = shape_of(casework, rhythms)
-    opened = np.flatnonzero(outcomes.opened_at <= outcomes.seen_until)
-    model = Conversion(
-        rhythms=rhythms,
-        steps=steps,
-        delivered=_rates_only(cells, outcomes.delivered.astype(np.float64), prior, shape),
-        clicked=_rates_only(
-            cells.take(opened),
-            (outcomes.clicked_at <= outcomes.seen_until)[opened].astype(np.float64),
-            prior[opened],
-            shape,
-        ),
-        opened_share=_opened_share(outcomes, prior),
-        silent_attributed=_silent_attributed(outcomes, prior),
-        templates=no_templates(),
-        horizons=horizons,
-    )
-    return replace(model, templates=_template_factors(model, knowledge, cells, prior, threads))
+    def moves(self, matrix: Matrix, cells: Cells, threads: int) -> Floats:
+        """(n,) moved, as in `rates`."""
+        return self._moved(self.steps["engaged"].probability(matrix, cells, threads), matrix, cells, threads)
 
-
-def step_lessons(
-    casework: Casework, knowledge: Knowledge, cells: Cells, prior: Floats
-) -> tuple[dict[str, Lesson], dict[str, Floats]]:
-    """One lesson per step, of matured contacts weighted by `prior`; and each step's (channels,) horizons in
-    seconds."""
-    outcomes = knowledge.outcomes
-    rhythms = int(cells.rhythm.max(initial=0)) + 1
-    shape = Shape(len(casework.segments) + 1, rhythms, parts_of(casework.segments))
-    lessons, horizons = {}, {}
-    for name, watch in _watches(knowledge, np.arange(len(outcomes))).items():
-        rows, channel = watch.rows, outcomes.channel[watch.rows]
-        longest = _horizons(watch, channel)
-        label, matured = matured_labels(watch.seconds, watch.followed, longest[channel])
-        lessons[name] = Lesson(
-            matrix=knowledge.matrix[rows],
-            cells=cells.take(rows),
-            label=label * watch.mass,
-            weight=prior[rows] * matured,
-            debtor=outcomes.debtor[rows],
-            categorical=casework.space.categorical,
-            shape=shape,
-        )
-        horizons[name] = longest
-    return lessons, horizons
-
-
-def truth_of_steps(
-    conversion: Conversion, knowledge: Knowledge, rows: Ints
-) -> dict[str, tuple[Ints, Floats]]:
-    """For the given contacts: per step the rows whose outcome is known for good, and their labels."""
-    truths = {}
-    for name, watch in _watches(knowledge, rows).items():
-        horizon = conversion.horizons[name][knowledge.outcomes.channel[watch.rows]]
-        label, matured = matured_labels(watch.seconds, watch.followed, horizon)
-        truths[name] = (watch.rows[matured], (label * watch.mass)[matured])
-    return truths
+    def _moved(self, engaged: Floats, matrix: Matrix, cells: Cells, threads: int) -> Floats:
+        moved = self.steps["moved"].probability(matrix, cells, threads)
+        silent = self.steps["moved_silent"].probability(matrix, cells, threads)
+        return engaged * moved + (1.0 - engaged) * silent
 
 
 @dataclass(frozen=True)
-class _Watch:
-    """One step's contacts (rows): seconds to the event (inf: not seen) and seconds watched, from the
-    step's start; mass: how much of an event each one's is."""
+class Fitting:
+    """How a funnel is fitted. half_life: of the weights, days; draws: bootstrap replicates of stage B; settings: of
+    stage A."""
 
-    rows: Ints
-    seconds: Floats
-    followed: Floats
-    mass: Floats
+    half_life: float | None
+    draws: int
+    seed: int
+    threads: int
+    settings: Settings = STAGE_A
 
 
-def _watches(knowledge: Knowledge, rows: Ints) -> dict[str, _Watch]:
-    outcomes, causes = knowledge.outcomes, knowledge.causes
-    has_engaged = (outcomes.engaged_at <= outcomes.seen_until)[rows]
-    engaged, silent = rows[has_engaged], rows[~has_engaged]
-    sure = np.ones(len(outcomes))
-    plans = {
-        "engaged": (rows, outcomes.sent_at, outcomes.engaged_at, sure),
-        "attributed": (engaged, outcomes.engaged_at, outcomes.paid_at, sure),
-        "moved": (engaged, outcomes.engaged_at, causes.moved_at, causes.moved),
-        "moved_silent": (silent, outcomes.sent_at, causes.moved_at, causes.moved),
-    }
-    return {
-        name: _Watch(chosen, *_spans(start[chosen], event[chosen], outcomes.seen_until), mass[chosen])
-        for name, (chosen, start, event, mass) in plans.items()
-    }
+def fit_conversion(casework: Casework, knowledge: Knowledge, fitting: Fitting) -> Conversion:
+    """Fits every step on what was known; calibrations are the identity until it is told."""
+    rhythms = learn_rhythms(knowledge, casework.book, seed=fitting.seed)
+    cells, prior = cells_of(knowledge, rhythms), knowledge.weights(fitting.half_life)
+    deciding = _fit_deciding(casework, knowledge, rhythms, cells, fitting)
+    outcomes, shape = knowledge.outcomes, shape_of(casework, rhythms)
+    opened = np.flatnonzero(outcomes.opened_at <= outcomes.seen_until)
+    clicked = (outcomes.clicked_at <= outcomes.seen_until)[opened].astype(np.float64)
+    return replace(
+        deciding,
+        delivered=_rates_only(cells, outcomes.delivered.astype(np.float64), prior, shape),
+        clicked=_rates_only(cells.take(opened), clicked, prior[opened], shape),
+        templates=_template_factors(deciding, knowledge, cells, prior, fitting.threads),
+    )
+
+
+def fit_deciding(casework: Casework, knowledge: Knowledge, fitting: Fitting) -> Conversion:
+    """`fit_conversion` of the steps that decide alone: of deliveries, clicks and templates it knows nothing."""
+    rhythms = learn_rhythms(knowledge, casework.book, seed=fitting.seed)
+    return _fit_deciding(casework, knowledge, rhythms, cells_of(knowledge, rhythms), fitting)
+
+
+def _fit_deciding(
+    casework: Casework, knowledge: Knowledge, rhythms: Rhythms, cells: Cells, fitting: Fitting
+) -> Conversion:
+    prior = knowledge.weights(fitting.half_life)
+    watches = watches_of(knowledge, np.arange(len(knowledge.outcomes)))
+    horizons = {name: horizons_of(watch, knowledge) for name, watch in watches.items()}
+    at_once = max(1, min(fitting.threads, len(STEPS)))
+
+    def one(name: str) -> Step:
+        staged = fit_staged(
+            lesson_of(casework, knowledge, watches[name], horizons[name], cells, prior),
+            draws=fitting.draws if name != "attributed" else 0,
+            seed=fitting.seed + STEPS.index(name),
+            threads=max(1, fitting.threads // at_once),
+            settings=fitting.settings,
+        )
+        return Step(staged, Platt.identity())
+
+    longest_first = sorted(STEPS, key=lambda name: -len(watches[name].rows))
+    with ThreadPoolExecutor(at_once) as pool:
+        steps = dict(zip(longest_first, pool.map(one, longest_first), strict=True))
+    nothing = _nothing(shape_of(casework, rhythms))
+    return Conversion(
+        rhythms=rhythms,
+        steps={name: steps[name] for name in STEPS},
+        delivered=nothing,
+        clicked=nothing,
+        opened_share=_opened_share(knowledge.outcomes, prior),
+        silent_attributed=_silent_attributed(knowledge.outcomes, prior),
+        templates=no_templates(),
+        horizons=horizons,
+    )
 
 
 def no_templates() -> pl.DataFrame:
@@ -215,31 +183,16 @@ def no_templates() -> pl.DataFrame:
     )
 
 
-def _spans(start: Ints, event: Ints, seen_until: int) -> tuple[Floats, Floats]:
-    """(seconds from start to event, inf when not seen; seconds watched)."""
-    seen = event <= seen_until
-    seconds = np.full(len(start), np.inf)
-    seconds[seen] = np.maximum(event[seen] - start[seen], 0) / 1e6
-    return seconds, np.maximum(seen_until - start, 0) / 1e6
-
-
-def _horizons(watch: _Watch, channel: Ints) -> Floats:
-    """(channels,) time by which 99 % of a step's events have come; everybody's where a channel tells too
-    little. In a history younger than two conversion windows, at most half of the longest follow-up."""
-    longest = min(HORIZON_SECONDS, float(watch.followed.max(initial=0.0)) / 2)
-    everybody = maturity_horizon(watch.seconds, watch.followed, watch.mass, longest)
-    horizons = np.full(len(CHANNELS), everybody)
-    for code in np.unique(channel):
-        mine = np.flatnonzero(channel == code)
-        own = maturity_horizon(watch.seconds[mine], watch.followed[mine], watch.mass[mine], longest)
-        horizons[code] = own if own < longest else everybody
-    return horizons
-
-
 def _rates_only(cells: Cells, label: Floats, weight: Floats, shape: Shape) -> StagedClassifier:
     prior = channel_priors(label, weight, cells.channel)
     effects = fit_slot_effects(cells, prior[cells.channel], label, weight, shape)
     return StagedClassifier(prior, None, effects, (), prior[:, None])
+
+
+def _nothing(shape: Shape) -> StagedClassifier:
+    """Stands in for what has not been learned."""
+    even = np.zeros(len(CHANNELS))
+    return StagedClassifier(even, None, no_effects(shape), (), even[:, None])
 
 
 def _opened_share(outcomes: Outcomes, prior: Floats) -> Floats:
@@ -265,16 +218,20 @@ def _template_factors(
     outcomes = knowledge.outcomes
     if outcomes.template.null_count() == len(outcomes):
         return no_templates()
-    expected = model.rates(knowledge.matrix, cells, threads)["moved"]
+    fair = np.flatnonzero(knowledge.evenly)
+    expected = np.zeros(len(outcomes))
+    expected[fair] = model.moves(knowledge.matrix[fair], cells.take(fair), threads)
+    expected[fair] *= (prior / knowledge.stands_for)[fair]
     table = pl.DataFrame(
         {
             "channel": outcomes.channel,
             "template": outcomes.template.cast(pl.String),
             "moved": knowledge.causes.moved * prior,
-            "expected": expected * prior,
+            "expected": expected,
         }
     )
-    per_channel = pl.col("moved").sum().over("channel") / pl.col("expected").sum().over("channel")
+    everything = pl.col("expected").sum().over("channel").clip(lower_bound=1e-9)
+    per_channel = pl.col("moved").sum().over("channel") / everything
     sums = table.drop_nulls("template").with_columns(expected=pl.col("expected") * per_channel)
     sums = (
         sums.group_by("channel", "template")

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import lightgbm
 import numpy as np
 
-from ml.arrays import Floats, Ints
-from ml.boosting import Growing, Settings, confirmed_rounds, grow, logit, margin
+from ml.arrays import Bools, Floats, Ints
+from ml.boosting import Growing, Settings, confirmed_rounds, grow, logit, margin, sigmoid
 from ml.feature_space import Matrix
 from ml.outcomes import CHANNELS
-from ml.slot_effects import Cells, Shape, SlotEffects, fit_slot_effects, no_effects
+from ml.slot_effects import Cells, Shape, SlotEffects, no_effects
+from ml.slot_fit import fit_slot_effects, replicate_slot_effects
 
 LEAST_POSITIVES = 40.0
 """Positives (or negatives) below which trees are not grown and rates per channel, shrunken, stand in."""
@@ -56,7 +57,7 @@ class StagedClassifier:
 @dataclass(frozen=True)
 class Lesson:
     """What one step learns from, n rows: label in [0, 1]; weight, 0 where the outcome is not known;
-    debtor: unit of the bootstrap."""
+    debtor: unit of the bootstrap; stands_for: how many contacts each row is (`ml.drawing`), one without."""
 
     matrix: Matrix
     cells: Cells
@@ -65,6 +66,7 @@ class Lesson:
     debtor: Ints
     categorical: list[int]
     shape: Shape
+    stands_for: Floats | None = None
 
 
 def fit_staged(
@@ -77,20 +79,26 @@ def fit_staged(
     positives, negatives = label[told].sum(), (1.0 - label[told]).sum()
     if min(positives, negatives) < LEAST_POSITIVES:
         return StagedClassifier(prior, None, no_effects(lesson.shape), (), prior[:, None])
-    weight = weight * told.sum() / weight.sum()
+    weight = weight * _worth(lesson, told, prior) / weight.sum()
     growing: Growing = {"categorical": lesson.categorical, "seed": seed, "threads": threads}
     rounds = confirmed_rounds(lesson.matrix, label, weight, lesson.debtor, settings=settings, **growing)
     stage_a = grow(lesson.matrix, label, weight, settings=replace(settings, rounds=rounds), **growing)
     start = margin(stage_a, lesson.matrix, threads)
     effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
-    replicates = tuple(
-        fit_slot_effects(
-            cells, start, label, weight * bootstrap_weights(lesson.debtor, seed + draw), lesson.shape, effects
-        )
-        for draw in range(1, draws + 1)
-    )
+    drawn = [bootstrap_weights(lesson.debtor, seed + draw) for draw in range(1, draws + 1)]
+    replicates = replicate_slot_effects(cells, start, label, weight, lesson.shape, effects, drawn)
     seen = _margins_seen(start + effects.shift(cells), weight, cells.channel, otherwise=prior)
     return StagedClassifier(prior, stage_a, effects, replicates, seen)
+
+
+def _worth(lesson: Lesson, told: Bools, prior: Floats) -> float:
+    """How many contacts drawn one by one would tell as much as the rows that are told: as many, where each stands
+    for itself alone."""
+    if lesson.stands_for is None:
+        return float(told.sum())
+    stands_for = lesson.stands_for[told]
+    off = (lesson.label - sigmoid(prior)[lesson.cells.channel])[told] ** 2
+    return float(stands_for.sum() * np.sum(stands_for * off) / np.sum(stands_for**2 * off))
 
 
 def bootstrap_weights(debtor: Ints, seed: int) -> Floats:

@@ -6,7 +6,7 @@ the part it was watched. Where to stop growing is told by subjects left out, a p
 trees are averaged. Source: Singer & Willett 1993; measured in bench/survival.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
@@ -18,18 +18,38 @@ from ml.feature_space import Matrix
 
 BINS = 20
 LEAST_EVENTS = 60
-_MOST_ROWS = 400_000
-_PARTS = 4
 _DRAWN_TO_ALL = 1.0
 _LEAST_WATCHED = 1e-3
-_GROWTH = Settings(
-    objective="cross_entropy",
-    rounds=400,
-    learning_rate=0.05,
-    leaves=15,
-    least_in_leaf=200,
-    extra={"feature_fraction": 0.5, "bagging_fraction": 0.7, "bagging_freq": 1, "min_data_per_group": 200},
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How the trees are grown: at most `most_rows` watched bins, in so many parts."""
+
+    settings: Settings
+    parts: int
+    most_rows: int
+
+
+STEADY = Growth(
+    Settings(
+        objective="cross_entropy",
+        rounds=400,
+        learning_rate=0.05,
+        leaves=15,
+        least_in_leaf=200,
+        extra={
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.7,
+            "bagging_freq": 1,
+            "min_data_per_group": 200,
+        },
+    ),
+    parts=4,
+    most_rows=400_000,
 )
+QUICK = Growth(replace(STEADY.settings, rounds=150, learning_rate=0.12), parts=2, most_rows=200_000)
+"""For times that depend on little: a fifth of the work, as good on those tried (docs/adr)."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +109,7 @@ def fit_hazard(
     categorical: list[int],
     seed: int,
     threads: int,
+    growth: Growth = STEADY,
 ) -> Hazard:
     """seconds: (n,) from the beginning to the event, inf where none was seen within `followed`; subject: rows of one
     are left out together; group: code < groups whose rows share a base; edges: of the bins, the last being the longest
@@ -101,7 +122,7 @@ def fit_hazard(
     base = _base(group, place, happened, part, weight, groups, bins)
     if happened[weight > 0].sum() < LEAST_EVENTS:
         return Hazard(edges, base, ())
-    rows = _drawn(np.flatnonzero(weight > 0), place, seed)
+    rows = _drawn(np.flatnonzero(weight > 0), place, growth.most_rows, seed)
     row, bin_of = _expand(rows, place)
     last = bin_of == place[row]
     share = weight[row] / weight[rows].mean() * np.where(last, part[row], 1.0)
@@ -113,8 +134,8 @@ def fit_hazard(
         (last & happened[row]).astype(np.float64),
         share,
         subject[row],
-        settings=_GROWTH,
-        parts=_PARTS,
+        settings=growth.settings,
+        parts=growth.parts,
         categorical=[column + 1 for column in categorical],
         seed=seed,
         threads=threads,
@@ -143,9 +164,9 @@ def _base(
     return np.asarray(np.clip(shares, 1e-5, 1 - 1e-5))
 
 
-def _drawn(rows: Ints, place: Ints, seed: int) -> Ints:
+def _drawn(rows: Ints, place: Ints, most_rows: int, seed: int) -> Ints:
     """All rows, or a sample small enough to expand."""
-    most = int(_MOST_ROWS / max((place[rows] + 1).mean(), 1.0))
+    most = int(most_rows / max((place[rows] + 1).mean(), 1.0))
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

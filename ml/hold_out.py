@@ -1,6 +1,7 @@
 """Judging out of time: what a model that had not seen the last fifth of the contacts says of them."""
 
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,10 +10,11 @@ from ml.boosting import Settings
 from ml.calibration import Platt, fit_platt
 from ml.casework import Casework, Knowledge, rhythm_codes
 from ml.censoring import matured_labels
-from ml.conversion import STEPS, Conversion, fit_conversion, step_lessons, truth_of_steps
+from ml.conversion import Conversion, Fitting, fit_deciding
 from ml.evaluation import HoldOut, StepHoldOut, base_rates_by_channel, log_loss
 from ml.features import DAY
-from ml.funnel import Lesson, fit_staged
+from ml.funnel import fit_staged
+from ml.lessons import engagement_lesson, truth_of_steps
 from ml.outcomes import HORIZON_SECONDS
 from ml.slot_effects import Cells
 
@@ -26,7 +28,7 @@ _QUICK = Settings(objective="cross_entropy", rounds=40, learning_rate=0.15, leav
 
 @dataclass(frozen=True)
 class Earlier:
-    """What was known before the contacts held out, and the funnel learned from it."""
+    """What was known before the contacts held out, and the deciding steps of the funnel, learned from it."""
 
     knowledge: Knowledge
     conversion: Conversion
@@ -34,9 +36,9 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What the held-out contacts (later: rows) taught about a funnel learned before them: the half-life in
-    days, calibrations by step, predictions. earlier: None where the history is too short to hold contacts
-    out."""
+    """What the held-out contacts taught about a funnel learned before them: the half-life in days, calibrations by
+    step, predictions. later: rows of a fair sample of them; earlier: None where the history is too short to hold
+    contacts out."""
 
     half_life: float | None
     platts: dict[str, Platt]
@@ -47,15 +49,18 @@ class Rehearsal:
 
 def rehearse(casework: Casework, everything: Knowledge, *, seed: int, threads: int) -> Rehearsal:
     """Learns from the first four fifths of the contacts and looks at the last one."""
-    sent = casework.outcomes.sent_at
+    sent = everything.sent.sent_at
     cut = int(sent[int(len(sent) * (1 - HOLD_OUT_SHARE))])
-    later = np.flatnonzero(sent > cut)
+    after = everything.outcomes.sent_at > cut
+    later = np.flatnonzero(after & casework.draw.evenly)
     before = casework.known_at(cut)
     if len(later) < LEAST_HOLD_OUT or len(before.outcomes) < LEAST_TO_LEARN_FROM:
         return Rehearsal(None, {}, HoldOut(cut, {}), later)
     half_life = _half_life(casework, before, everything, later, seed=seed, threads=threads)
-    conversion = fit_conversion(casework, before, half_life=half_life, draws=0, seed=seed, threads=threads)
-    platts, steps = _calibrate(casework, conversion, before, everything, later, threads)
+    conversion = fit_deciding(casework, before, Fitting(half_life, 0, seed, threads))
+    judged = _Judged(casework, conversion, everything, threads)
+    platts, crossed = judged.calibrations(np.flatnonzero(after))
+    steps = judged.predictions(crossed, later, before)
     return Rehearsal(half_life, platts, HoldOut(cut, steps), later, Earlier(before, conversion))
 
 
@@ -72,29 +77,23 @@ def _half_life(
         casework.outcomes.channel,
         casework.outcomes.local.hour_of_week,
     )
-    best, lowest = None, np.inf
-    for share in _HALF_LIFE_SHARES:
-        half_life = None if share is None else max(days * share, 7.0)
-        cells = rhythmless.take(np.arange(len(outcomes)))
-        lessons, horizons = step_lessons(casework, before, cells, before.recency(half_life))
-        staged = fit_staged(
-            _thinned(lessons["engaged"], seed), draws=0, seed=seed, threads=threads, settings=_QUICK
-        )
-        rows, label = _matured_engagement(everything, later, horizons["engaged"])
-        margins = staged.margins(casework.matrix[rows], rhythmless.take(rows), threads)
-        loss = float(log_loss(1 / (1 + np.exp(-margins)), label).mean()) if len(rows) else np.inf
-        if loss < lowest * (1.0 if best is None and share is None else 0.9995):
-            best, lowest = half_life, loss
+    best, lowest, count = None, np.inf, len(outcomes)
+    cells = rhythmless.take(np.arange(count))
+    some = np.flatnonzero(np.random.default_rng(seed).permutation(count) < _HALF_LIFE_SAMPLE)
+
+    def loss_of(half_life: float | None) -> float:
+        lesson, horizons = engagement_lesson(casework, before, cells, before.weights(half_life), some)
+        staged = fit_staged(lesson, draws=0, seed=seed, threads=1, settings=_QUICK)
+        rows, label = _matured_engagement(everything, later, horizons)
+        margins = staged.margins(casework.matrix[rows], rhythmless.take(rows), 1)
+        return float(log_loss(1 / (1 + np.exp(-margins)), label).mean()) if len(rows) else np.inf
+
+    lives = [None if share is None else max(days * share, 7.0) for share in _HALF_LIFE_SHARES]
+    with ThreadPoolExecutor(threads) as pool:
+        for half_life, loss in zip(lives, pool.map(loss_of, lives), strict=True):
+            if loss < lowest * (1.0 if half_life is None else 0.9995):
+                best, lowest = half_life, loss
     return best
-
-
-def _thinned(lesson: Lesson, seed: int) -> Lesson:
-    """A lesson small enough to be learned several times: rows beyond the sample weigh nothing."""
-    count = len(lesson.label)
-    if count <= _HALF_LIFE_SAMPLE:
-        return lesson
-    kept = np.random.default_rng(seed).permutation(count) < _HALF_LIFE_SAMPLE
-    return replace(lesson, weight=lesson.weight * kept)
 
 
 def _matured_engagement(everything: Knowledge, later: Ints, horizons: Floats) -> tuple[Ints, Floats]:
@@ -105,44 +104,74 @@ def _matured_engagement(everything: Knowledge, later: Ints, horizons: Floats) ->
     return later[matured], label[matured]
 
 
-def _calibrate(
-    casework: Casework,
-    conversion: Conversion,
-    before: Knowledge,
-    everything: Knowledge,
-    later: Ints,
-    threads: int,
-) -> tuple[dict[str, Platt], dict[str, StepHoldOut]]:
-    """Platt per step on the later slice; hold-out predictions calibrated on the other half of the
-    debtors."""
-    outcomes = everything.outcomes
-    rhythm = rhythm_codes(conversion.rhythms, outcomes, outcomes.debtor, outcomes.sent_at)
-    cells = Cells(everything.segment, rhythm, outcomes.channel, outcomes.local.hour_of_week)
-    truths = truth_of_steps(conversion, everything, later)
-    platts: dict[str, Platt] = {}
-    halves: list[dict[str, Platt]] = [{}, {}]
-    for name in STEPS:
-        rows, label = truths[name]
-        margins = conversion.steps[name].staged.margins(casework.matrix[rows], cells.take(rows), threads)
-        channel, side = outcomes.channel[rows], outcomes.debtor[rows] % 2
-        platts[name] = fit_platt(margins, label, np.ones(len(rows)), channel)
-        for half in (0, 1):
-            halves[half][name] = fit_platt(margins, label, (side != half).astype(np.float64), channel)
-    crossed = [conversion.calibrated(each) for each in halves]
-    steps = {
-        name: _step_holdout(
-            casework,
-            crossed,
-            before,
-            everything,
-            cells,
-            name,
-            *_truth(conversion, everything, truths, later, name),
-            threads,
-        )
-        for name in ("engaged", "converted")
-    }
-    return platts, steps
+@dataclass(frozen=True)
+class _Judged:
+    """A funnel held against what became of contacts sent after it had learned."""
+
+    casework: Casework
+    conversion: Conversion
+    everything: Knowledge
+    threads: int
+
+    def calibrations(self, later: Ints) -> tuple[dict[str, Platt], list[Conversion]]:
+        """Platt per step on the later contacts; and the funnel calibrated by either half of the debtors without the
+        other."""
+        outcomes, platts = self.everything.outcomes, {}
+        halves: list[dict[str, Platt]] = [{}, {}]
+        for name, (rows, label) in truth_of_steps(self.conversion.horizons, self.everything, later).items():
+            staged = self.conversion.steps[name].staged
+            margins = staged.margins(self.casework.matrix[rows], self._cells(rows), self.threads)
+            channel, counts = outcomes.channel[rows], self.everything.stands_for[rows]
+            platts[name] = fit_platt(margins, label, counts, channel)
+            for half in (0, 1):
+                others = counts * (outcomes.debtor[rows] % 2 != half)
+                halves[half][name] = fit_platt(margins, label, others, channel)
+        return platts, [self.conversion.calibrated(each) for each in halves]
+
+    def predictions(
+        self, crossed: list[Conversion], later: Ints, before: Knowledge
+    ) -> dict[str, StepHoldOut]:
+        """What the funnel says of the later contacts, calibrated on the other half of the debtors."""
+        outcomes = self.everything.outcomes
+        chances = np.zeros((2, len(later)))
+        for half, conversion in enumerate(crossed):
+            mine = np.flatnonzero(outcomes.debtor[later] % 2 == half)
+            some = later[mine]
+            chances[:, mine] = conversion.answers(self.casework.matrix[some], self._cells(some), self.threads)
+        engaged, truth = truth_of_steps(self.conversion.horizons, self.everything, later)["engaged"]
+        matured = matured_contacts(self.conversion, self.everything, later, "attributed")
+        paid = (outcomes.paid_at[matured] <= outcomes.seen_until).astype(np.float64)
+        known = before.outcomes
+        return {
+            name: StepHoldOut(
+                outcomes.keys[rows],
+                chance[np.searchsorted(later, rows)],
+                label,
+                _known_rates(before, happened_at)[outcomes.channel[rows]],
+                outcomes.debtor[rows],
+                outcomes.channel[rows],
+                outcomes.sent_at[rows],
+            )
+            for name, chance, rows, label, happened_at in (
+                ("engaged", chances[0], engaged, truth, known.engaged_at),
+                ("converted", chances[1], matured, paid, known.paid_at),
+            )
+        }
+
+    def _cells(self, rows: Ints) -> Cells:
+        outcomes = self.everything.outcomes
+        debtor, at = outcomes.debtor[rows], outcomes.sent_at[rows]
+        rhythm = rhythm_codes(self.conversion.rhythms, self.everything.sent, debtor, at)
+        segment, slot = self.everything.segment[rows], outcomes.local.hour_of_week[rows]
+        return Cells(segment, rhythm, outcomes.channel[rows], slot)
+
+
+def _known_rates(before: Knowledge, happened_at: Ints) -> Floats:
+    """(channels,) share of contacts to which it had happened, of those watched long enough."""
+    outcomes = before.outcomes
+    happened = (happened_at <= outcomes.seen_until).astype(np.float64)
+    settled = (happened > 0) | (outcomes.followed_seconds > HORIZON_SECONDS / 3)
+    return base_rates_by_channel(happened, settled * before.stands_for, outcomes.channel)
 
 
 def matured_contacts(conversion: Conversion, everything: Knowledge, rows: Ints, payment: str) -> Ints:
@@ -152,49 +181,3 @@ def matured_contacts(conversion: Conversion, everything: Knowledge, rows: Ints, 
     channel = outcomes.channel[rows]
     wait = conversion.horizons["engaged"][channel] + conversion.horizons[payment][channel]
     return rows[outcomes.followed_seconds[rows] >= np.minimum(wait, HORIZON_SECONDS)]
-
-
-def _truth(
-    conversion: Conversion,
-    everything: Knowledge,
-    truths: dict[str, tuple[Ints, Floats]],
-    later: Ints,
-    name: str,
-) -> tuple[Ints, Floats]:
-    if name in truths:
-        return truths[name]
-    outcomes = everything.outcomes
-    matured = matured_contacts(conversion, everything, later, "attributed")
-    return matured, (outcomes.paid_at[matured] <= outcomes.seen_until).astype(np.float64)
-
-
-def _step_holdout(
-    casework: Casework,
-    crossed: list[Conversion],
-    before: Knowledge,
-    everything: Knowledge,
-    cells: Cells,
-    name: str,
-    rows: Ints,
-    label: Floats,
-    threads: int,
-) -> StepHoldOut:
-    outcomes = everything.outcomes
-    chance = np.zeros(len(rows))
-    for half, conversion in enumerate(crossed):
-        mine = np.flatnonzero(outcomes.debtor[rows] % 2 == half)
-        rates = conversion.rates(casework.matrix[rows[mine]], cells.take(rows[mine]), threads)
-        chance[mine] = rates[name]
-    event = before.outcomes.engaged_at if name == "engaged" else before.outcomes.paid_at
-    happened = (event <= before.outcomes.seen_until).astype(np.float64)
-    settled = (happened > 0) | (before.outcomes.followed_seconds > HORIZON_SECONDS / 3)
-    base = base_rates_by_channel(happened, settled.astype(np.float64), before.outcomes.channel)
-    return StepHoldOut(
-        outcomes.keys[rows],
-        chance,
-        label,
-        base[outcomes.channel[rows]],
-        outcomes.debtor[rows],
-        outcomes.channel[rows],
-        outcomes.sent_at[rows],
-    )

@@ -12,6 +12,7 @@ import numpy as np
 
 from ml.arrays import Floats, Ints
 from ml.boosting import Settings, grow, margin
+from ml.causes import Receipts
 from ml.feature_space import FeatureSpace
 from ml.features import Casebook, Columns
 from ml.local_time import DAY_SECONDS, MICROSECONDS
@@ -53,11 +54,8 @@ class OrganicHazard:
         return np.asarray(-np.expm1(-rate * days / 7.0))
 
 
-def fit_organic(
-    book: Casebook, debtor: Ints, paid_at: Ints, organic: Floats, *, seed: int, threads: int
-) -> OrganicHazard:
-    """debtor, paid_at, organic: one entry per payment, `organic` the probability that it would have come
-    anyway."""
+def fit_organic(book: Casebook, receipts: Receipts, organic: Floats, *, seed: int) -> OrganicHazard:
+    """organic: one entry per receipt, the probability that it would have come anyway."""
     outcomes = book.outcomes
     start = int(outcomes.sent_at.min())
     weeks = max((outcomes.seen_until - start) // WEEK, 1)
@@ -65,7 +63,9 @@ def fit_organic(
     begin = start + week * WEEK
     owing = book.balances(owner, begin) > 0.005
     owner, week, begin = owner[owing], week[owing], begin[owing]
-    label = _payments_per_week(owner, week, debtor, (paid_at - start) // WEEK, organic, int(weeks))
+    label = _payments_per_week(
+        owner, week, receipts.debtor, (receipts.paid_at - start) // WEEK, organic, int(weeks)
+    )
     columns = book.columns(book.contacts(owner, np.zeros(len(owner), dtype=np.int64), begin))
     space = FeatureSpace.fit(columns, without=[name for name in columns if _left_out(name)])
     weekly = (label.sum() + 0.5) / (len(label) + 100.0)
@@ -78,7 +78,7 @@ def fit_organic(
         settings=_GROWTH,
         categorical=space.categorical,
         seed=seed,
-        threads=threads,
+        threads=1,
         init_score=np.full(len(label), np.log(weekly)),
     )
     return OrganicHazard(float(weekly), space, trees)

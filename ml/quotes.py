@@ -7,6 +7,7 @@ import numpy as np
 
 from ml.arrays import Bools, Floats, Ints
 from ml.boosting import sigmoid
+from ml.funnel import StagedClassifier
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.slot_effects import HOURS, Cells, SlotEffects, shifts
@@ -42,14 +43,15 @@ class Quotes:
 
 def quote(model: TrainedModel, standing: Standing, slots: Ints) -> Quotes:
     """slots: (n, channels) hour of week per debtor and channel."""
-    columns = [_quote_channel(model, standing, code, slots[:, code]) for code in range(len(CHANNELS))]
+    draws = draw_count(model.conversion)
+    columns = [_quote_channel(model, standing, code, slots[:, code], draws) for code in range(len(CHANNELS))]
     return Quotes(**{name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]})
 
 
 def hourly_nets(model: TrainedModel, standing: Standing, slots: Ints) -> tuple[Floats, Floats]:
     """(n, channels) net and (n, channels, k) net under the replicates, at the hours of `quote`."""
     columns = [
-        _nets(model, standing, _cells(standing, code, slots[:, code])) for code in range(len(CHANNELS))
+        _all_nets(model, standing, _cells(standing, code, slots[:, code])) for code in range(len(CHANNELS))
     ]
     return np.stack([nets[0] for nets in columns], axis=1), np.stack([nets[1:].T for nets in columns], axis=1)
 
@@ -60,7 +62,7 @@ def quote_each(model: TrainedModel, standing: Standing, channel: Ints, slot: Int
     found: dict[str, Floats] = {}
     for code in np.unique(channel):
         rows = np.flatnonzero(channel == code)
-        column = _quote_channel(model, standing.take(rows), int(code), slot[rows])
+        column = _quote_channel(model, standing.take(rows), int(code), slot[rows], 0)
         for name, value in column.items():
             if name != "draws":
                 found.setdefault(name, np.zeros(len(channel)))[rows] = value
@@ -74,7 +76,7 @@ def net_draws(model: TrainedModel, standing: Standing, action: Ints) -> tuple[Fl
     for code in np.unique(action // HOURS):
         rows = np.flatnonzero(action // HOURS == code)
         some = standing.take(rows)
-        nets = _nets(model, some, _cells(some, int(code), action[rows] % HOURS))
+        nets = _all_nets(model, some, _cells(some, int(code), action[rows] % HOURS))
         net[rows], draws[rows] = nets[0], nets[1:].T
     return net, draws
 
@@ -83,15 +85,18 @@ def _cells(standing: Standing, code: int, slot: Ints) -> Cells:
     return Cells(standing.segment, standing.rhythm, np.full(len(standing), code), slot)
 
 
-def _quote_channel(model: TrainedModel, standing: Standing, code: int, slot: Ints) -> dict[str, Floats]:
+def _quote_channel(
+    model: TrainedModel, standing: Standing, code: int, slot: Ints, draws: int
+) -> dict[str, Floats]:
     conversion, cells = model.conversion, _cells(standing, code, slot)
-    chance = {name: _chances(model, standing, cells, name, False)[0] for name in (*DECIDING, "attributed")}
+    chances = _chances(model, standing, cells, (*DECIDING, "attributed"), draws)
+    nets = _nets(model, standing, cells, chances)
+    chance = {name: each[0] for name, each in chances.items()}
     engaged = chance["engaged"]
     opened = engaged * conversion.opened_share[code]
     nothing = np.zeros((len(standing), 0), dtype=np.float32)
     delivered = np.maximum(sigmoid(conversion.delivered.margins(nothing, cells, 1)), engaged)
     moved = engaged * chance["moved"] + (1 - engaged) * chance["moved_silent"]
-    nets = _nets(model, standing, cells)
     open_p50, open_p90 = model.open_time.spans(cells)
     pay_p50, pay_p90 = model.pay_time.spans(cells)
     happens = _happens(standing, code)
@@ -117,22 +122,29 @@ def _happens(standing: Standing, code: int) -> Bools:
     return np.asarray(standing.reachable[:, code] & (standing.owed > LEAST_OWED))
 
 
-def _chances(model: TrainedModel, standing: Standing, cells: Cells, name: str, with_draws: bool) -> Floats:
-    """(1 + k, n) calibrated probabilities: the estimate, then each bootstrap replicate of stage B."""
-    step = model.conversion.steps[name]
-    fits: Sequence[SlotEffects] = (step.staged.effects,)
-    if with_draws:
-        count = draw_count(model.conversion)
-        draws = step.staged.draws or (step.staged.effects,)
-        fits = (step.staged.effects, *(draws[draw % len(draws)] for draw in range(count)))
+def _chances(
+    model: TrainedModel, standing: Standing, cells: Cells, names: Sequence[str], draws: int
+) -> dict[str, Floats]:
+    """step → (1 + draws, n) calibrated probabilities: the estimate, then bootstrap replicates of stage B."""
+    steps = {name: model.conversion.steps[name] for name in names}
+    fits = {name: _fits(step.staged, draws) for name, step in steps.items()}
+    moved = shifts([fit for each in fits.values() for fit in each], cells)
     code = int(cells.channel[0]) if len(cells.channel) else 0
-    margins = standing.margins[name][:, code][None, :] + shifts(fits, cells)
-    return sigmoid(step.platt.slope[code] * margins + step.platt.offset[code])
+    found, done = {}, 0
+    for name, step in steps.items():
+        margins = standing.margins[name][:, code][None, :] + moved[done : done + len(fits[name])]
+        found[name] = sigmoid(step.platt.slope[code] * margins + step.platt.offset[code])
+        done += len(fits[name])
+    return found
 
 
-def _nets(model: TrainedModel, standing: Standing, cells: Cells) -> Floats:
+def _fits(staged: StagedClassifier, draws: int) -> list[SlotEffects]:
+    replicates = staged.draws or (staged.effects,)
+    return [staged.effects, *(replicates[draw % len(replicates)] for draw in range(draws))]
+
+
+def _nets(model: TrainedModel, standing: Standing, cells: Cells, chance: dict[str, Floats]) -> Floats:
     """(1 + k, n) incremental money after cost and opt-outs: the estimate, then the replicates."""
-    chance = {name: _chances(model, standing, cells, name, True) for name in DECIDING}
     moved = chance["engaged"] * chance["moved"] + (1 - chance["engaged"]) * chance["moved_silent"]
     code = int(cells.channel[0]) if len(cells.channel) else 0
     kept = 1.0 - min(CONTACTS_LOST * float(model.channels.opt_out[code]), 0.5)
@@ -140,3 +152,8 @@ def _nets(model: TrainedModel, standing: Standing, cells: Cells) -> Floats:
         moved * (standing.amount[:, code] * (1 - standing.alone) * kept)[None, :] - contact_cost(model)[code]
     )
     return np.where(_happens(standing, code)[None, :], net, 0.0)
+
+
+def _all_nets(model: TrainedModel, standing: Standing, cells: Cells) -> Floats:
+    draws = draw_count(model.conversion)
+    return _nets(model, standing, cells, _chances(model, standing, cells, DECIDING, draws))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.arrays import Floats, Ints
 from ml.feature_space import Matrix
-from ml.hazard import BINS, Hazard, fit_hazard
+from ml.hazard import BINS, QUICK, Hazard, fit_hazard
 from ml.outcomes import CHANNELS, HORIZON_SECONDS
 from ml.slot_effects import HOURS, Cells
 
@@ -76,15 +76,24 @@ def seconds_at(curve: Floats, share: float) -> Floats:
 
 
 def fit_reaction_time(
-    cells: Cells, seconds: Floats, followed: Floats, weight: Floats, debtor: Ints, *, seed: int, threads: int
+    cells: Cells,
+    seconds: Floats,
+    followed: Floats,
+    weight: Floats,
+    debtor: Ints,
+    *,
+    seed: int,
+    threads: int,
+    watched: Floats | None = None,
 ) -> ReactionTime:
-    """seconds: (n,) from sending to the reaction, inf where none came within `followed`; weight: recency.
+    """seconds: (n,) from sending to the reaction, inf where none came within `followed`; weight: recency; watched:
+    how long all contacts have been, where these are drawn of them.
 
     Conditional on reacting: a contact still silent weighs by nothing, and censoring is repaired by
     giving every reaction the inverse of the share of contacts watched as long as it took.
     """
     reacted = np.flatnonzero((seconds <= np.minimum(followed, HORIZON_SECONDS)) & (weight > 0))
-    watched = np.sort(followed)
+    watched = np.sort(followed if watched is None else watched)
     at_least = 1.0 - np.searchsorted(watched, seconds[reacted], side="left") / max(len(watched), 1)
     some = cells.take(reacted)
     hazard = fit_hazard(
@@ -99,6 +108,7 @@ def fit_reaction_time(
         categorical=_CATEGORICAL,
         seed=seed,
         threads=threads,
+        growth=QUICK,
     )
     return ReactionTime(hazard)
 

@@ -1,15 +1,17 @@
 """Training: from a history to a `TrainedModel`, the same for the same history and seed."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from ml.arrays import Floats
+from ml.arrays import Floats, Ints
 from ml.casework import Knowledge, cells_of, gather
 from ml.circumstances import channel_facts_of, paid_share_of, segment_facts_of
-from ml.conversion import fit_conversion
+from ml.conversion import Fitting, fit_conversion
+from ml.drawing import MOST_CONTACTS
 from ml.evaluation import HoldOut, Metric, step_metrics
 from ml.features import Casebook
 from ml.frames import History
@@ -18,7 +20,7 @@ from ml.model import TrainedModel
 from ml.organic import fit_organic
 from ml.outcomes import Outcomes, outcomes_of
 from ml.reaction_time import ReactionTime, fit_reaction_time
-from ml.rhythm import Rhythms
+from ml.slot_effects import Cells
 from ml.trial import trial_of
 from ml.values import PLANNED_AHEAD, panel_of
 
@@ -47,12 +49,13 @@ def train(
     progress: Progress | None = None,
     threads: int = 2,
     use_age: bool = False,
+    most: int = MOST_CONTACTS,
 ) -> TrainedModel:
     """Fits every model on what was known at `as_of`, with metrics from a later slice; the final fit sees
     everything.
 
     progress: told (stage, share done in 0–1). use_age: lets the debtor's age be a feature, where the
-    tenant permits it.
+    tenant permits it. most: contacts beyond which about as many are drawn to learn from (`ml.drawing`).
 
     Raises NotEnoughHistory when there is nothing to learn from. Source: docs/decisions.md.
     """
@@ -60,22 +63,23 @@ def train(
     told("features", 0.0)
     known = history if as_of >= history.as_of else history.known_at(as_of)
     book = Casebook(known, _enough(known))
-    casework = gather(book, use_age=use_age)
+    casework = gather(book, use_age=use_age, most=most, seed=seed)
     everything = casework.known_at(book.outcomes.seen_until)
     told("hold-out", 0.15)
     rehearsal = rehearse(casework, everything, seed=seed, threads=threads)
     told("funnel", 0.5)
-    conversion = fit_conversion(
-        casework, everything, half_life=rehearsal.half_life, draws=DRAWS, seed=seed, threads=threads
-    )
-    told("reaction times", 0.75)
-    outcomes, prior = book.outcomes, everything.recency(rehearsal.half_life)
-    open_time, pay_time = _reaction_times(everything, conversion.rhythms, prior, seed=seed, threads=threads)
-    told("amounts", 0.85)
-    receipts = everything.receipts
-    organic = fit_organic(
-        book, receipts.debtor, receipts.paid_at, everything.causes.organic, seed=seed, threads=threads
-    )
+    conversion = fit_conversion(casework, everything, Fitting(rehearsal.half_life, DRAWS, seed, threads))
+    told("reaction times and amounts", 0.75)
+    outcomes, prior = book.outcomes, everything.weights(rehearsal.half_life)
+    cells = cells_of(everything, conversion.rhythms)
+    with ThreadPoolExecutor(threads) as pool:
+        to_open, to_pay = (
+            pool.submit(_reaction_time, everything, cells, prior, event, seed)
+            for event in (everything.outcomes.opened_at, everything.outcomes.paid_at)
+        )
+        share = pool.submit(paid_share_of, casework, everything, prior, seed, 1)
+        organic = pool.submit(fit_organic, book, everything.receipts, everything.causes.organic, seed=seed)
+        channels = pool.submit(channel_facts_of, everything, known, prior)
     model = TrainedModel(
         recipe=RECIPE,
         trained_at=as_of,
@@ -86,42 +90,40 @@ def train(
         space=casework.space,
         segments=casework.segments,
         conversion=conversion.with_slopes(rehearsal.platts),
-        open_time=open_time,
-        pay_time=pay_time,
-        paid_share=paid_share_of(casework, everything, prior, seed, threads),
-        organic=organic,
-        channels=channel_facts_of(everything, known, prior),
+        open_time=to_open.result(),
+        pay_time=to_pay.result(),
+        paid_share=share.result(),
+        organic=organic.result(),
+        channels=channels.result(),
         evidence=segment_facts_of(casework, everything),
         half_life_days=rehearsal.half_life,
-        metrics=_metrics(rehearsal.holdout, seed),
+        metrics=(),
         threads=threads,
     )
-    told("panel", 0.9)
-    model = replace(model, panel=panel_of(model, book, outcomes.seen_until + PLANNED_AHEAD, seed=seed))
-    told("trial", 0.95)
-    trial = trial_of(model, casework, everything, rehearsal, seed=seed)
+    told("panel and trial", 0.9)
+    with ThreadPoolExecutor(threads) as pool:
+        trying = pool.submit(trial_of, model, casework, everything, rehearsal, seed=seed)
+        panel = pool.submit(panel_of, model, book, outcomes.seen_until + PLANNED_AHEAD, seed=seed)
+        metrics = pool.submit(_metrics, rehearsal.holdout, seed)
     told("done", 1.0)
-    return replace(model, holdout=replace(rehearsal.holdout, trial=trial))
+    holdout = replace(rehearsal.holdout, trial=trying.result())
+    return replace(model, panel=panel.result(), metrics=metrics.result(), holdout=holdout)
 
 
-def _reaction_times(
-    everything: Knowledge, rhythms: Rhythms, prior: Floats, *, seed: int, threads: int
-) -> tuple[ReactionTime, ReactionTime]:
-    """To opening, and to paying."""
-    outcomes, cells = everything.outcomes, cells_of(everything, rhythms)
-    to_open, to_pay = (
-        fit_reaction_time(
-            cells,
-            outcomes.seconds_to(event),
-            outcomes.followed_seconds,
-            prior,
-            outcomes.debtor,
-            seed=seed,
-            threads=threads,
-        )
-        for event in (outcomes.opened_at, outcomes.paid_at)
+def _reaction_time(
+    everything: Knowledge, cells: Cells, prior: Floats, event_at: Ints, seed: int
+) -> ReactionTime:
+    outcomes = everything.outcomes
+    return fit_reaction_time(
+        cells,
+        outcomes.seconds_to(event_at),
+        outcomes.followed_seconds,
+        prior,
+        outcomes.debtor,
+        watched=everything.sent.followed_seconds,
+        seed=seed,
+        threads=1,
     )
-    return to_open, to_pay
 
 
 def _nobody(stage: str, share: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Floats, Ints, sums_by
 from ml.as_of import AsOfSums
 from ml.outcomes import CHANNELS, Outcomes
 
@@ -24,6 +24,7 @@ LEAST_ANSWERS = 2
 _LEAST_DEBTORS = 300
 _ITERATIONS = 30
 _SMOOTH = 15.0
+_CONTACTS_AT_ONCE = 500_000
 
 
 def block_of(hour_of_week: Ints) -> Ints:
@@ -46,32 +47,88 @@ class Rhythms:
         """The code of a debtor whose rhythm is not known; codes run from 0 to this."""
         return len(self.share)
 
-    def assign(self, answered: Floats, exposure: Floats) -> Ints:
-        """Rhythm codes from (n, BLOCKS) answers and exposures."""
-        if not len(self.share):
-            return np.zeros(len(answered), dtype=np.int64)
-        best = np.argmax(_log_posterior(answered, exposure, self.tilt, self.share), axis=1)
-        return np.where(answered.sum(axis=1) >= LEAST_ANSWERS, best, self.unknown).astype(np.int64)
+    def codes_at(self, outcomes: Outcomes, debtor: Ints, at: Ints, settled_after: int) -> Ints:
+        """(n,) each debtor's rhythm as of its own instant, by the contacts settled before; settled_after: as in
+        `answers_settled`. Debtors are taken some at a time, so that memory stays bounded."""
+        codes = np.full(len(debtor), self.unknown, dtype=np.int64)
+        if not len(self.share) or not len(debtor):
+            return np.zeros(len(debtor), dtype=np.int64)
+        people = max(int(outcomes.debtor.max(initial=0)), int(debtor.max())) + 1
+        asked = np.zeros(people, dtype=bool)
+        asked[debtor] = True
+        theirs = np.flatnonzero(asked[outcomes.debtor])
+        written_to = np.cumsum(np.bincount(outcomes.debtor[theirs], minlength=people))
+        turn = written_to // _CONTACTS_AT_ONCE
+        contacts, questions = _in_turns(turn[outcomes.debtor[theirs]]), _in_turns(turn[debtor])
+        for place, rows in questions.items():
+            some = outcomes.debtor[:0] if place not in contacts else theirs[contacts[place]]
+            codes[rows] = self._codes(_settled(outcomes, some, settled_after), debtor[rows], at[rows])
+        return codes
+
+    def _codes(self, settled: "_Settled", debtor: Ints, at: Ints) -> Ints:
+        count = len(self.share)
+        tells = np.empty((len(settled.debtor), 1 + 2 * count))
+        tells[:, 0] = settled.answered
+        tells[:, 1 : 1 + count] = np.log(self.tilt).T[settled.block] * settled.answered[:, None]
+        tells[:, 1 + count :] = (
+            self.tilt.T[settled.block] * self.base[settled.channel, settled.block][:, None]
+        )
+        sums = AsOfSums(settled.debtor, settled.at, tells).before(debtor, at)
+        return self.likeliest(sums[:, 0], sums[:, 1 : 1 + count], sums[:, 1 + count :])
+
+    def likeliest(self, answers: Floats, hits: Floats, expected: Floats) -> Ints:
+        """(n,) codes. answers: (n,); hits: (n, k) sums of log tilts where they fell; expected: (n, k) tilted
+        exposure."""
+        best = _log_posterior(answers, hits, expected, self.share).argmax(axis=1)
+        return np.where(answers >= LEAST_ANSWERS, best, self.unknown)
 
 
-class RhythmBook:
-    """Answers and exposures per debtor and block as of any instant."""
+@dataclass(frozen=True)
+class _Settled:
+    """Contacts by when what came of them was settled: answered 1 or 0."""
 
-    def __init__(self, outcomes: Outcomes, base: Floats, settled_after: int) -> None:
-        block = block_of(outcomes.local.hour_of_week)
-        due = outcomes.sent_at + settled_after
-        in_time = outcomes.engaged_at <= np.minimum(due, outcomes.seen_until)
-        settled_at = np.where(in_time, outcomes.engaged_at, due)
-        rows = np.arange(len(outcomes))
-        spread = np.zeros((len(outcomes), 2 * BLOCKS))
-        spread[rows, block] = in_time
-        spread[rows, BLOCKS + block] = base[outcomes.channel, block]
-        self._sums = AsOfSums(outcomes.debtor, settled_at, spread)
+    debtor: Ints
+    channel: Ints
+    block: Ints
+    at: Ints
+    answered: Floats
 
-    def counts(self, debtor: Ints, at: Ints) -> tuple[Floats, Floats]:
-        """(answered, exposure): (n, BLOCKS) over contacts settled before `at`."""
-        both = self._sums.before(debtor, at)
-        return both[:, :BLOCKS], both[:, BLOCKS:]
+
+def _settled(outcomes: Outcomes, rows: Ints, settled_after: int) -> _Settled:
+    due, engaged_at = outcomes.sent_at[rows] + settled_after, outcomes.engaged_at[rows]
+    in_time = engaged_at <= np.minimum(due, outcomes.seen_until)
+    return _Settled(
+        outcomes.debtor[rows],
+        outcomes.channel[rows],
+        block_of(outcomes.local.hour_of_week[rows]),
+        np.where(in_time, engaged_at, due),
+        in_time.astype(np.float64),
+    )
+
+
+def _in_turns(turn: Ints) -> dict[int, Ints]:
+    """Rows by the turn they are taken in."""
+    order = np.argsort(turn, kind="stable")
+    turns, first = np.unique(turn[order], return_index=True)
+    return dict(zip(turns.tolist(), np.split(order, first[1:]), strict=True)) if len(turn) else {}
+
+
+def answers_settled(
+    outcomes: Outcomes, base: Floats, debtors: int, settled_after: int
+) -> tuple[Floats, Floats]:
+    """(answered, exposure): (debtors, BLOCKS) over the contacts settled by the end.
+
+    base: (channels, BLOCKS) everybody's answer rate; settled_after: microseconds without an answer after which there
+    will be none.
+    """
+    settled = _settled(outcomes, np.arange(len(outcomes)), settled_after)
+    known = np.flatnonzero(settled.at <= outcomes.seen_until)
+    cell = settled.debtor[known] * BLOCKS + settled.block[known]
+    exposure = base[settled.channel[known], settled.block[known]]
+    return (
+        sums_by(cell, settled.answered[known], debtors * BLOCKS).reshape(debtors, BLOCKS),
+        sums_by(cell, exposure, debtors * BLOCKS).reshape(debtors, BLOCKS),
+    )
 
 
 def base_rates(outcomes: Outcomes) -> Floats:
@@ -98,17 +155,17 @@ def fit_rhythms(answered: Floats, exposure: Floats, base: Floats, *, clusters: i
     share = np.full(clusters, 1.0 / clusters)
     total = answered.sum(axis=1, keepdims=True)
     for _ in range(_ITERATIONS):
-        posterior = _softmax(_log_posterior(answered, exposure, tilt, share))
+        tilted = exposure @ tilt.T
+        posterior = _softmax(_log_posterior(total[:, 0], answered @ np.log(tilt).T, tilted, share))
         share = (posterior.sum(0) + 1.0) / (len(posterior) + clusters)
-        scale = total / np.maximum(exposure @ tilt.T, 1e-9)
+        scale = total / np.maximum(tilted, 1e-9)
         hits, expected = posterior.T @ answered, (posterior * scale).T @ exposure
         tilt = np.clip((hits + _SMOOTH) / (expected + _SMOOTH), 0.05, 20.0)
     return Rhythms(tilt, share, base)
 
 
-def _log_posterior(answered: Floats, exposure: Floats, tilt: Floats, share: Floats) -> Floats:
-    spread = np.log(np.maximum(exposure @ tilt.T, 1e-9))
-    return np.asarray(answered @ np.log(tilt).T - answered.sum(1, keepdims=True) * spread + np.log(share))
+def _log_posterior(answers: Floats, hits: Floats, expected: Floats, share: Floats) -> Floats:
+    return np.asarray(hits - answers[:, None] * np.log(np.maximum(expected, 1e-9)) + np.log(share))
 
 
 def _softmax(logits: Floats) -> Floats:

@@ -35,6 +35,7 @@ from ml.values import (
 from ml.wording import SHOWS_NO_OPENING, best_templates, segment_evidence
 
 CHUNK = 4_000
+_LEAST_CHUNK = 500
 LEAVE_ALONE = -1
 _LEVELS = tuple(Evidence)
 
@@ -85,13 +86,15 @@ class Scorer:
 
         masks: (n, 168) or (n, channels, 168) hours the contact rules allow.
         """
-        starts = range(0, len(rows), CHUNK)
+        threads = max(self.model.threads, 1)
+        size = min(CHUNK, max(_LEAST_CHUNK, -(-len(rows) // threads)))
+        starts = range(0, len(rows), size)
 
         def one(start: int) -> pl.DataFrame:
-            some = slice(start, start + CHUNK)
+            some = slice(start, start + size)
             return self._chunk(book, rows[some], now, None if masks is None else masks[some])
 
-        with ThreadPoolExecutor(max(self.model.threads, 1)) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             frames = list(pool.map(one, starts))
         return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
 

@@ -84,7 +84,7 @@ def _as_rehearsed(
 ) -> TrainedModel:
     """The model as it would have stood before the contacts held out."""
     known = earlier.knowledge
-    prior = known.recency(rehearsal.half_life)
+    prior = known.weights(rehearsal.half_life)
     before = replace(
         model,
         conversion=earlier.conversion.with_slopes(rehearsal.platts),

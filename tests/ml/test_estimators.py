@@ -17,7 +17,8 @@ from ml.funnel import STAGE_A, Lesson, fit_staged
 from ml.hazard import BINS, edges_where, fit_hazard, kaplan_meier
 from ml.reaction_time import EDGES, fit_reaction_time, seconds_at
 from ml.rhythm import BLOCKS, fit_rhythms
-from ml.slot_effects import HOURS, Cells, Shape, fit_slot_effects, no_effects, parts_of
+from ml.slot_effects import HOURS, Cells, Shape, no_effects, parts_of
+from ml.slot_fit import fit_slot_effects
 from tests.ml.factories import model
 
 SHAPE = Shape(4, 1)
@@ -331,7 +332,9 @@ def test_rhythms_are_told_apart_by_when_people_answer_not_by_how_often() -> None
         answered[np.arange(debtors), block[:, column]] += answered_at[:, column]
         exposure[np.arange(debtors), block[:, column]] += 0.18
     rhythms = fit_rhythms(answered, exposure, np.full((6, BLOCKS), 0.18), clusters=2, seed=1)
-    code = rhythms.assign(answered, exposure)
+    code = rhythms.likeliest(
+        answered.sum(axis=1), answered @ np.log(rhythms.tilt).T, exposure @ rhythms.tilt.T
+    )
     told = code != rhythms.unknown
     agreement = np.mean((code == 0)[told] == early[told])
     assert max(agreement, 1 - agreement) > 0.85

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml.causes import receipts_of, trace_causes
+from ml.causes import Receipts, receipts_of, trace_causes
 from ml.features import Casebook
 from ml.frames import INSTANT, History, HistoryError
 from ml.organic import fit_organic
@@ -158,7 +158,8 @@ def test_the_organic_hazard_finds_how_many_pay_when_left_alone() -> None:
     days = (outcomes.seen_until - int(outcomes.sent_at.min())) / 86_400e6
     count = rng.poisson(0.004 * days * 600)
     paid_at = rng.integers(int(outcomes.sent_at.min()), outcomes.seen_until, count)
-    hazard = fit_organic(book, rng.integers(0, 600, count), paid_at, np.ones(count), seed=1, threads=1)
+    receipts = Receipts(rng.integers(0, 600, count), paid_at, np.ones(count))
+    hazard = fit_organic(book, receipts, np.ones(count), seed=1)
     everyone = np.arange(600)
     told = [
         hazard.probability(

@@ -1,0 +1,227 @@
+"""How the random effects of hours (`ml.slot_effects`) are fitted.
+
+By iteratively reweighted least squares on cell sums with backfitting; variances by the Fellner–Schall fixed point.
+Source: Wood & Fasiolo 2017.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.arrays import Floats, Ints, sums_by
+from ml.boosting import sigmoid
+from ml.slot_effects import (
+    FADING_BUCKETS,
+    Cells,
+    Shape,
+    SlotEffects,
+    codes_of,
+    distinct_cells,
+    no_effects,
+    size_of,
+    terms_of,
+)
+
+PRIOR_WEIGHT = 4.0
+"""How many effects the prior variance of a factor weighs as much as."""
+
+_REWEIGHTINGS, _SWEEPS = 8, 6
+_REPLICATE_REWEIGHTINGS, _REPLICATE_SWEEPS = 2, 4
+_NOTHING = 1e-9
+
+
+def fit_slot_effects(cells: Cells, start: Floats, label: Floats, weight: Floats, shape: Shape) -> SlotEffects:
+    """start: (n,) margins of stage A; label in [0, 1]; weight ≥ 0, 0 leaving a row out."""
+    rows = _Rows.of(cells, start, label, weight, shape)
+    return no_effects(shape) if rows is None else _fitted(rows, np.ones(1), None)
+
+
+def replicate_slot_effects(
+    cells: Cells,
+    start: Floats,
+    label: Floats,
+    weight: Floats,
+    shape: Shape,
+    near: SlotEffects,
+    times: Sequence[Floats],
+) -> tuple[SlotEffects, ...]:
+    """The fit again for each of `times`, (n,) how often every row counts; begun from `near`, the fit of all rows
+    once, whose variances are kept."""
+    rows = _Rows.of(cells, start, label, weight, shape) if times else None
+    if rows is None:
+        return tuple(near for _ in times)
+    return tuple(_fitted(rows, each[rows.kept], near) for each in times)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows that count (kept: their positions), and the distinct cells they fall in."""
+
+    kept: Ints
+    start: Floats
+    label: Floats
+    weight: Floats
+    place: Ints
+    layout: "_Layout"
+
+    @classmethod
+    def of(cls, cells: Cells, start: Floats, label: Floats, weight: Floats, shape: Shape) -> "_Rows | None":
+        kept = np.flatnonzero(weight > 0)
+        if not len(kept):
+            return None
+        distinct, place = distinct_cells(cells.take(kept), shape)
+        return cls(kept, start[kept], label[kept], weight[kept], place, _Layout(distinct, shape))
+
+
+def _fitted(rows: _Rows, times: Floats, near: SlotEffects | None) -> SlotEffects:
+    fit, cells, weight = _Backfit(rows.layout, near), rows.layout.cells, rows.weight * times
+    for _ in range(_REWEIGHTINGS if near is None else _REPLICATE_REWEIGHTINGS):
+        chance = sigmoid(rows.start + fit.shift()[rows.place])
+        score = sums_by(rows.place, weight * (rows.label - chance), cells)
+        information = sums_by(rows.place, weight * chance * (1 - chance), cells) + _NOTHING
+        fit.sweep(score, information, _SWEEPS if near is None else _REPLICATE_SWEEPS)
+    return SlotEffects(
+        rows.layout.shape, fit.intercept, tuple(fit.effects_everywhere()), np.array(fit.variances)
+    )
+
+
+class _Layout:
+    """Which level of every term each distinct cell has; curves over the hours that occur."""
+
+    def __init__(self, cells: Cells, shape: Shape) -> None:
+        self.shape, self.cells = shape, len(cells.slot)
+        self.terms = terms_of(shape)
+        self.hours = np.unique(cells.slot % 24)
+        compact = np.searchsorted(self.hours, np.arange(24))
+        past = np.zeros(len(cells.slot)) if cells.past is None else cells.past / FADING_BUCKETS
+        self.codes, self.sizes, self.scale = [], [], []
+        for term in self.terms:
+            code, size = codes_of(term, cells, shape), size_of(term, shape)
+            if term.factor.curve:
+                code, size = code // 24 * len(self.hours) + compact[code % 24], size // 24 * len(self.hours)
+            self.codes.append(code)
+            self.sizes.append(size)
+            self.scale.append(past if term.factor.past else None)
+
+
+class _Backfit:
+    """Effects on their way to the fit; each term in turn takes up what the others leave of the score.
+
+    Curves are fitted over the hours that occur; the others follow from the kernel at the end.
+    """
+
+    def __init__(self, layout: _Layout, near: SlotEffects | None) -> None:
+        self.terms, self.hours = layout.terms, layout.hours
+        self.codes, self.sizes, self.scale = layout.codes, layout.sizes, layout.scale
+        self.learns = near is None
+        self.intercept = 0.0 if near is None else near.intercept
+        self.variances = (
+            [term.factor.spread**2 for term in self.terms] if near is None else near.variances.tolist()
+        )
+        self.effects = [np.zeros(size) for size in self.sizes]
+        if near is not None:
+            for place, (term, effect) in enumerate(zip(self.terms, near.effects, strict=True)):
+                known = effect.reshape(-1, 24)[:, self.hours].ravel() if term.factor.curve else effect
+                self.effects[place] = known.copy()
+
+    def shift(self) -> Floats:
+        """(cells,) log-odds as they stand."""
+        total = np.full(len(self.codes[0]), self.intercept)
+        for effect, code, scale in zip(self.effects, self.codes, self.scale, strict=True):
+            total += effect[code] if scale is None else scale * effect[code]
+        return total
+
+    def sweep(self, score: Floats, information: Floats, sweeps: int) -> None:
+        """Rounds over the terms; `score` is the gradient left to explain, used up in place. Variances
+        follow at the end."""
+        weights = [
+            sums_by(code, information if scale is None else information * scale**2, size)
+            for code, size, scale in zip(self.codes, self.sizes, self.scale, strict=True)
+        ]
+        solvers = [
+            _Curves(weight, variance, self.hours) if term.factor.curve else _Levels(weight, variance)
+            for term, weight, variance in zip(self.terms, weights, self.variances, strict=True)
+        ]
+        total = information.sum()
+        for _ in range(sweeps):
+            step = float(score.sum() / total)
+            self.intercept += step
+            score -= information * step
+            for place, solver in enumerate(solvers):
+                self._update(place, solver, weights[place], score, information)
+        if self.learns:
+            for place, (term, solver) in enumerate(zip(self.terms, solvers, strict=True)):
+                energy = solver.energy(self.effects[place]) + PRIOR_WEIGHT * term.factor.spread**2
+                self.variances[place] = energy / (solver.freedom + PRIOR_WEIGHT)
+
+    def _update(
+        self, place: int, solver: "_Levels | _Curves", weight: Floats, score: Floats, information: Floats
+    ) -> None:
+        code, scale, effect = self.codes[place], self.scale[place], self.effects[place]
+        seen = score if scale is None else score * scale
+        fitted = solver.fit(sums_by(code, seen, self.sizes[place]) + weight * effect)
+        change = (fitted - effect)[code]
+        score -= information * (change if scale is None else change * scale)
+        self.effects[place] = fitted
+
+    def effects_everywhere(self) -> list[Floats]:
+        """Effects with curves carried to all 24 hours."""
+        spread = _KERNEL[:, self.hours] @ np.linalg.inv(_KERNEL[np.ix_(self.hours, self.hours)])
+        return [
+            (effect.reshape(-1, len(self.hours)) @ spread.T).ravel() if term.factor.curve else effect
+            for term, effect in zip(self.terms, self.effects, strict=True)
+        ]
+
+
+class _Levels:
+    """Independent effects under one variance."""
+
+    def __init__(self, weight: Floats, variance: float) -> None:
+        self.precision = weight + 1.0 / variance
+        self.freedom = float((weight / self.precision).sum())
+
+    def fit(self, aim: Floats) -> Floats:
+        """Posterior means; aim: weighted sums of what is to be explained."""
+        return np.asarray(aim / self.precision)
+
+    def energy(self, effect: Floats) -> float:
+        """What the effects spend of their variance."""
+        return float(np.sum(effect**2))
+
+
+class _Curves:
+    """Curves over hours, smooth a priori, under one variance; those nobody tells anything about stay
+    flat."""
+
+    def __init__(self, weight: Floats, variance: float, hours: Ints) -> None:
+        self.inverse = np.linalg.inv(_KERNEL[np.ix_(hours, hours)])
+        table = weight.reshape(-1, len(hours))
+        self.told = np.flatnonzero(table.sum(axis=1) > 1e-6)
+        system = self.inverse / variance + table[self.told][:, :, None] * np.eye(len(hours))
+        self.covariance = np.linalg.inv(system)
+        self.freedom = float(np.sum(np.diagonal(self.covariance, axis1=1, axis2=2) * table[self.told]))
+
+    def fit(self, aim: Floats) -> Floats:
+        """Posterior means; aim: weighted sums of what is to be explained."""
+        width = len(self.inverse)
+        fitted = np.zeros((len(aim) // width, width))
+        fitted[self.told] = np.matmul(self.covariance, aim.reshape(-1, width)[self.told][:, :, None])[:, :, 0]
+        return fitted.ravel()
+
+    def energy(self, effect: Floats) -> float:
+        """What the curves spend of their variance."""
+        curves = effect.reshape(-1, len(self.inverse))
+        return float(np.sum((curves @ self.inverse) * curves))
+
+
+def _kernel() -> Floats:
+    """(24, 24) covariance of a curve's hours: part smooth over a few hours, part over a long while, part
+    rough."""
+    gap = np.abs(np.arange(24)[:, None] - np.arange(24)[None, :])
+    gap = np.minimum(gap, 24 - gap)
+    smooth = 0.55 * np.exp(-0.5 * (gap / 2.0) ** 2) + 0.3 * np.exp(-0.5 * (gap / 5.0) ** 2)
+    return np.asarray(smooth + 0.15 * np.eye(24))
+
+
+_KERNEL = _kernel()
