@@ -116,7 +116,7 @@ def _per_debtor(history: History, model: TrainedModel, keys: list[object]) -> tu
 def _plain(history: History, model: TrainedModel) -> tuple[Ints, Ints]:
     """One LightGBM on attributed payments, hour and segment among its features; best action per segment."""
     book = Casebook(history)
-    casework = gather(book, use_age=False)
+    casework = gather(book, use_age=False, most=len(book.outcomes))
     outcomes = casework.outcomes
     when = np.column_stack([outcomes.local.hour, outcomes.local.weekday, casework.segment])
     label = (outcomes.paid_at <= outcomes.seen_until).astype(np.float64)

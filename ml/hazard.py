@@ -49,7 +49,7 @@ STEADY = Growth(
     most_rows=400_000,
 )
 QUICK = Growth(replace(STEADY.settings, rounds=150, learning_rate=0.12), parts=2, most_rows=200_000)
-"""For times that depend on little: a fifth of the work, as good on those tried (docs/adr)."""
+"""For times that depend on little: a fifth of the work, as good on those tried (docs/adr/0026)."""
 
 
 @dataclass(frozen=True)
