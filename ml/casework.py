@@ -1,13 +1,14 @@
 """The training material: every outbound contact with its as-of features, and what was known of it at any
 instant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from ml.arrays import Bools, Floats, Ints
 from ml.causes import Causes, Receipts, receipts_of, trace_causes
+from ml.deconfounding import deconfounding_weights
 from ml.drawing import MOST_CONTACTS, Draw, draw_contacts
 from ml.feature_space import FeatureSpace, Matrix, codes
 from ml.features import DAY, SETTLED_AFTER, Casebook, contacts_made
@@ -25,7 +26,8 @@ its own shrunken effect."""
 class Casework:
     """The n contacts learned from, in order of sent_at: all of the book's, or those drawn of them. segments: known
     segment keys by code; one code more stands for any other; segment: (n,); group: (debtors,) code of each one's
-    segment now; traced: causes of all contacts, as known at the end."""
+    segment now; traced: causes of all contacts, as known at the end; unconfounded: (n,) weights of
+    `ml.deconfounding`, ones until they are learned."""
 
     book: Casebook
     outcomes: Outcomes
@@ -37,6 +39,7 @@ class Casework:
     group: Ints
     receipts: Receipts
     traced: Causes
+    unconfounded: Floats
 
     def known_at(self, instant: int) -> "Knowledge":
         """The contacts sent, and what was known of them, by an instant (microseconds)."""
@@ -51,6 +54,7 @@ class Casework:
             outcomes=sent if count == len(sent) else sent.take(rows),
             stands_for=self.draw.weight[:count],
             evenly=self.draw.evenly[:count],
+            unconfounded=self.unconfounded[:count],
             matrix=self.matrix[:count],
             segment=self.segment[:count],
             receipts=receipts,
@@ -58,17 +62,31 @@ class Casework:
             causes=traced if count == len(sent) else traced.of(rows),
         )
 
+    def without_confounding(self, *, seed: int, threads: int) -> "Casework":
+        """The same, weighed so that nothing but its features tells which contact got which channel and hour."""
+        weights = deconfounding_weights(
+            self.matrix,
+            self.outcomes,
+            self.segment,
+            self.draw.weight,
+            categorical=self.space.categorical,
+            seed=seed,
+            threads=threads,
+        )
+        return replace(self, unconfounded=weights)
+
 
 @dataclass(frozen=True)
 class Knowledge:
     """A prefix of the casework with labels as known at `outcomes.seen_until`. sent, traced: every contact sent until
     then, and its causes; outcomes, causes: of the n learned from; stands_for: (n,) how many sent ones each is;
-    evenly: (n,) those that are a fair sample (`ml.drawing`)."""
+    evenly: (n,) those that are a fair sample (`ml.drawing`); unconfounded: (n,) as in Casework."""
 
     sent: Outcomes
     outcomes: Outcomes
     stands_for: Floats
     evenly: Bools
+    unconfounded: Floats
     matrix: Matrix
     segment: Ints
     receipts: Receipts
@@ -106,6 +124,7 @@ def gather(book: Casebook, *, use_age: bool, most: int = MOST_CONTACTS, seed: in
         group=group,
         receipts=receipts,
         traced=traced,
+        unconfounded=np.ones(len(outcomes)),
     )
 
 

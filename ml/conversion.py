@@ -29,6 +29,10 @@ STEPS = ("engaged", "attributed", "moved", "moved_silent")
 """engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave
 no sign."""
 
+AS_SENT = ("attributed",)
+"""Steps that say what comes of contacts sent as they are, to those they are sent to; the others weigh them
+(`ml.deconfounding`) to say what would come of them with anybody."""
+
 _TEMPLATE_PRIOR = 40.0
 
 
@@ -150,8 +154,9 @@ def _fit_deciding(
     at_once = max(1, min(fitting.threads, len(STEPS)))
 
     def one(name: str) -> Step:
+        counts = prior if name in AS_SENT else prior * knowledge.unconfounded
         staged = fit_staged(
-            lesson_of(casework, knowledge, watches[name], horizons[name], cells, prior),
+            lesson_of(casework, knowledge, watches[name], horizons[name], cells, counts),
             draws=fitting.draws if name != "attributed" else 0,
             seed=fitting.seed + STEPS.index(name),
             threads=max(1, fitting.threads // at_once),

@@ -64,6 +64,7 @@ def train(
     known = history if as_of >= history.as_of else history.known_at(as_of)
     book = Casebook(known, _enough(known))
     casework = gather(book, use_age=use_age, most=most, seed=seed)
+    casework = casework.without_confounding(seed=seed, threads=threads)
     everything = casework.known_at(book.outcomes.seen_until)
     told("hold-out", 0.15)
     rehearsal = rehearse(casework, everything, seed=seed, threads=threads)

@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml.arrays import Floats, Ints
+from ml.casework import gather
+from ml.deconfounding import LEAST_LOGGED, deconfounding_weights
+from ml.features import Casebook
+from ml.outcomes import CHANNELS, Outcomes, outcomes_of
+from tests.ml.factories import history, tiny
+
+SMS, EMAIL = CHANNELS.index("SMS"), CHANNELS.index("EMAIL")
+
+
+def _chosen(rng: np.random.Generator) -> tuple[Outcomes, Floats, Ints]:
+    """Contacts, more often texts to those with a trait that only their sender saw; a trait seen by all; that trait."""
+    outcomes = outcomes_of(tiny(contacts=20, debtors=1_000, engaged=False))
+    hidden, seen = rng.random(1_000) < 0.5, rng.random(1_000) < 0.5
+    text = (0.2 + 0.5 * hidden + 0.1 * seen)[outcomes.debtor]
+    channel = np.where(rng.random(len(outcomes)) < text, SMS, EMAIL)
+    propensity = np.where(channel == SMS, text, 1 - text)
+    return (
+        replace(outcomes, channel=channel, propensity=propensity),
+        seen[outcomes.debtor].astype(np.float64),
+        hidden[outcomes.debtor].astype(np.int64),
+    )
+
+
+def _weights(outcomes: Outcomes, seen: Floats) -> Floats:
+    matrix = np.column_stack([outcomes.channel, seen]).astype(np.float32)
+    nobody, once = np.zeros(len(outcomes), dtype=np.int64), np.ones(len(outcomes))
+    return deconfounding_weights(matrix, outcomes, nobody, once, categorical=[0], seed=1, threads=1)
+
+
+def test_a_trait_its_sender_alone_saw_no_longer_tells_who_got_a_text() -> None:
+    """Half of the debtors have the trait; among those texted, seven in ten, but for the weights."""
+    outcomes, seen, hidden = _chosen(np.random.default_rng(3))
+    weights = _weights(outcomes, seen)
+    texted = outcomes.channel == SMS
+    overall = hidden.mean()
+    assert hidden[texted].mean() > overall + 0.2
+    for on_channel in (texted, ~texted):
+        share = np.average(hidden[on_channel], weights=weights[on_channel])
+        assert share == pytest.approx(overall, abs=0.02)
+        assert weights[on_channel].mean() == pytest.approx(1.0)
+
+
+def test_what_the_model_sees_itself_is_left_as_it_was() -> None:
+    outcomes, seen, _ = _chosen(np.random.default_rng(4))
+    texted = outcomes.channel == SMS
+    weights = _weights(outcomes, seen)
+    assert np.average(seen[texted], weights=weights[texted]) == pytest.approx(seen[texted].mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("propensity", [1.0, 0.5, 1e-12])
+def test_propensities_that_tell_nothing_weigh_nothing(propensity: float) -> None:
+    outcomes, seen, _ = _chosen(np.random.default_rng(5))
+    same = replace(outcomes, propensity=np.full(len(outcomes), propensity))
+    np.testing.assert_allclose(_weights(same, seen), 1.0, rtol=1e-6)
+
+
+def test_contacts_without_a_propensity_count_once() -> None:
+    outcomes, seen, _ = _chosen(np.random.default_rng(6))
+    some = np.where(np.arange(len(outcomes)) % 2 == 0, outcomes.propensity, np.nan)
+    weights = _weights(replace(outcomes, propensity=some), seen)
+    assert (weights[1::2] == 1.0).all()
+    assert weights[::2].std() > 0.1
+    few = np.where(np.arange(len(outcomes)) < LEAST_LOGGED - 1, outcomes.propensity, np.nan)
+    assert (_weights(replace(outcomes, propensity=few), seen) == 1.0).all()
+
+
+def test_what_was_known_earlier_weighs_its_contacts_alike() -> None:
+    book = Casebook(history())
+    weighed = gather(book, use_age=False).without_confounding(seed=1, threads=1)
+    everything = weighed.known_at(book.outcomes.seen_until).unconfounded
+    assert everything.std() > 0.05
+    before = weighed.known_at(int(book.outcomes.sent_at[len(everything) // 2])).unconfounded
+    assert 0 < len(before) < len(everything)
+    np.testing.assert_array_equal(before, everything[: len(before)])
