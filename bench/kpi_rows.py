@@ -74,12 +74,12 @@ _EXPORTED = (
 )
 
 
-def fill(owner_url: str, tenant_id: int, rows: int) -> None:
+def fill(owner_url: str, tenant_id: int, rows: int, *, per_debtor: int = _PER_DEBTOR) -> None:
     """Make `rows` communications of the year before END, with debtors, accounts and payments, in sorted order."""
     values = {
         "tenant": tenant_id,
         "rows": rows,
-        "debtors": max(1, rows // _PER_DEBTOR),
+        "debtors": max(1, rows // per_debtor),
         "end": END,
         "days": DAYS,
     }
