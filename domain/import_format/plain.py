@@ -34,6 +34,13 @@ class TextCells(Mapping[str, list[str]]):
         return self.frame.width
 
 
+def text_of(chunk: Chunk) -> pl.DataFrame | None:
+    """The cells of a chunk that has nothing but `TextCells`; None of any other."""
+    if not isinstance(chunk.columns, TextCells) or chunk.absent or chunk.problems or chunk.unreadable:
+        return None
+    return chunk.columns.frame
+
+
 def read_plain(table: TableFormat, chunk: Chunk) -> pl.DataFrame | None:
     """The typed columns of a chunk of `TextCells` in which every row is good; None where `read_rows` has to look."""
     if (

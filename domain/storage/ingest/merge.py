@@ -96,7 +96,9 @@ async def _write(
         except Interleaved:
             pass
         await connection.execute(text("ROLLBACK TO SAVEPOINT merged"))
-    raise IngestContention("Other writers kept changing the same rows. Nothing was changed; send it again.")
+    raise IngestContention(
+        "Other writers kept changing the same rows. None of them was written; send them again."
+    )
 
 
 async def _write_table(connection: AsyncConnection, tenant_id: int, name: str, staged: frozenset[str]) -> int:

@@ -13,8 +13,6 @@ the transaction.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import chain
-from operator import lt
 from typing import Any
 
 import polars as pl
@@ -36,6 +34,7 @@ from domain.import_format import (
 )
 from domain.names import name_key
 from domain.rejections import RejectCode
+from domain.storage.ingest.key_order import KeyOrder
 from domain.storage.ingest.targets import TARGETS
 from domain.storage.rollups.changes import TOUCHED_DAY_COLUMNS
 
@@ -45,8 +44,10 @@ CANDIDATE, REJECTED, REPETITION = 0, 1, 2
 _SOME_ROWS = 1_000
 
 #: From this many on they are joined by hashing whole tables, with memory for it: what the planner believes of those
-#: that they go to may be from before a former import.
-_MANY_ROWS = 50_000
+#: that they go to may be from before a former import. Not where the largest of these is known to have far more rows:
+#: looking up each costs less than reading all.
+_MANY_ROWS, _FAR_MORE = 50_000, 20
+_COMMUNICATIONS = "SELECT reltuples FROM pg_class WHERE oid = 'communication'::regclass"
 
 _PLAN_FOR_MANY = (
     "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true), "
@@ -90,14 +91,15 @@ async def stage(connection: AsyncConnection, batches: Mapping[str, Iterable[Chun
     driver = await _driver(connection)
     await driver.execute(_create_tables(list(batches)))
     lines: dict[str, int] = {}
-    may_repeat: dict[str, _Order] = {}
+    may_repeat: dict[str, KeyOrder] = {}
     for name in FORMAT:
         if name in batches:
-            order = _Order(FORMAT[name])
+            order = KeyOrder(FORMAT[name])
             lines[name] = await _stage_table(connection, FORMAT[name], batches[name], order)
             if not order.ascending:
                 may_repeat[name] = order
-    many = max(lines.values(), default=0) >= _MANY_ROWS
+    most = max(lines.values(), default=0)
+    many = most >= _MANY_ROWS and most * _FAR_MORE >= await _known_communications(connection)
     if many:
         await connection.execute(text(_PLAN_FOR_MANY))
     repeated = [
@@ -108,6 +110,10 @@ async def stage(connection: AsyncConnection, batches: Mapping[str, Iterable[Chun
         and await _settle_repetitions(connection, FORMAT[name], may_repeat[name])
     ]
     return Staged(lines, frozenset(repeated), many)
+
+
+async def _known_communications(connection: AsyncConnection) -> float:
+    return float(await connection.scalar(text(_COMMUNICATIONS)) or 0)
 
 
 async def plan_as_usual(connection: AsyncConnection, staged: Staged) -> None:
@@ -135,33 +141,8 @@ def _staged_columns(table: TableFormat) -> str:
     )
 
 
-class _Order:
-    """Whether a table's keys come in order, as those of exports mostly do: then none can come twice.
-
-    any_plain: some rows have no fingerprint yet.
-    """
-
-    def __init__(self, table: TableFormat) -> None:
-        self.ascending, self.any_plain = len(table.key) == 1, False
-        self._key, self._last = table.key[0], ""
-
-    def follow(self, rows: Rows) -> None:
-        """Look at the next rows."""
-        keys = rows.columns.get(self._key, [])
-        self.ascending = self.ascending and None not in keys and all(map(lt, chain([self._last], keys), keys))
-        self._last = keys[-1] if keys else self._last
-
-    def follow_plain(self, frame: pl.DataFrame) -> None:
-        """Look at the next rows, which have their keys."""
-        self.any_plain = True
-        if self.ascending and frame.height:
-            keys = frame[self._key]
-            before = keys.shift(1, fill_value=self._last)
-            self.ascending, self._last = bool((before < keys).all()), keys[-1]
-
-
 async def _stage_table(
-    connection: AsyncConnection, table: TableFormat, chunks: Iterable[Chunk], order: _Order
+    connection: AsyncConnection, table: TableFormat, chunks: Iterable[Chunk], order: KeyOrder
 ) -> int:
     count = 0
     for chunk in chunks:
@@ -260,7 +241,7 @@ async def _driver(connection: AsyncConnection) -> Any:
     return (await connection.get_raw_connection()).driver_connection
 
 
-async def _settle_repetitions(connection: AsyncConnection, table: TableFormat, order: _Order) -> bool:
+async def _settle_repetitions(connection: AsyncConnection, table: TableFormat, order: KeyOrder) -> bool:
     """Of equal rows of one key keep the first, of unequal ones none; whether there were any."""
     staged, keys = f"staged_{table.name}", ", ".join(table.key)
     same_key = " AND ".join(f"s.{key} = r.{key}" for key in table.key)
