@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import psycopg
 
-_SAMPLED_SECONDS = 0.02
+_SAMPLED_SECONDS = 0.002
 
 
 class Serving:
