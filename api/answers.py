@@ -4,13 +4,15 @@ Plain values, free of frames, rows and transport. Money is exact per currency, i
 are seconds, hours and weekdays are local to the debtor. Spelled as in docs/contract/schema.graphql.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from domain.kpis.messages import Weekday
 from domain.lasting import Lasting
+from domain.storage.models import ModelStamp
+from domain.storage.reads.segments import SegmentRow
 from domain.vocabulary import Channel, RunStatus
 
 
@@ -137,7 +139,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The next best action; `best` None: nothing lawful beats leaving alone, and it says why."""
+    """The next best action; `best` None: nothing lawful beats leaving alone, and it says why.
+
+    model_version_id: of the model behind it, None when there is none; model_version: what is fixed of it, where read.
+    """
 
     evidence: Evidence
     best: Action | None
@@ -145,6 +150,46 @@ class Recommendation:
     blocked_by: tuple[Block, ...] = ()
     reasons: tuple[str, ...] = ()
     model_version_id: int | None = None
+    model_version: ModelStamp | None = None
+
+    @property
+    def fixed_model(self) -> ModelStamp | None:
+        """What is fixed of the model behind it; None when there is none.
+
+        Raises:
+            AttributeError: it was not read.
+        """
+        if self.model_version is None and self.model_version_id is not None:
+            raise AttributeError("model_version")
+        return self.model_version
+
+
+@dataclass(frozen=True, slots=True)
+class DatedRecommendation:
+    """A recommendation at an instant: what of it is the same at others as well, and when its actions would be sent.
+
+    lasting: the same object as long as nothing of it changes; its actions name no instant. send_at: of the best action,
+    where there is one, then of the alternatives.
+    """
+
+    lasting: Recommendation
+    send_at: tuple[datetime | None, ...]
+
+    def whole(self) -> Recommendation:
+        """The recommendation with its instants."""
+        instants = iter(self.send_at)
+        lasting = self.lasting
+        best = None if lasting.best is None else replace(lasting.best, send_at=next(instants))
+        others = tuple(replace(each, send_at=next(instants)) for each in lasting.alternatives)
+        return replace(lasting, best=best, alternatives=others)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentAdvice:
+    """What to do with the debtors of a segment."""
+
+    segment: SegmentRow
+    advice: DatedRecommendation
 
 
 @dataclass(frozen=True, slots=True)

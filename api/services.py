@@ -16,6 +16,7 @@ from api.answers import (
     ForecastPolicy,
     KpiForecast,
     Recommendation,
+    SegmentAdvice,
     TrainingRun,
     Window,
 )
@@ -50,8 +51,9 @@ class Recommendations(Protocol):
         within: Window | None,
         channels: frozenset[Channel] | None,
         as_of: datetime,
-    ) -> Sequence[tuple[str, Recommendation]]:
-        """(segment key, recommendation) in the rules' order; `segments` None: every one that has debtors."""
+        now: datetime,
+    ) -> Sequence[SegmentAdvice]:
+        """Advice in the rules' order, over what is derived up to `now`; `segments` None: every one that has debtors."""
         ...
 
     async def for_debtors(

@@ -111,8 +111,9 @@ async def warm_up(services: Services) -> None:
     """Read the models of the first tenants ahead, so that nobody waits for it."""
     try:
         for tenant_id in (await services.database.tenant_ids())[:_WARMED]:
+            now = datetime.now(UTC)
             await services.recommendations.for_segments(
-                tenant_id, segments=None, within=None, channels=None, as_of=datetime.now(UTC)
+                tenant_id, segments=None, within=None, channels=None, as_of=now, now=now
             )
     except Exception:
         logger.exception("a model could not be read ahead; requests will say why")

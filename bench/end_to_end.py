@@ -70,9 +70,9 @@ async def _of_segments(home: Path) -> dict[str, Action | None]:
             tenant_id = await services.database.tenant_id("bench")
             assert tenant_id is not None
             found = await services.recommendations.for_segments(
-                tenant_id, segments=None, within=None, channels=None, as_of=AS_OF
+                tenant_id, segments=None, within=None, channels=None, as_of=AS_OF, now=AS_OF
             )
-    return {segment: advice.best for segment, advice in found}
+    return {each.segment.key: each.advice.lasting.best for each in found}
 
 
 def _value(report: Report, advice: pl.DataFrame, by_segment: dict[str, Action | None], truth: Truth) -> None:

@@ -31,17 +31,22 @@ from graphql import (
     GraphQLString,
     get_named_type,
 )
+from graphql.execution.collect_fields import FieldDetails
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
+from api.answers import DatedRecommendation
 from api.graphql.json_rows import JsonRows, Written, to_json
+from api.graphql.kept_json import KeptJson
+from api.graphql.scalars import show_instant
 from domain.columns import Columns, Numbers, Words, repeated
 from domain.lasting import Lasting
 
 #: The extension under which Strawberry keeps its own definition of a field.
 _DEFINITION = "strawberry-definition"
 
-_COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {}
+#: (type, field) → the attribute that is read, and the function of it.
+_COMPUTED: dict[tuple[str, str], tuple[str | None, Callable[[Any], Any]]] = {}
 
 
 class Rows(list[Any]):
@@ -52,13 +57,20 @@ class _Uncompletable(Exception):
     """Left to ordinary execution."""
 
 
-def computed(type_name: str, field_name: str, function: Callable[[Any], Any]) -> None:
-    """Register what a field is, as a function of the item's attribute of its name; its resolver answers the same."""
-    _COMPUTED[type_name, field_name] = function
+def computed(
+    type_name: str, field_name: str, function: Callable[[Any], Any], *, of: str | None = None
+) -> None:
+    """Register what a field is, as a function of an attribute of the item; its resolver answers the same.
+
+    of: the attribute, by default that of the field's name. An item without it is left to the resolver.
+    """
+    _COMPUTED[type_name, field_name] = (of, function)
 
 
 class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
     """Strawberry's execution, with `Rows` completed by column."""
+
+    _kept = KeptJson()
 
     def complete_list_value(
         self,
@@ -114,6 +126,8 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             completed = self._column(kind.of_type, nodes, [each for row in values for each in row])
             return _split(completed.rows() if isinstance(completed, JsonRows) else completed, values)
         if isinstance(kind, GraphQLObjectType):
+            if values and isinstance(values[0], DatedRecommendation):
+                return self._dated(kind, nodes, values)
             if not isinstance(values, Columns) and any(value is None for value in values):
                 there = iter(self._objects(kind, nodes, [v for v in values if v is not None]).rows())
                 return [None if value is None else next(there) for value in values]
@@ -121,6 +135,24 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
             return _leaves(kind, values)
         raise _Uncompletable
+
+    def _dated(
+        self, kind: GraphQLObjectType, nodes: Sequence[FieldDetails], values: Sequence[DatedRecommendation]
+    ) -> Sequence[Any]:
+        """Values that last but for their instants, as they are kept for this selection."""
+        if any(details.fragment_variable_values for details in nodes):
+            raise _Uncompletable
+        selection = [details.node for details in nodes]
+        conditions = frozenset(
+            item for item in self.variable_values.coerced.items() if isinstance(item[1], bool)
+        )
+        return self._kept.fragments(
+            (*map(id, selection), conditions),
+            selection,
+            values,
+            lambda value: self._objects(kind, nodes, [value.whole()]).json()[1:-1],
+            show_instant,
+        )
 
     def _objects(self, kind: GraphQLObjectType, nodes: Any, values: Sequence[Any]) -> JsonRows:
         fields, deferred, _ = self.collect_subfields(kind, nodes)
@@ -140,16 +172,21 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
 def _read(kind: GraphQLObjectType, name: str, field: GraphQLField, values: Sequence[Any]) -> Sequence[Any]:
     """What the items hold for a field."""
     definition = field.extensions.get(_DEFINITION)
-    function = _COMPUTED.get((kind.name, name))
+    of, function = _COMPUTED.get((kind.name, name), (None, None))
     if not isinstance(definition, StrawberryField) or not (function or definition.is_basic_field):
         raise _Uncompletable
-    attribute = definition.python_name
-    held = (
-        values.column(attribute) if isinstance(values, Columns) else list(map(attrgetter(attribute), values))
-    )
-    if held is None:  # a dimension that was not asked for
-        held = repeated(None, len(values))
-    return held if function is None else list(map(function, held))
+    attribute = of or definition.python_name
+    try:
+        held = (
+            values.column(attribute)
+            if isinstance(values, Columns)
+            else list(map(attrgetter(attribute), values))
+        )
+        if held is None:  # a dimension that was not asked for
+            held = repeated(None, len(values))
+        return held if function is None else list(map(function, held))
+    except AttributeError as error:
+        raise _Uncompletable from error
 
 
 def _holds_null(values: Sequence[Any]) -> bool:

@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import strawberry
 
 from api.answers import ForecastDimension, ForecastKpi, ForecastPolicy
 from api.graphql import lists
+from api.graphql.columns import Rows
 from api.graphql.context import Context, Info
 from api.graphql.fields import root
 from api.graphql.ids import number_of, parse_id
 from api.graphql.permissions import Group
-from api.graphql.types.advice import DebtorRecommendation, SegmentRecommendation
+from api.graphql.types.advice import AdvisedSegment, DebtorRecommendation, SegmentRecommendation
 from api.graphql.types.arguments import After, AsOf, Channels, First, Within
 from api.graphql.types.audit import AuditEntry, AuditWhere
 from api.graphql.types.campaigns import Campaign
@@ -185,18 +186,15 @@ class Query:
     ) -> list[SegmentRecommendation]:
         """What to do next with each segment."""
         at_most(segments, MOST_REFERENCES, "segments")
-        await info.context.catch_up()
         found = await info.context.services.recommendations.for_segments(
             info.context.tenant_id,
             segments=segments,
             within=window_of(within),
             channels=None if channels is None else frozenset(channels),
             as_of=instant_of(as_of, info.context.now),
+            now=info.context.now,
         )
-        return [
-            SegmentRecommendation(segment=Segment(key=key, row=None), recommendation=shown(recommendation))
-            for key, recommendation in found
-        ]
+        return cast(list[SegmentRecommendation], Rows(map(AdvisedSegment, found)))
 
     @root(Group.READ, "What to do next with each debtor, in the order asked; logs nothing.")
     async def debtor_recommendations(

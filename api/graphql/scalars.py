@@ -51,7 +51,8 @@ def _decimal(value: object) -> Decimal:
     )
 
 
-def _show_instant(value: datetime) -> str:
+def show_instant(value: datetime) -> str:
+    """An instant as the API writes it."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
@@ -71,7 +72,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         "DateTime",
         "An ISO 8601 instant with its offset, such as 2026-05-01T09:30:00+02:00; answered in UTC "
         "(2026-05-01T07:30:00Z), microseconds kept.",
-        _show_instant,
+        show_instant,
         _instant,
     ),
     date: _scalar("Date", "A calendar day, YYYY-MM-DD.", date.isoformat, _date),

@@ -56,7 +56,7 @@ class Champions:
         """
         async with self._database.transaction(tenant_id) as connection:
             version = await deciding_version(connection, tenant_id, as_of=as_of)
-        return Champion(version, await self._model(tenant_id, version.id)) if version else None
+        return Champion(version, await self.model(tenant_id, version.id)) if version else None
 
     async def plan(
         self, tenant_id: int, champion: Champion, channels: frozenset[Channel] | None
@@ -78,7 +78,12 @@ class Champions:
         """Let the threads end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _model(self, tenant_id: int, version_id: int) -> TrainedModel:
+    async def model(self, tenant_id: int, version_id: int) -> TrainedModel:
+        """The model of a stored version.
+
+        Raises:
+            ArtefactError: as `deciding`.
+        """
         key = (tenant_id, version_id)
         if key not in self._kept:  # whoever comes while it is read waits for the same reading
             self._kept[key] = asyncio.ensure_future(self._read(tenant_id, version_id))

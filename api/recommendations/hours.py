@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.answers import Window
-from domain.contact_rules import HOURS_PER_WEEK, Preset, Reachability, lawful_hours, open_hours
+from domain.contact_rules import HOURS_PER_WEEK, Reachability, lawful_hours, open_hours
+from domain.storage.reads.segment_grounds import Place
 from domain.vocabulary import Channel
 from ml.actions import lawful_hours as usual_hours
 from ml.outcomes import CHANNELS
 
 Hours = NDArray[np.bool_]
-Place = tuple[str, tuple[Preset, ...]]
-"""A time zone and the contact rules that bind there."""
-
 USUAL_WINDOW = timedelta(days=7)
 
 _QUARTER = timedelta(minutes=15)
@@ -66,11 +64,20 @@ def hours_of_segments(
     """
     found = {}
     for segment in segments:
-        masks = [_hours_at(place, window) for place in places.get(segment, ())]
-        mask = np.all(masks, axis=0) if masks else None
-        if mask is not None and not mask[usual_hours()].all():
+        mask = _hours_of(frozenset(places.get(segment, ())), window)
+        if mask is not None:
             found[segment] = mask
     return found
+
+
+@lru_cache(maxsize=4096)
+def _hours_of(places: frozenset[Place], window: Window | None) -> Hours | None:
+    """(168,) hours open at all the places; None where that is no restriction, and without a place."""
+    if not places:
+        return None
+    mask: Hours = np.all([_hours_at(place, window) for place in places], axis=0)
+    mask.flags.writeable = False
+    return None if mask[usual_hours()].all() else mask
 
 
 def _hours_at(place: Place, window: Window | None) -> Hours:

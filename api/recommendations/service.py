@@ -1,30 +1,26 @@
 """Next best actions of segments and debtors, by the deciding model; logs nothing."""
 
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from api.answers import Recommendation, Window
+from api.answers import DatedRecommendation, Recommendation, SegmentAdvice, Window
 from api.histories import read_history_of
 from api.recommendations import translation
-from api.recommendations.champions import Champion, Champions, Choice
-from api.recommendations.hours import Hours, Place, hours_of_debtors, hours_of_segments, window_from
+from api.recommendations.champions import Champion, Champions
+from api.recommendations.hours import hours_of_debtors, window_from
+from api.recommendations.segments import SegmentDecisions
 from domain.contact_rules import Reachability
+from domain.storage.derived import catch_up
 from domain.storage.models import champion as present_champion
-from domain.storage.reachability import places_by_segment, reachability
-from domain.storage.reads.segments import list_segments
+from domain.storage.reachability import reachability
+from domain.storage.reads.segment_grounds import SegmentGround, segment_ground
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
-from ml.actions import DebtorRecommendation, SegmentRecommendation
-from ml.decisions import debtor_recommendations, segment_recommendations
+from ml.actions import DebtorRecommendation
+from ml.decisions import debtor_recommendations
 from ml.frames import History
 from ml.segment_plans import SegmentPlan
-
-_TABLES_KEPT = 64
-
-#: By segment and the hours that its debtors' rules leave (None: all usual ones).
-_Table = dict[tuple[str, bytes | None], SegmentRecommendation]
 
 
 class RecommendationService:
@@ -33,7 +29,7 @@ class RecommendationService:
     def __init__(self, database: Database, champions: Champions) -> None:
         self._database = database
         self._champions = champions
-        self._tables: OrderedDict[Choice, _Table] = OrderedDict()
+        self._segments = SegmentDecisions(champions)
 
     async def for_segments(
         self,
@@ -43,35 +39,32 @@ class RecommendationService:
         within: Window | None,
         channels: frozenset[Channel] | None,
         as_of: datetime,
-    ) -> Sequence[tuple[str, Recommendation]]:
-        """(segment key, recommendation) in the rules' order; `segments` None: every segment that has debtors."""
-        champion = await self._champions.deciding(tenant_id, as_of=as_of)
-        async with self._database.transaction(tenant_id) as connection:
-            known = await list_segments(connection, tenant_id)
-            places = await places_by_segment(connection, tenant_id)
+        now: datetime,
+    ) -> Sequence[SegmentAdvice]:
+        """Advice in the rules' order, over what is derived up to `now`; `segments` None: every one that has debtors."""
+        ground = await self._ground(tenant_id, as_of, now)
+        asked = None if segments is None else frozenset(segments)
         wanted = [
-            segment.key
-            for segment in known
-            if (segment.debtor_count > 0 if segments is None else segment.key in segments)
+            segment
+            for segment in ground.segments
+            if (segment.debtor_count > 0 if asked is None else segment.key in asked)
         ]
-        if champion is None:
-            return [(key, await self._no_model(tenant_id, as_of)) for key in wanted]
-        masks = hours_of_segments(places, wanted, within)
-        found = await self._segment_answers(tenant_id, champion, wanted, masks, within, channels, as_of)
-        after = as_of if within is None else max(as_of, within.start)
-        return [
-            (
-                key,
-                translation.for_segment(
-                    found[key].recommendation,
-                    champion.version.id,
-                    place=_only(places.get(key, ())),
-                    after=after,
-                    before=within.end if within else None,
-                ),
-            )
-            for key in wanted
-        ]
+        if ground.version is None:
+            nothing = DatedRecommendation(translation.no_model(as_of, is_past=ground.has_champion), ())
+            return [SegmentAdvice(segment, nothing) for segment in wanted]
+        return await self._segments.advise(
+            tenant_id, ground, ground.version, wanted, within=within, channels=channels, as_of=as_of
+        )
+
+    async def _ground(self, tenant_id: int, as_of: datetime, now: datetime) -> SegmentGround:
+        found = await segment_ground(self._database, tenant_id, as_of=as_of, now=now)
+        if found is None:
+            async with self._database.transaction(tenant_id) as connection:
+                await catch_up(connection, tenant_id, now=now)
+            found = await segment_ground(self._database, tenant_id, as_of=as_of, now=None)
+        if found is None:
+            raise LookupError("the statement has always one row")
+        return found
 
     async def for_debtors(
         self,
@@ -107,42 +100,6 @@ class RecommendationService:
         async with self._database.transaction(tenant_id) as connection:
             latest = await present_champion(connection, tenant_id)
         return translation.no_model(as_of, is_past=latest is not None)
-
-    async def _segment_answers(
-        self,
-        tenant_id: int,
-        champion: Champion,
-        wanted: Sequence[str],
-        masks: Mapping[str, Hours],
-        within: Window | None,
-        channels: frozenset[Channel] | None,
-        as_of: datetime,
-    ) -> dict[str, SegmentRecommendation]:
-        """By segment; without a window each is made once per model, choice of channels and hours left."""
-        keys = {segment: (segment, _hours_key(masks.get(segment))) for segment in wanted}
-        choice = (tenant_id, champion.version.id, channels)
-        table: _Table = {} if within is not None else self._tables.setdefault(choice, {})
-        missing = [segment for segment in wanted if keys[segment] not in table]
-        if missing:
-            found = await self._champions.run(
-                lambda: segment_recommendations(
-                    champion.model, now=as_of, segments=missing, channels=_names(channels), masks=masks
-                )
-            )
-            table.update({keys[answer.segment]: answer for answer in found})
-        while len(self._tables) > _TABLES_KEPT:
-            self._tables.popitem(last=False)
-        return {segment: table[key] for segment, key in keys.items()}
-
-
-def _hours_key(mask: Hours | None) -> bytes | None:
-    return None if mask is None else mask.tobytes()
-
-
-def _only(places: Iterable[Place]) -> Place | None:
-    """The one place, None when there are none or several."""
-    found = list(places)
-    return found[0] if len(found) == 1 else None
 
 
 def decide(

@@ -6,9 +6,9 @@ from functools import partial
 
 from api import answers
 from api.answers import Window
-from api.recommendations.hours import Place
-from domain.contact_rules import Address, Reachability, blocks, next_lawful_instant
+from domain.contact_rules import Reachability, blocks, next_lawful_instant
 from domain.kpis.messages import Weekday
+from domain.storage.models import ModelStamp
 from domain.vocabulary import Channel
 from ml import actions
 
@@ -25,21 +25,10 @@ def no_model(as_of: datetime, *, is_past: bool) -> answers.Recommendation:
     return answers.Recommendation(answers.Evidence.INSUFFICIENT, None, reasons=(reason,))
 
 
-def for_segment(
-    found: actions.Recommendation,
-    version_id: int,
-    *,
-    place: Place | None,
-    after: datetime,
-    before: datetime | None,
-) -> answers.Recommendation:
-    """A segment's recommendation; `place`: where all its debtors live, None when they live in several."""
-    anybody = None
-    if place is not None:
-        # A segment has no refusals, contacts or requests of its own: the hours alone bind it.
-        addresses = tuple(Address(channel, consented_at=after) for channel in Channel)
-        anybody = Reachability(place[0], addresses, presets=place[1])
-    return _recommendation(found, version_id, anybody, after=after, before=before)
+def for_segment(found: actions.Recommendation, version: ModelStamp) -> answers.Recommendation:
+    """A segment's recommendation, whose actions name no instant yet."""
+    answer = _recommendation(found, version.id, None, after=None, before=None)
+    return replace(answer, model_version=version)
 
 
 def for_debtor(
@@ -65,7 +54,7 @@ def _recommendation(
     version_id: int,
     debtor: Reachability | None,
     *,
-    after: datetime,
+    after: datetime | None,
     before: datetime | None,
 ) -> answers.Recommendation:
     translated = partial(action, debtor=debtor, after=after, before=before)
@@ -79,12 +68,12 @@ def _recommendation(
 
 
 def action(
-    found: actions.Action, *, debtor: Reachability | None, after: datetime, before: datetime | None
+    found: actions.Action, *, debtor: Reachability | None, after: datetime | None, before: datetime | None
 ) -> answers.Action:
     """An action with its next lawful instant in the span; None where there is no debtor whose instant it could be."""
     send_at = (
         next_instant(found.channel, found.hour_of_week, debtor, after=after, before=before)
-        if debtor is not None
+        if debtor is not None and after is not None
         else None
     )
     return answers.Action(

@@ -4,11 +4,11 @@ A tenant has at most one champion; a partial unique index holds that, so no call
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.tables import model_version, training_run
@@ -63,6 +63,33 @@ class TrainedVersion:
     artefact: bytes
     backtest: Sequence[Mapping[str, Any]] = ()
 
+
+@dataclass(frozen=True, slots=True)
+class ModelStamp:
+    """What never changes of a stored version."""
+
+    id: int
+    version: int
+    trained_at: datetime
+    data_from: datetime
+    data_to: datetime
+    rows: int
+
+    @classmethod
+    def read(cls, stated: Mapping[str, Any]) -> Self:
+        """The stamp of a JSON object of its fields."""
+        instants = {name: datetime.fromisoformat(stated[name]) for name in _INSTANTS}
+        return cls(**{**stated, **instants})
+
+
+_INSTANTS = ("trained_at", "data_from", "data_to")
+#: The columns of a stamp.
+STAMPED = tuple(field.name for field in fields(ModelStamp))
+
+_KNEW_NO_MORE = "data_to <= :as_of AND (status = 'CHAMPION' OR CAST(gate ->> 'passed' AS boolean))"
+_DECIDING_FIRST = "status = 'CHAMPION' DESC, data_to DESC, id DESC"
+#: SQL, after WHERE: a tenant's versions that could decide at :as_of, the one that does first (see `deciding_version`).
+DECIDING = f"tenant_id = :tenant_id AND {_KNEW_NO_MORE} ORDER BY {_DECIDING_FIRST}"
 
 _RUN = training_run.c
 _VERSION = model_version.c
@@ -130,17 +157,11 @@ async def deciding_version(
     """
     known = (
         select(*_COLUMNS)
-        .where(
-            _VERSION.tenant_id == tenant_id,
-            _VERSION.data_to <= as_of,
-            (_VERSION.status == ModelStatus.CHAMPION) | _VERSION.gate["passed"].as_boolean(),
-        )
-        .order_by(
-            (_VERSION.status == ModelStatus.CHAMPION).desc(), _VERSION.data_to.desc(), _VERSION.id.desc()
-        )
+        .where(_VERSION.tenant_id == tenant_id, text(_KNEW_NO_MORE))
+        .order_by(text(_DECIDING_FIRST))
         .limit(1)
     )
-    row = (await connection.execute(known)).one_or_none()
+    row = (await connection.execute(known, {"as_of": as_of})).one_or_none()
     return _as_version(row) if row else None
 
 

@@ -33,10 +33,6 @@ _PLACES = text(
     "SELECT id, time_zone, country, region FROM debtor WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)"
 ).bindparams(*_TYPED[:2])
 
-_PLACES_OF_SEGMENTS = text(
-    "SELECT DISTINCT segment_key, time_zone, country, region FROM debtor WHERE tenant_id = :tenant_id"
-).bindparams(_TYPED[0])
-
 # A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
 # An unsubscription refuses every address of its channel. A hard bounce counts until a later message arrived.
 _ADDRESSES = text(
@@ -160,14 +156,3 @@ async def _contacts(
         return {}
     farthest = max(reach.values())
     return await past_contacts(connection, tenant_id, counted, look_back=farthest, known=known)
-
-
-async def places_by_segment(
-    connection: AsyncConnection, tenant_id: int
-) -> Mapping[str, frozenset[tuple[str, tuple[Preset, ...]]]]:
-    """The (time zone, contact rules) under which the debtors of each segment live."""
-    own = await rules_of_tenant(connection, tenant_id)
-    found: dict[str, set[tuple[str, tuple[Preset, ...]]]] = {}
-    for row in await connection.execute(_PLACES_OF_SEGMENTS, {"tenant_id": tenant_id}):
-        found.setdefault(row.segment_key, set()).add((row.time_zone, _presets(row, own)))
-    return {segment: frozenset(places) for segment, places in found.items()}

@@ -206,6 +206,20 @@ debtor = _tenant_table(
     ),
 )
 
+# How many debtors a segment has in a place is the sum of its rows. Triggers on `debtor` append differences, so no
+# writer waits for another; `domain.storage.derived.segment_sizes` folds them.
+segment_size = _tenant_table(
+    "segment_size",
+    Column("segment_key", _C, nullable=False),
+    Column("time_zone", _C, nullable=False),
+    Column("country", _C, nullable=False),
+    Column("region", _C),
+    Column("debtors", BigInteger, nullable=False),
+    Column("is_folded", Boolean, nullable=False, server_default=text("false")),
+    Index("segment_size_unfolded_idx", "tenant_id", "id", postgresql_where=text("NOT is_folded")),
+    foreign_keys=False,
+)
+
 # derived: a debtor's open balance, one row per currency it has an open account in
 debtor_balance = _tenant_table(
     "debtor_balance",

@@ -12,6 +12,7 @@ from api.answers import (
     Action,
     BacktestRow,
     Block,
+    DatedRecommendation,
     Evidence,
     Expected,
     Failure,
@@ -26,6 +27,7 @@ from api.answers import (
     MoneyEstimate,
     Quantiles,
     Recommendation,
+    SegmentAdvice,
     Span,
     TrainingRun,
     Unit,
@@ -34,6 +36,7 @@ from api.answers import (
 from domain.audit import Signature
 from domain.kpis.messages import Weekday
 from domain.lasting import Lasting
+from domain.storage.reads.segments import SegmentRow
 from domain.vocabulary import Channel, Promotion, RunStatus
 
 ACTION = Action(
@@ -78,9 +81,16 @@ class FixedAdvice:
         within: Window | None,
         channels: frozenset[Channel] | None,
         as_of: datetime,
-    ) -> Sequence[tuple[str, Recommendation]]:
+        now: datetime,
+    ) -> Sequence[SegmentAdvice]:
         self.asked.append({"segments": segments, "within": within, "channels": channels, "as_of": as_of})
-        return [(key, ADVICE) for key in segments or ("NONE",)]
+        lasting = replace(
+            ADVICE,
+            best=replace(ACTION, send_at=None),
+            alternatives=tuple(replace(each, send_at=None) for each in ADVICE.alternatives),
+        )
+        advice = DatedRecommendation(lasting, (ACTION.send_at, ACTION.send_at))
+        return [SegmentAdvice(SegmentRow(key, key, None, 1), advice) for key in segments or ("NONE",)]
 
     async def for_debtors(
         self,

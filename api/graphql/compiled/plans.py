@@ -15,7 +15,7 @@ from graphql.pyutils import Undefined
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Executor
 
 from api.graphql.compiled.arguments import is_constant, read_argument
-from api.graphql.compiled.selection import NotCompiled, Selection, select
+from api.graphql.compiled.selection import NotCompiled, Selection, may_be_compiled, select
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
 from api.graphql.limits import check_variables
@@ -64,7 +64,7 @@ class CompiledReads:
         try:
             document = self._served(query, variables or {}, name, context)
             operation = get_operation_ast(document, name)
-            if operation is None:
+            if operation is None or not may_be_compiled(operation):
                 return None
             values = get_variable_values(
                 self._schema._schema, operation.variable_definitions or (), dict(variables or {})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
-from graphql import GraphQLField, GraphQLObjectType, get_named_type
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, OperationDefinitionNode, get_named_type
 from graphql.execution.collect_fields import FieldDetails, collect_fields
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Executor
 from strawberry.types.field import StrawberryField
@@ -57,6 +57,14 @@ class Selection:
     fields: tuple[Selected, ...] = ()
     asking: list[Asking] = field(default_factory=list)
     constant: dict[int, Argument] = field(default_factory=dict)
+
+
+def may_be_compiled(operation: OperationDefinitionNode) -> bool:
+    """Whether there is a root field that can be, as far as a look tells; what stands in a fragment may be."""
+    return any(
+        not isinstance(each, FieldNode) or each.name.value in (*_ROOTS, "__typename")
+        for each in operation.selection_set.selections
+    )
 
 
 def select(executor: Executor, role: Role) -> Selection:

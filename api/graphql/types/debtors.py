@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from api.graphql.columns import computed
 from api.graphql.context import Info
 from api.graphql.cursors import ListOrder, decode
 from api.graphql.fields import resolved
@@ -95,6 +96,10 @@ class Segment:
     def of(cls, row: SegmentRow) -> "Segment":
         """The segment of a row."""
         return cls(key=row.key, row=row)
+
+
+computed("Segment", "name", lambda row: row.name, of="row")
+computed("Segment", "debtorCount", lambda row: row.debtor_count, of="row")
 
 
 @strawberry.type(description="Somebody who owes the creditor money.")

@@ -1,5 +1,6 @@
 """Recommendations: what to do next, why, and what it is expected to bring."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import cast
 
@@ -7,12 +8,14 @@ import strawberry
 
 from api import answers
 from api.answers import Evidence
+from api.graphql.columns import computed
 from api.graphql.context import Info
 from api.graphql.fields import resolved
 from api.graphql.types.models import ModelVersion
 from api.graphql.types.money import Money, MoneyEstimate
-from api.graphql.types.nodes import linked_node
+from api.graphql.types.nodes import linked_node, node_id
 from domain.kpis.messages import Weekday
+from domain.storage.models import ModelStamp
 from domain.vocabulary import Channel
 
 _field = strawberry.field
@@ -100,6 +103,27 @@ class Recommendation:
         """The model behind it."""
         found: ModelVersion | None = await linked_node(info, "ModelVersion", parent.model_version_id)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _FixedModel:
+    """A `ModelVersion` of which only what never changes is known; any other field is left to its resolver."""
+
+    id: strawberry.ID
+    version: int
+    trained_at: datetime
+    data_from: datetime
+    data_to: datetime
+    rows: int
+
+
+def _fixed(stamp: ModelStamp | None) -> _FixedModel | None:
+    return (
+        None if stamp is None else _FixedModel(**{**asdict(stamp), "id": node_id("ModelVersion", stamp.id)})
+    )
+
+
+computed("Recommendation", "modelVersion", _fixed, of="fixed_model")
 
 
 def shown(recommendation: answers.Recommendation) -> Recommendation:

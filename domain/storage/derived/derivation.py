@@ -26,6 +26,7 @@ from domain.storage.derived.segment_sets import (
     stored_segments,
     try_own_segments,
 )
+from domain.storage.derived.segment_sizes import fold_sizes
 from domain.storage.derived.settings import collection_settings
 from domain.storage.derived.settlement import settle_promises
 from domain.storage.derived.spans import offer_spans
@@ -93,6 +94,7 @@ async def derive(
     """
     await collect_days(connection)
     await _derive_columns(connection, tenant_id, merged=merged, now=now)
+    await fold_sizes(connection, tenant_id)
     await publish_days(connection, tenant_id)
 
 

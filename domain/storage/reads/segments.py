@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.storage.tables import debtor, segment
+from domain.storage.tables import segment, segment_size
 
 _S = segment.c
-_D = debtor.c
+_N = segment_size.c
+_DEBTORS = func.sum(_N.debtors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,8 @@ class SegmentRow:
 
 async def list_segments(connection: AsyncConnection, tenant_id: int) -> list[SegmentRow]:
     """The rules in the order in which they are tried, then keys without a rule that debtors have, by key."""
-    counted = await connection.execute(
-        select(_D.segment_key, func.count()).where(_D.tenant_id == tenant_id).group_by(_D.segment_key)
-    )
-    sizes = {row[0]: row[1] for row in counted}
+    counted = await connection.execute(_sizes(tenant_id))
+    sizes = {row[0]: int(row[1]) for row in counted}
     rules = await connection.execute(
         select(_S.key, _S.name, _S.rule).where(_S.tenant_id == tenant_id).order_by(_S.position)
     )
@@ -50,9 +50,15 @@ async def debtors_by_segment(
     connection: AsyncConnection, tenant_id: int, keys: Sequence[str]
 ) -> Mapping[str, int]:
     """How many debtors are in each segment now; 0 is left out."""
-    rows = await connection.execute(
-        select(_D.segment_key, func.count())
-        .where(_D.tenant_id == tenant_id, _D.segment_key.in_(keys))
-        .group_by(_D.segment_key)
+    rows = await connection.execute(_sizes(tenant_id).where(_N.segment_key.in_(keys)))
+    return {row[0]: int(row[1]) for row in rows}
+
+
+def _sizes(tenant_id: int) -> Select[str, Decimal]:
+    """Segments that have debtors, and how many."""
+    return (
+        select(_N.segment_key, _DEBTORS)
+        .where(_N.tenant_id == tenant_id)
+        .group_by(_N.segment_key)
+        .having(_DEBTORS != 0)
     )
-    return {row[0]: row[1] for row in rows}

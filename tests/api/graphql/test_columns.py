@@ -112,7 +112,7 @@ async def test_no_row_of_kpis_is_executed_field_by_field(api: Api, monkeypatch) 
 
 async def test_what_a_type_refuses_is_left_to_ordinary_execution(api: Api, monkeypatch) -> None:
     """A value that is no Int is the error that it always was, whichever way the list is completed."""
-    monkeypatch.setitem(columns._COMPUTED, ("MessageKpiRow", "sent"), lambda _: "many")
+    monkeypatch.setitem(columns._COMPUTED, ("MessageKpiRow", "sent"), (None, lambda _: "many"))
     told = await api.ask(operation("MessageKpis"), period=PERIOD, by=["CHANNEL"])
     assert all(isinstance(row["sent"], int) for row in told["kpis"]["messages"])
 

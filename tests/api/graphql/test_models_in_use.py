@@ -1,6 +1,7 @@
 """Promoting, rolling back and cancelling through the API, with what decides; races leave one champion and one truth."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest_asyncio
 from sqlalchemy import update
 
 from api.auth import create_key
+from api.graphql import columns
 from api.graphql.ids import global_id
 from api.http import create_app
 from api.jobs.queue import JobQueue
@@ -24,6 +26,7 @@ from domain.storage.sessions import Database
 from domain.storage.tables import model_version
 from domain.vocabulary import Role
 from ml.artefact import _signature
+from tests.api.graphql.test_query_counts import direct_statements, statements
 from tests.api.learned import AS_OF, KEY, Learned
 from tests.api.portfolio import Api, operation
 from tests.domain.storage.test_models import make_version, statuses
@@ -225,3 +228,62 @@ async def test_a_damaged_model_is_refused_by_name(
                 update(model_version).where(model_version.c.id == version_id).values(gate={"passed": False})
             )
             await models.roll_back(connection, learned.tenant_id)
+
+
+FIELDS = (
+    *("evidence", "reasons", "modelVersion { id version trainedAt dataTo }", "modelVersion { status }"),
+    *(
+        "blockedBy { rule until }",
+        "best { channel sendAt at: sendAt expected { net { low } } }",
+        "__typename",
+    ),
+    *("alternatives { weekday hour sendAt template expected { secondsToPay { p90 } openRate } }",),
+    *("... @include(if: $yes) { best { reasons sendAt } }", "best { expected { collected { amount } } }"),
+)
+
+
+async def test_what_is_kept_of_a_segment_is_answered_as_field_by_field(
+    real: httpx.AsyncClient, learned: Learned
+) -> None:
+    """Any selection of it, at any instant, in one place and in several; also what no kept JSON can tell."""
+    api = await api_for(real, learned.database, learned.tenant_id)
+    rng = random.Random(2)
+    told = set()
+    for _ in range(25):
+        query = (
+            "query Q($asOf: DateTime, $within: PeriodInput, $yes: Boolean!) { segmentRecommendations("
+            "asOf: $asOf, within: $within) { segment { key debtorCount name } recommendation { "
+            f"{' '.join(rng.sample(FIELDS, rng.randrange(1, 6)))} }} __typename @include(if: $yes) }} }}"
+        )
+        at = AS_OF + timedelta(minutes=rng.randrange(10_000))
+        variables = {
+            "asOf": at.isoformat(),
+            "within": rng.choice(
+                [None, {"from": at.isoformat(), "to": (at + timedelta(days=2)).isoformat()}]
+            ),
+            "yes": rng.random() < 0.5,
+        }
+        first, again = await api.ask(query, **variables), await api.ask(query, **variables)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(columns, "Rows", type("Nothing", (), {}))
+            field_by_field = await api.ask(query, **variables)
+        assert repr(first) == repr(again) == repr(field_by_field)
+        told |= {
+            action["sendAt"]
+            for each in first["segmentRecommendations"]
+            for action in each["recommendation"].get("alternatives", ())
+        }
+    assert len(told) > 2
+
+
+@pytest.mark.parametrize("segments", [None, ["NONE"]])
+async def test_segments_take_one_statement(
+    real: httpx.AsyncClient, learned: Learned, monkeypatch: pytest.MonkeyPatch, segments: list[str] | None
+) -> None:
+    """Sizes, places, rules, the deciding model and whether all is caught up; however many segments there are."""
+    api = await api_for(real, learned.database, learned.tenant_id)
+    await run(api, "SegmentRecommendations", **ASKED)
+    with direct_statements(monkeypatch) as direct, statements(learned.database, all_of_them=True) as others:
+        await run(api, "SegmentRecommendations", segments=segments, **ASKED)
+    assert len(direct) == 1
+    assert others == []

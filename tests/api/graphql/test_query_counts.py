@@ -50,23 +50,31 @@ async def test_statements_do_not_grow_with_the_page(
     assert len(seen) == expected, "\n\n".join(seen)
 
 
+@contextmanager
+def direct_statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is sent beside SQLAlchemy, each in a transaction of its own that only reads."""
+    seen: list[str] = []
+    value = DirectConnections.value
+
+    async def noting(self, begin, sql, values):
+        seen.append(sql)
+        return await value(self, begin, sql, values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DirectConnections, "value", noting)
+        yield seen
+
+
 @pytest.mark.parametrize("first", [2, 50])
 @pytest.mark.parametrize(("name", "variables"), [case[:2] for case in CASES], ids=[case[0] for case in CASES])
 async def test_a_compiled_operation_is_one_statement(
     api: Api, database: Database, monkeypatch: pytest.MonkeyPatch, name: str, variables: dict, first: int
 ) -> None:
-    direct: list[str] = []
-    value = DirectConnections.value
-
-    async def noting(self, begin, sql, values):
-        direct.append(sql)
-        return await value(self, begin, sql, values)
-
-    monkeypatch.setattr(DirectConnections, "value", noting)
     given = {**variables, "where": None} if name == "DebtorCount" else {**variables, "first": first}
-    await api.ask(operation(name), **given)
-    with statements(database, all_of_them=True) as seen:
+    with direct_statements(monkeypatch) as direct:
         await api.ask(operation(name), **given)
+        with statements(database, all_of_them=True) as seen:
+            await api.ask(operation(name), **given)
     assert seen == []
     assert len(direct) == 2
     assert direct[0] == direct[1]

@@ -62,9 +62,8 @@ async def test_before_the_first_model_the_answer_is_honest(
     service = RecommendationService(portfolio.database, champions)
     everybody = {"within": None, "channels": None, "as_of": AS_OF}
     ids = portfolio.ids
-    found = [
-        advice for _, advice in await service.for_segments(portfolio.tenant_id, segments=None, **everybody)
-    ]
+    of_segments = await service.for_segments(portfolio.tenant_id, segments=None, now=AS_OF, **everybody)
+    found = [each.advice.whole() for each in of_segments]
     found += (await service.for_debtors(portfolio.tenant_id, ids, **everybody)).values()
     assert len(found) > DEBTORS
     for advice in found:

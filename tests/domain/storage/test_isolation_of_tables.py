@@ -99,13 +99,16 @@ def planted(owner_url: str) -> Iterator[dict[int, Planted]]:
             for table in TABLES:
                 stored = insert(table).values(row_for(table, tenant_id, rows)).returning(*table.columns)
                 rows[table.name] = dict(connection.execute(stored).one()._mapping)
+            sizes = tables.segment_size  # the planted debtor has been counted as well
+            others = delete(sizes).where(sizes.c.tenant_id == tenant_id, sizes.c.id != rows[sizes.name]["id"])
+            connection.execute(others)
             found[tenant_id] = rows
     engine.dispose()
     yield found
     with psycopg.connect(owner_url, autocommit=True) as connection:
         for tenant_id in found:
             connection.execute("SELECT set_config('dunwell.tenant_id', %s, false)", (str(tenant_id),))
-            for table in reversed(TABLES):
+            for table in (*reversed(TABLES), tables.segment_size):
                 connection.execute(f"DELETE FROM {table.name} WHERE tenant_id = {tenant_id}")
             connection.execute(f"DELETE FROM tenant WHERE id = {tenant_id}")
 

@@ -1,0 +1,107 @@
+"""Segments are decided for once and answered often: with the instants, sizes and models of each request."""
+
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text, update
+
+from api.answers import Window
+from api.recommendations import segments
+from api.recommendations.champions import Champions
+from api.recommendations.instants import SegmentInstants
+from api.recommendations.service import RecommendationService
+from domain.contact_rules import Address, Reachability, next_lawful_instant, preset_for
+from domain.storage.sessions import Database
+from domain.storage.tables import debtor
+from domain.vocabulary import Channel
+from tests.api.learned import AS_OF, KEY, Learned
+
+PLACES = (
+    ("Europe/Madrid", (preset_for("ES", None),)),
+    ("America/Chicago", (preset_for("US", None),)),
+    ("Australia/Lord_Howe", (preset_for("AU", None),)),  # clocks that change by half an hour
+)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def champions(database: Database) -> AsyncIterator[Champions]:
+    champions = Champions(database, KEY)
+    yield champions
+    champions.close()
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place[0])
+def test_kept_instants_are_those_found_anew(place) -> None:
+    """Through a year with both changes of clocks, asked in any order, again and again."""
+    rng = random.Random(11)
+    kept = SegmentInstants()
+    starts = [AS_OF + timedelta(seconds=rng.randrange(300 * 86_400)) for _ in range(60)]
+    nearby = [start + timedelta(minutes=rng.randrange(-90, 600)) for start in starts]
+    slots = [(rng.choice(list(Channel)), rng.randrange(7) * 24 + rng.randrange(8, 21)) for _ in range(12)]
+    for after in rng.sample([*starts, *nearby], 120):
+        before = rng.choice([None, after + timedelta(hours=rng.randrange(1, 200))])
+        anybody = Reachability(
+            place[0], tuple(Address(each, consented_at=after) for each in Channel), presets=place[1]
+        )
+        next_of = kept.at(place, after=after, before=before)
+        for channel, hour in slots:
+            expected = next_lawful_instant(after, *divmod(hour, 24), channel, anybody, before=before)
+            assert next_of((channel, hour)) == expected
+
+
+async def test_what_is_kept_is_what_is_computed(
+    learned: Learned, champions: Champions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has answered much, and one that computes everything anew, say the same of any question."""
+    rng = random.Random(5)
+    often = RecommendationService(learned.database, champions)
+    for turn in range(12):
+        within = Window(AS_OF + timedelta(hours=turn), AS_OF + timedelta(hours=turn + rng.randrange(9, 60)))
+        asked = {
+            "within": rng.choice([None, None, within]),
+            "channels": rng.choice([None, frozenset({Channel.EMAIL, Channel.VOICE})]),
+            "as_of": AS_OF + timedelta(hours=rng.randrange(200)),
+            "now": AS_OF,
+        }
+        keys = [
+            each.segment.key for each in await often.for_segments(learned.tenant_id, segments=None, **asked)
+        ]
+        some = rng.sample(keys, rng.randrange(1, len(keys)))
+        found = await often.for_segments(learned.tenant_id, segments=some, **asked)
+        anew = await RecommendationService(learned.database, champions).for_segments(
+            learned.tenant_id, segments=some, **asked
+        )
+        assert [each.segment for each in found] == [each.segment for each in anew]
+        assert [each.advice.whole() for each in found] == [each.advice.whole() for each in anew]
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("decided again")
+
+    monkeypatch.setattr(segments, "segment_recommendations", fail)
+    await often.for_segments(learned.tenant_id, segments=None, **asked)
+
+
+async def test_sizes_are_those_of_the_instant(learned: Learned, champions: Champions) -> None:
+    service = RecommendationService(learned.database, champions)
+    asked = {"segments": None, "within": None, "channels": None, "as_of": AS_OF, "now": AS_OF}
+
+    async def counted() -> dict[str, int]:
+        found = await service.for_segments(learned.tenant_id, **asked)
+        return {each.segment.key: each.segment.debtor_count for each in found}
+
+    before = await counted()
+    assert sum(before.values()) == len(learned.ids)
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        moved = update(debtor).where(debtor.c.id == learned.ids[0])
+        former = await connection.scalar(
+            text("SELECT segment_key FROM debtor WHERE id = :id"), {"id": learned.ids[0]}
+        )
+        await connection.execute(moved.values(segment_key="ELSEWHERE"))
+    after = await counted()
+    assert after == before | {former: before[former] - 1, "ELSEWHERE": 1} or before[former] == 1
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        await connection.execute(moved.values(segment_key=former))
+    assert await counted() == before
