@@ -15,7 +15,7 @@ from api.callers import Caller
 from api.graphql.loaders import Loaders
 from api.services import Services
 from domain.audit import Signature
-from domain.storage.derived import catch_up
+from domain.storage.derived import catch_up, is_caught_up
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,12 @@ class Context:
     async def catch_up(self) -> None:
         """Bring derived columns up to `now`: done by whoever needs it first, the others wait."""
         async with self._catching_up:
-            if not self._is_caught_up.is_set():
+            if self._is_caught_up.is_set():
+                return
+            if not await is_caught_up(self.services.database, self.tenant_id, now=self.now):
                 async with self.services.database.transaction(self.tenant_id) as connection:
                     await catch_up(connection, self.tenant_id, now=self.now)
-                self._is_caught_up.set()
+            self._is_caught_up.set()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

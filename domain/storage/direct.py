@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -13,7 +14,8 @@ _PREPARED = 50
 class DirectConnections:
     """A few connections, opened as they are needed and kept.
 
-    A connection on which anything went wrong is closed; so is one that the server closed.
+    A connection on which anything went wrong is closed; so is one that the server closed. What went wrong on one that
+    had been kept (the server restarted, the schema is another) is tried once more on a new one.
     """
 
     def __init__(self, options: Mapping[str, Any], *, most: int) -> None:
@@ -28,22 +30,31 @@ class DirectConnections:
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: it could not be read.
         """
         async with self._places:
-            connection = await self._connection()
-            try:
-                await connection.execute(begin)
-                found = await connection.fetchval(sql, *values)
-                await connection.execute("COMMIT")
-            except BaseException:  # a cancellation too leaves it in the midst of something
-                connection.terminate()
-                raise
-            self._idle.append(connection)
-            return found
+            kept = self._kept()
+            if kept is not None:
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    return await self._read(kept, begin, sql, values)
+            return await self._read(await self._connect(), begin, sql, values)
 
-    async def _connection(self) -> Any:
+    async def _read(self, connection: Any, begin: str, sql: str, values: Sequence[object]) -> Any:
+        try:
+            await connection.execute(begin)
+            found = await connection.fetchval(sql, *values)
+            await connection.execute("COMMIT")
+        except BaseException:  # a cancellation too leaves it in the midst of something
+            connection.terminate()
+            raise
+        self._idle.append(connection)
+        return found
+
+    def _kept(self) -> Any:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
+        return None
+
+    async def _connect(self) -> Any:
         return await asyncpg.connect(
             **self._options, statement_cache_size=_PREPARED, max_cacheable_statement_size=0
         )

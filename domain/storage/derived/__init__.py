@@ -1,7 +1,6 @@
 """Everything that is a function of the facts, written in one place: see `derive`."""
 
 from domain.storage.derived.derivation import (
-    IS_CAUGHT_UP,
     catch_up,
     define_segments,
     derive,
@@ -10,6 +9,7 @@ from domain.storage.derived.derivation import (
     rules_look_at,
 )
 from domain.storage.derived.drafts import apply_draft, draft_since, propose_segments
+from domain.storage.derived.looking import IS_CAUGHT_UP, is_caught_up
 from domain.storage.derived.settings import collection_settings
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "derive_everything",
     "draft_since",
     "ensure_default_segments",
+    "is_caught_up",
     "propose_segments",
     "rules_look_at",
 ]

@@ -41,11 +41,6 @@ _RULE_TABLES = {
     "reachable_by": frozenset({"events", "contact_points"}),
 }
 
-#: SQL of whether there is nothing for `catch_up` to do.
-IS_CAUGHT_UP = """
-    NOT EXISTS (SELECT FROM segment WHERE tenant_id = :tenant_id AND applied_at IS NULL)
-    AND NOT EXISTS (SELECT FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now)
-"""
 _ANY_DUE = text("SELECT EXISTS (SELECT FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now)")
 _ANY_UNTOUCHED = text(
     """

@@ -1,0 +1,17 @@
+"""Whether derived columns are as of now, found out in one statement."""
+
+from datetime import datetime
+
+from domain.storage.sessions import Database
+
+#: SQL of whether there is nothing for `catch_up` to do.
+IS_CAUGHT_UP = """
+    NOT EXISTS (SELECT FROM segment WHERE tenant_id = :tenant_id AND applied_at IS NULL)
+    AND NOT EXISTS (SELECT FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now)
+"""
+_LOOK = f"SELECT CASE WHEN {IS_CAUGHT_UP} THEN 'yes' END".replace(":tenant_id", "$1").replace(":now", "$2")
+
+
+async def is_caught_up(database: Database, tenant_id: int, *, now: datetime) -> bool:
+    """Whether there is nothing for `catch_up` to do; in a transaction of its own."""
+    return await database.document(tenant_id, _LOOK, [tenant_id, now], is_general=True) is not None

@@ -1,0 +1,38 @@
+"""Connections straight from the driver: what went wrong on a kept one is tried once more, what is wrong is said."""
+
+import asyncpg
+import psycopg
+import pytest
+
+from domain.storage.sessions import Database
+
+_PID = "SELECT pg_backend_pid()::text"
+
+
+async def test_a_connection_that_the_server_ended_is_replaced(
+    database: Database, owner_url: str, tenant_id: int
+) -> None:
+    first = await database.document(tenant_id, _PID, [], is_general=True)
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("SELECT pg_terminate_backend(%s)", [int(first or 0)])
+    again = await database.document(tenant_id, _PID, [], is_general=True)
+    assert again not in (None, first)
+
+
+async def test_a_statement_of_another_schema_is_prepared_anew(
+    database: Database, owner_url: str, tenant_id: int
+) -> None:
+    read = "SELECT (t.*)::text FROM another_schema t"
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE another_schema AS SELECT 1 AS one")
+        owner.execute("GRANT SELECT ON another_schema TO dunwell_app")
+        assert await database.document(tenant_id, read, [], is_general=True) == "(1)"
+        owner.execute("ALTER TABLE another_schema ADD two integer")
+        assert await database.document(tenant_id, read, [], is_general=True) == "(1,)"
+        owner.execute("DROP TABLE another_schema")
+
+
+async def test_what_is_wrong_anywhere_is_said(database: Database, tenant_id: int) -> None:
+    for _ in range(2):
+        with pytest.raises(asyncpg.PostgresError):
+            await database.document(tenant_id, "SELECT nothing", [], is_general=True)
