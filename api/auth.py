@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from api.callers import Caller, Unauthenticated
+from api.failed_logins import FailedLogins
 from api.tokens import TokenVerifier
 from domain.audit import Signature, operator
 from domain.storage import keys
@@ -71,22 +72,30 @@ def _hash(secret: str) -> bytes:
 class Door:
     """Tells who is behind an Authorization header; remembers whom it let in for a few seconds.
 
-    tokens: of an issuer, where one is configured.
+    tokens: of an issuer, where one is configured. failures: counts what is not good, where that is limited.
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], tokens: TokenVerifier | None = None
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        tokens: TokenVerifier | None = None,
+        failures: FailedLogins | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._tokens = tokens
+        self._failures = failures
         self._believed: OrderedDict[bytes, tuple[datetime, Caller]] = OrderedDict()
 
-    async def caller(self, authorization: str | None) -> Caller:
-        """The caller behind a header `Bearer KEY` or `Bearer TOKEN`.
+    async def caller(self, authorization: str | None, *, address: str | None = None) -> Caller:
+        """The caller behind a header `Bearer KEY` or `Bearer TOKEN`, from an address (None: this machine's own).
+
+        A key that was good before is always looked at, so that nobody is kept out by a neighbour's guesses.
 
         Raises:
             Unauthenticated: no such key, or it is not good any more; a token that is not good, or not for us.
+            RateLimited: the address has named too many that are not good, and this one is new.
         """
         bearer = _BEARER.fullmatch(authorization or "")
         sent = bearer[1] if bearer else ""
@@ -94,7 +103,14 @@ class Door:
         known = self._believed.get(digest)
         if known is not None and now < known[0]:
             return known[1]
-        caller, until = await self._look(sent, now)
+        if known is None and sent and self._failures is not None:
+            self._failures.check(address)
+        try:
+            caller, until = await self._look(sent, now)
+        except Unauthenticated:
+            if sent and self._failures is not None:
+                self._failures.note(address)
+            raise
         self._believed[digest] = (min(now + BELIEVED, until), caller)
         if len(self._believed) > _REMEMBERED:
             self._believed.popitem(last=False)

@@ -51,10 +51,17 @@ class NobodyCanTell(NotAdmitted):
 
 
 class RateLimited(NotAdmitted):
-    """A caller that has made too many requests."""
+    """A caller that has made too many requests, or an address with too many that named no good key."""
 
-    def __init__(self, limit: int, window: int, retry_after: int, headers: Mapping[str, str]) -> None:
-        message = f"More than {limit:,} requests in {window} seconds; wait {retry_after} second(s)."
+    def __init__(self, message: str, retry_after: int, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(
-            "RATE_LIMITED", message, status=429, headers={**headers, "Retry-After": str(retry_after)}
+            "RATE_LIMITED", message, status=429, headers={**(headers or {}), "Retry-After": str(retry_after)}
         )
+
+
+class TooManyOpen(NotAdmitted):
+    """A caller that holds as many sockets and streams open as it may."""
+
+    def __init__(self, most: int) -> None:
+        message = f"This key has {most:,} sockets and streams open; no more are served at a time. Close one."
+        super().__init__("TOO_MANY_OPEN", message, status=429, headers={})

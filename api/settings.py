@@ -55,6 +55,18 @@ class Settings(BaseSettings):
         le=100_000_000,
         description="Requests a minute of one key or bearer, per server process.",
     )
+    failed_logins: int = Field(
+        default=60,
+        ge=1,
+        le=1_000_000,
+        description="Keys and tokens a minute from one address that may be wrong, per server process.",
+    )
+    open_streams: int = Field(
+        default=1_000,
+        ge=1,
+        le=1_000_000,
+        description="Sockets and streams that one key or bearer may hold open, per server process.",
+    )
     trusted_documents: Literal["optional", "only"] = Field(
         default="optional",
         description="only: no document is run that was not added by `dunwell documents add`.",

@@ -71,7 +71,10 @@ class Context:
 
 @dataclass
 class Socket:
-    """A WebSocket and the key it came with; each of its operations is authenticated anew and has its own context."""
+    """A WebSocket and the key it came with; each of its operations is authenticated anew and has its own context.
+
+    left: to be called once when it is closed.
+    """
 
     services: Services
     clock: Callable[[], datetime]
@@ -79,6 +82,7 @@ class Socket:
     authenticate: Callable[[str | None], Awaitable[Caller]]
     authorization: str | None
     connection_params: Mapping[str, Any] | None = None
+    left: Callable[[], None] = lambda: None
 
     async def operation(self, document: str) -> Context:
         """The context of an operation that begins now.

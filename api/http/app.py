@@ -14,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import Door
 from api.documents import TrustedDocuments
+from api.failed_logins import FailedLogins
 from api.graphql.errors import log_failure
 from api.graphql.schema import build_schema
 from api.http.endpoint import GraphQLEndpoint
 from api.http.ide import asset, page, wants_page
 from api.http.observing import Metrics, Observed
+from api.http.openings import Openings
 from api.http.rates import Rates
 from api.http.sockets import GraphQLSocket
 from api.issuer_keys import IssuerKeys
@@ -43,11 +45,14 @@ def create_app(
     production = settings.profile == "production"
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     schema, metrics = build_schema(production=production), Metrics()
-    door = Door(services.database, clock, _tokens(services, settings, clock))
-    rates = Rates(settings.rate_limit, clock)
+    failures = FailedLogins(settings.failed_logins, clock)
+    door = Door(services.database, clock, _tokens(services, settings, clock), failures)
+    rates, openings = Rates(settings.rate_limit, clock), Openings(settings.open_streams)
     documents = TrustedDocuments(services.database, clock, only=settings.trusted_documents == "only")
-    endpoint = GraphQLEndpoint(schema, services, door, rates, documents, clock, allow_get=not production)
-    socket = GraphQLSocket(schema, services, door, rates, documents, clock, allowed_origins=origins)
+    endpoint = GraphQLEndpoint(
+        schema, services, door, rates, openings, documents, clock, allow_get=not production
+    )
+    socket = GraphQLSocket(schema, services, door, rates, openings, documents, clock, allowed_origins=origins)
 
     async def graphql(request: Request) -> Response:
         return page() if not production and wants_page(request) else await endpoint(request)

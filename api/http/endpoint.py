@@ -20,6 +20,7 @@ from api.graphql.errors import log_failure
 from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.answers import answered
+from api.http.openings import Openings
 from api.http.rates import Allowance, Rates
 from api.http.requests import (
     JSON_TYPE,
@@ -49,6 +50,7 @@ class GraphQLEndpoint:
         services: Services,
         door: Door,
         rates: Rates,
+        openings: Openings,
         documents: TrustedDocuments,
         clock: Callable[[], datetime],
         *,
@@ -59,6 +61,7 @@ class GraphQLEndpoint:
         self._services = services
         self._door = door
         self._rates = rates
+        self._openings = openings
         self._documents = documents
         self._clock = clock
         self._methods = ("GET", "POST") if allow_get else ("POST",)
@@ -76,7 +79,11 @@ class GraphQLEndpoint:
         try:
             media_type = answered_type(request.headers.get("accept"))
             self._check_method(request)
-            still_admitted = partial(self._door.caller, request.headers.get("authorization"))
+            still_admitted = partial(
+                self._door.caller,
+                request.headers.get("authorization"),
+                address=request.client.host if request.client else None,
+            )
             caller = await still_admitted()
             request.state.caller = caller
             request.state.allowance = self._rates.take(caller)
@@ -133,15 +140,20 @@ class GraphQLEndpoint:
     async def _stream(self, request: Request, asked: Asked, context: Context) -> Response:
         request.state.streamed = True
         allowed = _GET if request.method == "GET" else _POST
-        return event_stream(
-            await self._schema.stream(
+        self._openings.open(context.caller)
+        ended = partial(self._openings.close, context.caller)
+        try:
+            results = await self._schema.stream(
                 asked.query,
                 variable_values=asked.variables,
                 context_value=context,
                 operation_name=asked.operation_name,
                 allowed_operation_types={*allowed, _STREAMED},
             )
-        )
+        except BaseException:
+            ended()
+            raise
+        return event_stream(results, ended)
 
 
 def _wrong_transport(operation_type: OperationType) -> Refused:

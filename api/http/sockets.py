@@ -1,7 +1,8 @@
 """GraphQL over WebSocket: graphql-transport-ws, authenticated by header or by the connection_init payload."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,16 +15,21 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import ErrorMessage, SubscribeMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    ErrorMessage,
+    SubscribeMessage,
+)
 from strawberry.types.unset import UNSET, UnsetType
 
 from api.auth import Door
-from api.callers import Caller, NotAdmitted
+from api.callers import Caller, NotAdmitted, TooManyOpen
 from api.documents import TrustedDocuments
 from api.graphql.context import Socket
 from api.graphql.errors import LIMIT_EXCEEDED, log_failure
 from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
+from api.http.openings import Openings
 from api.http.rates import Rates
 from api.services import Services
 
@@ -31,6 +37,7 @@ _MOST_SUBSCRIPTIONS = 20
 _INIT_WAIT = timedelta(seconds=10)
 _INVALID_MESSAGE = 4400
 _ID_TAKEN = 4409
+_TOO_MANY_OPEN = 4429
 _INTERNAL_ERROR = 1011
 _TYPES = ("connection_init", "ping", "pong", "subscribe", "complete")
 _TOO_MANY = GraphQLError(
@@ -63,6 +70,21 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
         except Exception as error:
             await self.websocket.close(_INTERNAL_ERROR, f"Report error {log_failure(error)}.")
 
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Let the socket in, or close with 4429 when its key holds too many open."""
+        try:
+            await super().handle_connection_init(message)
+        except TooManyOpen as error:
+            await self.websocket.close(_TOO_MANY_OPEN, str(error))
+
+    async def shutdown(self) -> None:
+        """End all that is under way."""
+        try:
+            await super().shutdown()
+        finally:
+            left, self.context.left = self.context.left, _nothing
+            left()
+
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Begin an operation, unless its id is taken or the socket has as many as it may."""
         if message["id"] in self.operations:  # the protocol's reason would quote the id, of any length
@@ -81,6 +103,10 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
     @staticmethod
     def _get_pre_execution_close_reason(_: GraphQLError) -> str | None:
         return None
+
+
+def _nothing() -> None:
+    """Of a socket that has left already."""
 
 
 def _problem(message: Any) -> str | None:
@@ -115,6 +141,7 @@ class GraphQLSocket(GraphQL[Socket, None]):
         services: Services,
         door: Door,
         rates: Rates,
+        openings: Openings,
         documents: TrustedDocuments,
         clock: Callable[[], datetime],
         *,
@@ -130,18 +157,29 @@ class GraphQLSocket(GraphQL[Socket, None]):
         self._services = services
         self._door = door
         self._rates = rates
+        self._openings = openings
         self._documents = documents
         self._clock = clock
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Socket:  # noqa: ARG002
         """The socket's context."""
+        authenticate = partial(self._door.caller, address=request.client.host if request.client else None)
         return Socket(
-            self._services, self._clock, self._admit, self._door.caller, request.headers.get("authorization")
+            self._services,
+            self._clock,
+            partial(self._admit, authenticate),
+            authenticate,
+            request.headers.get("authorization"),
         )
 
-    async def _admit(self, authorization: str | None, document: str) -> Caller:
+    async def _admit(
+        self,
+        authenticate: Callable[[str | None], Awaitable[Caller]],
+        authorization: str | None,
+        document: str,
+    ) -> Caller:
         """Whose operation it is; it counts as a request, and its document must be one that is run."""
-        caller = await self._door.caller(authorization)
+        caller = await authenticate(authorization)
         self._rates.take(caller)
         await self._documents.check(caller.tenant_id, document)
         return caller
@@ -155,13 +193,19 @@ class GraphQLSocket(GraphQL[Socket, None]):
         return to_json(data).decode()
 
     async def on_ws_connect(self, context: Socket) -> UnsetType | dict[str, object] | None:
-        """Find out who is behind the socket; nobody is turned away with code 4403."""
+        """Find out who is behind the socket; nobody is turned away with code 4403.
+
+        Raises:
+            TooManyOpen: they hold too many open.
+        """
         if context.authorization is None:
             context.authorization = _authorization(context.connection_params or {})
         try:
-            await self._door.caller(context.authorization)
+            caller = await context.authenticate(context.authorization)
         except NotAdmitted:
             raise ConnectionRejectionError from None
+        self._openings.open(caller)
+        context.left = partial(self._openings.close, caller)
         nothing: UnsetType = UNSET
         return nothing
 

@@ -3,11 +3,12 @@
 Source: the distinct connections mode of the GraphQL over SSE protocol.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 from strawberry.http.streaming import merge_stream_with_heartbeat
 from strawberry.schema.schema import StreamResult
 
@@ -30,8 +31,25 @@ _HEADERS = {
 }
 
 
-def event_stream(results: StreamResult) -> Response:
-    """The results as `next` events, and `complete` after the last. Once nobody reads on, the operation ends."""
+class _EventStream(StreamingResponse):
+    """Says when it has ended, however it did."""
+
+    def __init__(self, content: AsyncIterator[str], ended: Callable[[], None]) -> None:
+        super().__init__(content, headers=_HEADERS)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
+
+
+def event_stream(results: StreamResult, ended: Callable[[], None]) -> Response:
+    """The results as `next` events, and `complete` after the last. Once nobody reads on, the operation ends.
+
+    ended: called once when nothing more is sent.
+    """
 
     async def events() -> AsyncGenerator[str, None]:
         async with aclosing(results):
@@ -42,7 +60,7 @@ def event_stream(results: StreamResult) -> Response:
     alive = merge_stream_with_heartbeat(
         events, lambda: _HEARTBEAT, _HEARTBEAT_SECONDS, send_initial_heartbeat=False
     )
-    return StreamingResponse(alive(), headers=_HEADERS)
+    return _EventStream(alive(), ended)
 
 
 def _next(result: Any) -> str:

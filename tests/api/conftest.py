@@ -72,12 +72,12 @@ async def learned(database: Database, owner_url: str, tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="session")
 def app(services: Services) -> Starlette:
-    return create_app(services, Settings(), clock=lambda: NOW)
+    return create_app(services, Settings(failed_logins=1_000_000), clock=lambda: NOW)
 
 
 @pytest.fixture(scope="session")
 def production_app(services: Services) -> Starlette:
-    return create_app(services, Settings(profile="production"), clock=lambda: NOW)
+    return create_app(services, Settings(profile="production", failed_logins=1_000_000), clock=lambda: NOW)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
