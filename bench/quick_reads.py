@@ -29,6 +29,7 @@ from bench.http_load import Load, drive, request_bytes
 from bench.kpi_serving import Serving, serving
 from bench.measuring import Report
 from domain.storage import models, training_runs
+from domain.storage.derived import catch_up
 from domain.storage.rollups.refreshing import EVER, dirty_days, refresh_day
 from domain.storage.sessions import Database
 from domain.storage.tenants import create_tenant
@@ -45,11 +46,12 @@ _ROUNDS, _ROUND_SECONDS = 9, 1.5
 _ASKED = 200
 _CLIENTS = (1, 4)
 
-#: Debtors with the place and the segment of those who were learned from, as many times as it takes.
+#: Debtors with the place and the segment of those who were learned from, as many times as it takes; after all of those
+#: in the order of references, so that pages show debtors with facts.
 _MORE = """
     INSERT INTO debtor (tenant_id, id, reference, name, name_key, country, region, language, time_zone, segment,
                         segment_key, oldest_due_on, last_contacted_at, state_until)
-    SELECT tenant_id, 10000000 + row_number() OVER (), reference || '-' || copy, name, name_key, country, region,
+    SELECT tenant_id, 10000000 + row_number() OVER (), 'Z' || reference || '-' || copy, name, name_key, country, region,
            language, time_zone, segment, segment_key, oldest_due_on, last_contacted_at, state_until
     FROM debtor, generate_series(1, %(copies)s) copy WHERE tenant_id = %(tenant)s ORDER BY copy, id LIMIT %(more)s
 """
@@ -84,6 +86,8 @@ async def _prepare(server: DatabaseServer, settings: Settings, place: Path, repo
         for day in days:
             async with database.transaction(tenant_id) as connection:
                 await refresh_day(connection, tenant_id, day)
+        async with database.transaction(tenant_id) as connection:  # what became due since the last fact
+            await catch_up(connection, tenant_id, now=datetime.now(UTC))
         key = await create_key(database, tenant_id, Role.READER, now=datetime.now(UTC))
     with psycopg.connect(server.owner_url, autocommit=True) as connection:
         values = {
@@ -144,11 +148,15 @@ def _tell(report: Report, clients: int, found: Mapping[str, Sequence[Load]]) -> 
     pages = found[PAGE]
     for name, loads in found.items():
         ratios = [one.percentile(0.5) / page.percentile(0.5) for one, page in zip(loads, pages, strict=True)]
-        if name != PAGE:
+        if name == WITHIN:
+            report.note(f"{name}, {of}: p50 ÷ {PAGE}'s", statistics.median(ratios))
+        elif name != PAGE:
             report.goal(f"{name}, {of}: p50 ÷ {PAGE}'s", statistics.median(ratios), at_most=1.0)
 
 
 PAGE = "DebtorPage"
+#: No goal: most windows are asked for the first time, and each segment is decided anew for the hours that they leave.
+WITHIN = "SegmentRecommendations within a window"
 
 
 def questions(ours: Serving, portfolio: Portfolio) -> dict[str, list[dict[str, Any]]]:
@@ -163,7 +171,7 @@ def questions(ours: Serving, portfolio: Portfolio) -> dict[str, list[dict[str, A
             {"query": advice, "variables": {"asOf": _instant(luck), "segments": _some(luck, portfolio)}}
             for _ in range(_ASKED)
         ],
-        "SegmentRecommendations within a window": [
+        WITHIN: [
             {"query": advice, "variables": {"asOf": _instant(luck), "within": _window(luck)}}
             for _ in range(_ASKED)
         ],

@@ -150,7 +150,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             (*map(id, selection), conditions),
             selection,
             values,
-            lambda value: self._objects(kind, nodes, [value.whole()]).json()[1:-1],
+            lambda whole: list(map(to_json, self._objects(kind, nodes, whole).rows())),
             show_instant,
         )
 

@@ -13,7 +13,7 @@ from functools import cache
 
 import orjson
 
-from api.answers import DatedRecommendation
+from api.answers import DatedRecommendation, Recommendation
 
 #: Some ten kilobytes each.
 _KEPT = 4_000
@@ -58,7 +58,7 @@ class KeptJson:
         key: Hashable,
         selection: object,
         values: Sequence[DatedRecommendation],
-        complete: Callable[[DatedRecommendation], bytes],
+        complete: Callable[[Sequence[Recommendation]], Sequence[bytes]],
         show: Callable[[datetime], str],
     ) -> list[orjson.Fragment]:
         """The JSON of each value. key: tells selections apart while `selection` lives; complete: makes the JSON."""
@@ -67,30 +67,34 @@ class KeptJson:
         def shown(instant: datetime | None) -> bytes:
             return b"null" if instant is None else b'"%b"' % show(instant).encode()
 
+        kept = [self._kept.get((key, id(value.lasting))) for value in values]
+        missing = [at for at, found in enumerate(kept) if found is None]
+        if missing:
+            completed = complete([_marked(values[at]) for at in missing])
+            for at, json in zip(missing, completed, strict=True):
+                kept[at] = _in_pieces(values[at].lasting, selection, json)
+        found = [each for each in kept if each is not None]
+        for value, each in zip(values, found, strict=True):
+            self._keep((key, id(value.lasting)), each)
         return [
-            orjson.Fragment(
-                self._of(key, selection, value, complete).json([shown(instant) for instant in value.send_at])
-            )
-            for value in values
+            orjson.Fragment(each.json([shown(instant) for instant in value.send_at]))
+            for value, each in zip(values, found, strict=True)
         ]
 
-    def _of(
-        self,
-        key: Hashable,
-        selection: object,
-        value: DatedRecommendation,
-        complete: Callable[[DatedRecommendation], bytes],
-    ) -> _Kept:
-        place = (key, id(value.lasting))
-        found = self._kept.get(place)
-        if found is None:
-            marks = tuple(placeholder(number) for number in range(len(value.send_at)))
-            begin, *rest = _PLACE.split(complete(DatedRecommendation(value.lasting, marks)))
-            pairs = zip(rest[::2], rest[1::2], strict=True)
-            followed = tuple((int(number or 0), following) for number, following in pairs)
-            found = self._kept[place] = _Kept(value.lasting, selection, begin, followed)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(place)
-        return found
+    def _keep(self, place: tuple[Hashable, int], kept: _Kept) -> None:
+        self._kept[place] = kept
+        self._kept.move_to_end(place)
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+
+def _marked(value: DatedRecommendation) -> Recommendation:
+    """The whole of it, with placeholders for instants."""
+    places = range(len(value.send_at))
+    return DatedRecommendation(value.lasting, tuple(map(placeholder, places))).whole()
+
+
+def _in_pieces(value: object, selection: object, json: bytes) -> _Kept:
+    begin, *rest = _PLACE.split(json)
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    return _Kept(value, selection, begin, tuple((int(number or 0), following) for number, following in pairs))
