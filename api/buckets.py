@@ -59,8 +59,12 @@ class Buckets:
         return (self._clock() - _EPOCH) // _MICROSECOND * 1_000
 
     def _full_in(self, who: Hashable, now: int) -> int:
-        # A clock that was put back must not lock anybody out: no bucket is emptier than empty.
-        return min(max(self._full_at.get(who, now) - now, 0), _WINDOW)
+        full_at = self._full_at.get(who, now)
+        if (
+            full_at > now + _WINDOW
+        ):  # a clock that was put back must lock nobody out: none is emptier than empty
+            full_at = self._full_at[who] = now + _WINDOW
+        return max(full_at - now, 0)
 
 
 def _seconds(nanoseconds: int) -> int:

@@ -1,6 +1,7 @@
 """Connections beside SQLAlchemy's, for the one statement that makes a whole answer: three messages and no more work."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,11 @@ import asyncpg
 
 #: Statements that each connection keeps prepared, of any length.
 _PREPARED = 50
+
+
+def numbered(sql: str, *names: str) -> str:
+    """SQL with each `:name` as the driver has it: `$1` for the first of the names, and so on."""
+    return re.sub(r"(?<!:):(\w+)", lambda found: f"${names.index(found[1]) + 1}", sql)
 
 
 class DirectConnections:

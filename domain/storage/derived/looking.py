@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from domain.storage.direct import numbered
 from domain.storage.sessions import Database
 
 #: SQL of whether there is nothing for `catch_up` to do.
@@ -9,7 +10,7 @@ IS_CAUGHT_UP = """
     NOT EXISTS (SELECT FROM segment WHERE tenant_id = :tenant_id AND applied_at IS NULL)
     AND NOT EXISTS (SELECT FROM debtor WHERE tenant_id = :tenant_id AND state_until <= :now)
 """
-_LOOK = f"SELECT CASE WHEN {IS_CAUGHT_UP} THEN 'yes' END".replace(":tenant_id", "$1").replace(":now", "$2")
+_LOOK = numbered(f"SELECT CASE WHEN {IS_CAUGHT_UP} THEN 'yes' END", "tenant_id", "now")
 
 
 async def is_caught_up(database: Database, tenant_id: int, *, now: datetime) -> bool:

@@ -11,6 +11,7 @@ import orjson
 from domain.contact_rules import Preset, preset_for
 from domain.contact_rules.tenant_rules import tenant_presets
 from domain.storage.derived import IS_CAUGHT_UP
+from domain.storage.direct import numbered
 from domain.storage.models import DECIDING, STAMPED, ModelStamp
 from domain.storage.reads.segments import SegmentRow
 from domain.storage.sessions import Database
@@ -36,14 +37,8 @@ _GROUND = f"""
     )::text"""
 
 
-def _numbered(sql: str) -> str:
-    for place, name in enumerate((":tenant_id", ":as_of", ":now"), start=1):
-        sql = sql.replace(name, f"${place}")
-    return sql
-
-
-_IF_CAUGHT_UP = _numbered(f"SELECT CASE WHEN {IS_CAUGHT_UP} THEN {_GROUND} END")
-_AS_IT_IS = _numbered(f"SELECT {_GROUND}")
+_IF_CAUGHT_UP = numbered(f"SELECT CASE WHEN {IS_CAUGHT_UP} THEN {_GROUND} END", "tenant_id", "as_of", "now")
+_AS_IT_IS = numbered(f"SELECT {_GROUND}", "tenant_id", "as_of")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,6 @@
 """how many debtors each segment has in each place, kept as differences
 
-Revision: 0011_segment_sizes, after 0010_audit_by_action.
+Revision: 0013_segment_sizes, after 0012_versions_of_days.
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 TENANT = "(SELECT NULLIF(current_setting('dunwell.tenant_id', true), '')::integer)"
 COUNTED = "tenant_id, segment_key, time_zone, country, region"
 
-revision = "0011_segment_sizes"
-down_revision = "0010_audit_by_action"
+revision = "0013_segment_sizes"
+down_revision = "0012_versions_of_days"
 branch_labels = None
 depends_on = None
 
