@@ -32,7 +32,7 @@ from domain.storage.kpis.payment_behaviour import payment_behaviour
 from domain.storage.kpis.portfolio import portfolio_kpis
 from domain.storage.kpis.templates import template_kpis
 from domain.storage.kpis.traffic import traffic_kpis
-from domain.storage.rollups.answering import current_message_kpis
+from domain.storage.rollups.answering import CatchUp, current_message_kpis
 from domain.vocabulary import AgingBucket, Channel, Source
 
 _field = strawberry.field
@@ -275,7 +275,6 @@ class Kpis:
     )
     async def messages(self, info: Info, by: _By, where: _Where = None) -> list[MessageKpiRow]:
         """Message KPIs."""
-        await info.context.catch_up()
         found = await current_message_kpis(
             info.context.services.database,
             info.context.tenant_id,
@@ -283,6 +282,7 @@ class Kpis:
             by=by,
             where=message_where(where),
             as_of=self.as_of,
+            catch_up=CatchUp(info.context.now, info.context.catch_up),
             figures=MessageFigures(
                 money=selects(info, "collected", "cost", "netCollected"),
                 reactions=selects(info, "reaction"),

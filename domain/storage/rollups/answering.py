@@ -4,8 +4,9 @@ The one place that decides which. Whatever it decides, the answer is the same.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -36,6 +37,14 @@ DAYS_OF_FACTS = 31
 _QUICKLY_MERGED = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """Up to which instant derived columns must be, and what brings them there."""
+
+    now: datetime
+    bring: Callable[[], Awaitable[None]]
+
+
 async def current_message_kpis(
     database: Database,
     tenant_id: int,
@@ -45,8 +54,12 @@ async def current_message_kpis(
     where: MessageKpiWhere | None = None,
     as_of: datetime,
     figures: MessageFigures = ALL_FIGURES,
+    catch_up: CatchUp | None = None,
 ) -> Sequence[MessageKpiRow]:
     """What `message_kpis` answers, percentiles and medians within 1 %; whatever was committed before is in it.
+
+    Where one statement tells that this process remembers all of it, nothing else is read. catch_up: for derived columns
+    that may be behind; None: the caller has seen to them.
 
     Raises:
         KpiRequestError: TOO_COSTLY, TOO_MANY_GROUPS.
@@ -54,9 +67,11 @@ async def current_message_kpis(
     by, where = tuple(dict.fromkeys(by)), where or MessageKpiWhere()
     check_cost(period, by)
     answer = _Answer(tenant_id, period=period, by=by, where=where, as_of=as_of, figures=figures)
-    remembered = await answer.remembered(database)
+    remembered = await answer.remembered(database, catch_up.now if catch_up else None)
     if remembered is not None:
         return remembered
+    if catch_up is not None:
+        await catch_up.bring()
     async with database.snapshot(tenant_id) as connection:
         return await answer.rows(connection)
 
@@ -97,11 +112,11 @@ class _Answer:
             return Rollup(self._tenant_id, name, kinds)
         return Rollup(self._tenant_id, name, kinds, self._period.whole_days())
 
-    async def remembered(self, database: Database) -> Sequence[MessageKpiRow] | None:
+    async def remembered(self, database: Database, now: datetime | None) -> Sequence[MessageKpiRow] | None:
         """The answer, if this process has read all of it before, and no fact has changed it; else None."""
         if self._rollup is None:
             return None
-        served = await all_served(database, self._tenant_id, period=self._period, as_of=self._as_of)
+        served = await all_served(database, self._tenant_id, period=self._period, as_of=self._as_of, now=now)
         with suppress(CannotTell, TooFine):
             parts = self._rollup.remembered(served) if served else None
             return None if parts is None else await self._merged(parts)

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kpis.requests import Period
+from domain.storage.derived import IS_CAUGHT_UP
+from domain.storage.direct import numbered
 from domain.storage.kpis.attribution import moved_payments
 from domain.storage.sessions import Database
 
@@ -27,11 +29,15 @@ _KEPT = """
 """
 _SENT_LATER = "(SELECT max(sent_at) FROM communication WHERE tenant_id = :tenant_id) > :as_of"
 _DAYS = text(f"SELECT *, {_SENT_LATER} AS sent_later FROM ({_KEPT}) days ORDER BY day")
-_ALL_SERVED = f"""
+_ALL_SERVED = numbered(
+    f"""
     SELECT CASE WHEN bool_and(served) AND ({_SENT_LATER}) IS NOT TRUE
+            AND (CAST(:now AS timestamptz) IS NULL OR {IS_CAUGHT_UP})
         THEN CAST(json_object_agg(day, version ORDER BY day) AS text) END
     FROM ({_KEPT}) days
-"""
+    """,
+    *("tenant_id", "first", "until", "as_of", "now"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +72,18 @@ async def coverage(
 
 
 async def all_served(
-    database: Database, tenant_id: int, *, period: Period, as_of: datetime
+    database: Database, tenant_id: int, *, period: Period, as_of: datetime, now: datetime | None
 ) -> Mapping[date, str] | None:
     """The days with messages in the period and the version that is kept of each, by one statement of its own.
 
-    None when anything in it is left to the facts, or there is none.
+    None when anything in it is left to the facts, or there is none, or derived columns are behind `now` (None: they
+    are as they should be).
     """
     first, until = period.whole_days()
     if first >= until or (period.start, period.end) != (_start(first), _start(until)):
         return None
-    statement = _ALL_SERVED
-    for number, name in enumerate(("tenant_id", "first", "until", "as_of"), 1):
-        statement = statement.replace(f":{name}", f"${number}")
-    found = await database.document(tenant_id, statement, [tenant_id, first, until, as_of], is_general=True)
+    values = [tenant_id, first, until, as_of, now]
+    found = await database.document(tenant_id, _ALL_SERVED, values, is_general=True)
     return (
         None if found is None else {date.fromisoformat(day): each for day, each in json.loads(found).items()}
     )

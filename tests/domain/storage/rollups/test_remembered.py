@@ -3,11 +3,14 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures
+from domain.storage.kpis.messages import message_kpis
 from domain.storage.rollups import rolled
-from domain.storage.rollups.answering import current_message_kpis
+from domain.storage.rollups.answering import CatchUp, current_message_kpis
 from domain.storage.rollups.remembered import Remembered
+from tests.api.graphql.test_query_counts import direct_statements, statements
 from tests.domain.storage.rollups.rollups import WINTER, assert_alike, refresh
 from tests.domain.storage.rollups.test_rollups import compare, settled_facts
 from tests.facts import NOW, merge_facts, row
@@ -132,3 +135,43 @@ async def test_months_are_put_together_once(database, tenant_id, monkeypatch, by
     await refresh(database, tenant_id)
     (clicked,) = await current_message_kpis(database, tenant_id, **request, figures=figures)
     assert (clicked.clicked, clicked.sent, len(folded)) == (1, 20, 2)
+
+
+async def test_what_is_remembered_takes_one_statement_and_no_more(database, tenant_id, monkeypatch) -> None:
+    """Until a fact has come, derived columns are behind, or it is asked about the past: then the others as well."""
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    called = []
+
+    async def bring() -> None:
+        called.append(len(others))
+
+    async def become_due(at) -> None:
+        async with database.transaction(tenant_id) as connection:
+            await connection.execute(text("UPDATE debtor SET state_until = :at"), {"at": at})
+
+    async def ask(**changes):
+        for seen in (direct, others, called):
+            seen.clear()
+        request = BY_DAY | changes
+        found = await current_message_kpis(database, tenant_id, catch_up=CatchUp(NOW, bring), **request)
+        seen = (len(direct), len(called), bool(others))
+        async with database.snapshot(tenant_id) as connection:
+            assert_alike(found, await message_kpis(connection, tenant_id, **request))
+        return seen
+
+    with direct_statements(monkeypatch) as direct, statements(database, all_of_them=True) as others:
+        assert await ask() == (1, 1, True)  # nothing is remembered yet
+        assert await ask() == (1, 0, False)
+        assert await ask(by=[MessageDimension.CHANNEL]) == (1, 0, False)
+        assert await ask(as_of=NOW.replace(month=2, day=1)) == (1, 1, True)
+        await become_due(NOW)
+        assert await ask() == (1, 1, True)
+        await become_due(None)
+        assert await ask() == (1, 0, False)
+        late = row("events", reference="LATE", kind="CLICKED", communication="C3")
+        await merge_facts(database, tenant_id, {"events": [late | {"occurred_at": "2026-02-25T10:00:00Z"}]})
+        assert await ask() == (1, 1, True)
+        await refresh(database, tenant_id)
+        assert await ask() == (1, 1, True)
+        assert await ask() == (1, 0, False)
