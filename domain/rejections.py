@@ -105,6 +105,14 @@ _SENTENCES: dict[RejectCode, str] = {
 }
 
 
+#: Of an item's custom attributes as a whole; it has no place for values.
+_NO_ATTRIBUTES = (
+    'attributes must be an object whose keys begin with x_, such as {"x_score": 7}; left out, they stay.'
+)
+
+
 def sentence(code: RejectCode, *, column: str, expected: str) -> str:
     """The reason of a rejection for people. `expected` stands in where the code's sentence has a place."""
+    if (code, column) == (RejectCode.INVALID_ATTRIBUTE, "attributes"):
+        return _NO_ATTRIBUTES
     return _SENTENCES[code].format(column=column, expected=expected)

@@ -1,11 +1,16 @@
 """Facts in: what became of the items of a mutation."""
 
+import re
+
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from domain.storage import ingest
 
 _field = strawberry.field
+
+#: A column of the import format as sentences name it; custom attributes keep their names.
+_COLUMN = re.compile(r"\b(?!x_)[a-z]+(?:_[a-z]+)+\b")
 
 
 @strawberry.type(description="An item that was not taken.")
@@ -39,7 +44,7 @@ class IngestReport:
                     index=bad.index,
                     field="attributes" if bad.field.startswith("x_") else to_camel_case(bad.field),
                     code=bad.code,
-                    message=bad.message,
+                    message=_COLUMN.sub(lambda found: to_camel_case(found[0]), bad.message),
                 )
                 for bad in report.rejected
             ],

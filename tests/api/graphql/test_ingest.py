@@ -221,3 +221,24 @@ async def test_what_the_merge_left_is_seen_by_kpis(api_of, tenant_id: int) -> No
             "netCollected": [{"amount": "40.03"}],
         }
     ]
+
+
+async def test_what_is_wrong_is_said_in_the_callers_own_spelling(api_of, tenant_id: int) -> None:
+    api = await api_of(tenant_id)
+    items = [
+        DEBTOR | {"timeZone": "Europe/Nowhere"},
+        DEBTOR | {"attributes": []},
+        DEBTOR | {"attributes": {"band": 1}},
+        DEBTOR | {"attributes": {"x_two_words": []}},
+    ]
+    report = (await api.ask(operation("UpsertDebtors"), input=items))["upsertDebtors"]
+    told = [(bad["field"], bad["message"]) for bad in report["rejected"]]
+    assert told[0] == ("timeZone", "timeZone is no IANA time zone, such as Europe/Madrid.")
+    whole = 'attributes must be an object whose keys begin with x_, such as {"x_score": 7}'
+    assert [(field, message.split(";")[0]) for field, message in told[1:3]] == [("attributes", whole)] * 2
+    assert told[3][1].startswith("x_two_words is no custom attribute;")
+    promise = PROMISE | {"dueOn": "2026-04-01"}
+    await api.ask(operation("UpsertDebtors"), input=[DEBTOR])
+    await api.ask(operation("UpsertAccounts"), input=[ACCOUNT])
+    (bad,) = (await api.ask(operation("RecordPromises"), input=[promise]))["recordPromises"]["rejected"]
+    assert (bad["field"], "promisedAt" in bad["message"], "_" in bad["message"]) == ("dueOn", True, False)

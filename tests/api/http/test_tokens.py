@@ -47,7 +47,8 @@ def issuer(issuer_of_module: Issuer) -> Issuer:
 
 @pytest.fixture
 def app(services, issuer: Issuer, clock: Clock):
-    return create_app(services, Settings(oidc_issuer=issuer.url, oidc_audience=AUDIENCE), clock=clock)
+    settings = Settings(oidc_issuer=issuer.url, oidc_audience=AUDIENCE, failed_logins=1_000_000)
+    return create_app(services, settings, clock=clock)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
