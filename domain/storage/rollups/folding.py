@@ -61,7 +61,8 @@ def _reactions(group: Ints, groups: int, parts: Sequence[Rolled]) -> tuple[NDArr
     bands = np.concatenate([part.bands for part in parts])
     if not len(records):
         return NO_REACTIONS, NO_BANDS
-    present, at = distinct(records["span"] * groups + group, len(SPAN_NAMES) * groups)
+    span = records["span"].astype(np.int64)  # its own byte would not hold the product
+    present, at = distinct(span * groups + group, len(SPAN_NAMES) * groups)
     found = np.empty(len(present), REACTION)
     found["span"], found["group"] = present // groups, present % groups
     for name in _SUMS:

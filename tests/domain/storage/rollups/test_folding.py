@@ -4,6 +4,7 @@ from collections import Counter
 from math import isclose
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,37 @@ def test_days_put_together_are_all_their_messages(facts, split, has_money) -> No
             assert together[key][3][span][0] == exact
             for one, other in zip(together[key][3][span][1:], percentiles, strict=True):
                 assert isclose(one, other, rel_tol=0.01, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize("segments", [100, 400])
+def test_many_groups_are_kept_apart(segments) -> None:
+    rng = np.random.default_rng(segments)
+    size = 6 * segments
+    waited = {
+        span: (np.arange(size), np.round(rng.exponential(10.0 ** (place + 1), size), 6))
+        for place, span in enumerate(SPAN_NAMES)
+    }
+    names = (None, *map(str, range(segments)))
+    facts = Facts(
+        {
+            BY[0]: Coded(("EMAIL", "SMS"), np.arange(size) % 2),
+            BY[1]: Coded(names, np.arange(size) % segments),
+        },
+        np.empty(0, np.int64),
+        Coded(_OUTCOMES, np.arange(size) % len(_OUTCOMES)),
+        Coded((None, *_MONEY), np.arange(size) % 2),
+        np.empty(0, np.int64),
+        Coded(_MONEY, np.empty(0, np.int64)),
+        waited,
+    )
+    first = rng.random(size) < 0.5
+    together = told(fold([roll_up(chosen(facts, which), BY, ALL_FIGURES) for which in (first, ~first)], BY))
+    anew = told(roll_up(facts, BY, ALL_FIGURES))
+    assert together.keys() == anew.keys()
+    for key, (*_, reactions) in anew.items():
+        for span, (exact, *percentiles) in reactions.items():
+            assert together[key][3][span][0] == exact
+            assert together[key][3][span][1:] == pytest.approx(percentiles, rel=0.01)
 
 
 @given(messages())
