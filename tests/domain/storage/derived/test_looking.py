@@ -11,7 +11,8 @@ from tests.domain.portfolios import NOW
 
 _MANY = """
     INSERT INTO debtor (tenant_id, reference, name, name_key, country, time_zone, state_until)
-    SELECT :tenant_id, 'D' || n, 'N' || n, 'n' || n, 'ES', 'Europe/Madrid', CAST(:due AS timestamptz) + n * INTERVAL '1 hour'
+    SELECT :tenant_id, 'D' || n, 'N' || n, 'n' || n, 'ES', 'Europe/Madrid',
+           CAST(:due AS timestamptz) + n * INTERVAL '1 hour'
     FROM generate_series(0, 19999) n
 """
 
