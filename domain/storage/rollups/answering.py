@@ -23,11 +23,12 @@ from domain.kpis.requests import (
     check_cost,
 )
 from domain.storage.kpis.messages import message_kpis
+from domain.storage.rollups.blocks import TooFine
 from domain.storage.rollups.coverage import all_served, coverage
 from domain.storage.rollups.dimensions import ROLLUPS, needed, rollup_for
 from domain.storage.rollups.facts import read_messages
 from domain.storage.rollups.merging import Part, merge
-from domain.storage.rollups.rolled import Days, Rollup, TooFine
+from domain.storage.rollups.rolled import Days, Rollup
 from domain.storage.rollups.stored import messages_of_days, part_of_facts
 from domain.storage.sessions import Database
 

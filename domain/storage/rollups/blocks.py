@@ -37,6 +37,10 @@ _WAITED = np.dtype([("message", "<u4"), ("seconds", "<f8")])
 SPAN_NAMES = ("sent_to_open", "open_to_pay", "sent_to_pay")
 
 
+class TooFine(Exception):
+    """The days have so many groups that the database should put them together."""
+
+
 @dataclass(frozen=True)
 class Amounts:
     """Money of groups: `money[i]` came up `times[i]` times in group `group[i]`."""

@@ -19,6 +19,9 @@ def fold(parts: Sequence[Rolled], dimensions: Sequence[MessageDimension]) -> Rol
 
     Counts and money are added up, reaction times as their sketches are; a percentile that one day alone tells stays as
     exact as it is. What a part does not hold is empty here too.
+
+    Raises:
+        TooFine: they are too many.
     """
     starts = np.cumsum([0, *(part.size for part in parts)])
     columns = [joined([part.dimensions[each] for part in parts]) for each in dimensions]

@@ -49,6 +49,7 @@ def merge(
     Raises:
         KpiRequestError: TOO_MANY_GROUPS.
         CannotTell: medians are wanted, and the facts alone can tell them.
+        TooFine: the groups are too many for their sketches to be put together.
     """
     merged = _Merged(parts, by, where)
     check_groups(merged.size)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Date, Table, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.storage.rollups.blocks import read_rolled, store_rolled
+from domain.storage.rollups.blocks import TooFine, read_rolled, store_rolled
 from domain.storage.rollups.dimensions import ROLLUPS
 from domain.storage.rollups.folding import fold
 from domain.storage.rollups.merging import Part
@@ -35,10 +35,6 @@ _MONTH = timedelta(days=31)
 
 Days = Mapping[date, str]
 Row = Mapping[Any, Any]
-
-
-class TooFine(Exception):
-    """The days have so many groups that the database should put them together."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from domain.storage.rollups.blocks import (
     SPAN_NAMES,
     Facts,
     Rolled,
+    TooFine,
     column_of,
     read_facts,
     store_facts,
@@ -20,7 +21,7 @@ from domain.storage.rollups.blocks import (
 )
 from domain.storage.rollups.dimensions import ROLLUPS, needed
 from domain.storage.rollups.merging import Part
-from domain.storage.rollups.rolled import MOST_GROUPS, TooFine, among
+from domain.storage.rollups.rolled import MOST_GROUPS, among
 from domain.storage.rollups.rolling import chosen, roll_up
 from domain.storage.rollups.selecting import messages_that
 from domain.storage.tables import message_day, message_rollup
