@@ -60,9 +60,7 @@ class Buckets:
 
     def _full_in(self, who: Hashable, now: int) -> int:
         full_at = self._full_at.get(who, now)
-        if (
-            full_at > now + _WINDOW
-        ):  # a clock that was put back must lock nobody out: none is emptier than empty
+        if full_at > now + _WINDOW:  # a clock put back must lock nobody out: none is emptier than empty
             full_at = self._full_at[who] = now + _WINDOW
         return max(full_at - now, 0)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from domain.contact_rules.presets import PRESETS, AtMost, OpenHours, Preset
+from domain.contact_rules.presets import PRESETS, AtMost, OpenHours, Preset, preset_for
 from domain.kpis.messages import Weekday
 from domain.vocabulary import Channel
 
@@ -58,6 +58,12 @@ def tenant_presets(rules: Mapping[str, Any] | None) -> tuple[Preset, ...]:
         once_a_day=_flag("once_a_day", rules.get("once_a_day", False)),
     )
     return (*_also(rules.get("also", [])), own)
+
+
+def presets_at(country: str, region: str | None, own: Sequence[Preset]) -> tuple[Preset, ...]:
+    """What binds who lives there: the jurisdiction's preset, then those that the tenant adds (`tenant_presets`)."""
+    here = preset_for(country, region)
+    return (here, *(preset for preset in own if preset != here))
 
 
 def _also(names: Any) -> list[Preset]:

@@ -8,9 +8,9 @@ from sqlalchemy import BigInteger, DateTime, Integer, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.contact_rules import Address, ContactRequest, PastContact, Preset, Reachability, preset_for
+from domain.contact_rules import Address, ContactRequest, PastContact, Preset, Reachability
 from domain.contact_rules.frequency import look_back
-from domain.contact_rules.tenant_rules import tenant_presets
+from domain.contact_rules.tenant_rules import presets_at, tenant_presets
 from domain.storage.past_contacts import past_contacts
 from domain.storage.tables import tenant
 from domain.vocabulary import Channel, ContactRequestKind
@@ -91,7 +91,7 @@ async def reachability(
     wanted = {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids)}
     own = await rules_of_tenant(connection, tenant_id)
     places = {row.id: row for row in await connection.execute(_PLACES, wanted)}
-    presets = {debtor_id: _presets(row, own) for debtor_id, row in places.items()}
+    presets = {debtor_id: presets_at(row.country, row.region, own) for debtor_id, row in places.items()}
     addresses = await _addresses(connection, {**wanted, "known": known})
     requests = await _requests(connection, {**wanted, "known": known})
     contacts = await _contacts(connection, tenant_id, presets, known)
@@ -116,11 +116,6 @@ async def rules_of_tenant(connection: AsyncConnection, tenant_id: int) -> tuple[
     """
     settings = await connection.scalar(select(tenant.c.settings).where(tenant.c.id == tenant_id))
     return tenant_presets((settings or {}).get("contact_rules"))
-
-
-def _presets(place: Any, own: tuple[Preset, ...]) -> tuple[Preset, ...]:
-    here = preset_for(place.country, place.region)
-    return (here, *(preset for preset in own if preset != here))
 
 
 async def _addresses(connection: AsyncConnection, wanted: Mapping[str, Any]) -> Mapping[int, list[Address]]:

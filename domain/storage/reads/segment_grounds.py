@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from domain.contact_rules import Preset, preset_for
-from domain.contact_rules.tenant_rules import tenant_presets
+from domain.contact_rules import Preset
+from domain.contact_rules.tenant_rules import presets_at, tenant_presets
 from domain.storage.derived import IS_CAUGHT_UP
 from domain.storage.direct import numbered
 from domain.storage.models import DECIDING, STAMPED, ModelStamp
@@ -77,9 +77,8 @@ def _read(found: str) -> SegmentGround:
     sizes: dict[str, int] = {}
     places: dict[str, set[Place]] = {}
     for key, zone, country, region, debtors in stated["sizes"] or ():
-        here = preset_for(country, region)
         sizes[key] = sizes.get(key, 0) + int(debtors)
-        places.setdefault(key, set()).add((zone, (here, *(preset for preset in own if preset != here))))
+        places.setdefault(key, set()).add((zone, presets_at(country, region, own)))
     ruled = [SegmentRow(key, name, rule, sizes.pop(key, 0)) for key, name, rule in stated["rules"] or ()]
     others = [SegmentRow(key, key, None, sizes[key]) for key in sorted(sizes)]
     return SegmentGround(
