@@ -12,11 +12,11 @@ def message_notes(cohorts: Cohorts, messages: Messages, policy: Policy) -> list[
     """SHORT_HISTORY, STOPPED_SENDING, GAP_IN_HISTORY, NEW_SEGMENT, REGIME_CHANGE, NOTHING_RECOMMENDED: those that
     apply.
     """
-    notes = []
+    notes, as_sent = [], messages.streams[Policy.CURRENT].sent.sum()
     if messages.past.origins < _ENOUGH_ORIGINS:
         message = "The history is too short to check such forecasts on it, so the intervals are widened."
         notes.append(Note("SHORT_HISTORY", message))
-    if messages.streams[Policy.CURRENT].sent.sum() == 0:
+    if as_sent == 0:
         notes.append(Note("STOPPED_SENDING", f"Nothing was sent in the last {4 * GAP_DAYS} days."))
     elif (observed_days(cohorts.sent) == 0).any():
         message = f"There are {GAP_DAYS} days or more in a row without any message; they are left out."
@@ -34,6 +34,6 @@ def message_notes(cohorts: Cohorts, messages: Messages, policy: Policy) -> list[
             "they are as wide as the latest errors ask for, whatever was learned before."
         )
         notes.append(Note("REGIME_CHANGE", message))
-    if policy == Policy.RECOMMENDED and messages.streams[policy].sent.sum() == 0:
+    if policy == Policy.RECOMMENDED and messages.streams[policy].sent.sum() == 0 < as_sent:
         notes.append(Note("NOTHING_RECOMMENDED", "The recommendation is to leave every segment alone."))
     return notes

@@ -222,6 +222,8 @@ def test_a_sender_who_stopped_sends_nothing(world: SimulatedWorld) -> None:
     assert "STOPPED_SENDING" in [note.code for note in answer.notes]
     assert _series(answer, Kpi.SENT).total == Quantiles(0.0, 0.0, 0.0)
     assert _series(answer, Kpi.OPEN_RATE).total == Quantiles(None, None, None)
+    nobody = forecast(tally_of(silent), horizon_days=7, policy=Policy.RECOMMENDED, schedule={})
+    assert [note.code for note in nobody.notes] == [note.code for note in answer.notes]
 
 
 def test_a_gap_is_left_out_of_the_rhythm(world: SimulatedWorld) -> None:
