@@ -1,26 +1,23 @@
 """Rows that last, together with what was made of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Generic, TypeVar, overload
 
 Row = TypeVar("Row")
 
 
-class Lasting(tuple[Row, ...], Generic[Row]):
+class Lasting(Sequence[Row], Generic[Row]):
     """Rows that stay as they are, so that what is made of them lasts as long as they do.
 
     Of the latest few kinds alone: whoever asks in ever new ways takes no more memory for it.
     """
 
     _MOST = 2
-    _made: OrderedDict[Hashable, bytes]
 
-    def __new__(cls, rows: Iterable[Row] = ()) -> "Lasting[Row]":
-        """Of the rows given, in their order."""
-        found = super().__new__(cls, rows)
-        found._made = OrderedDict()
-        return found
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self._made: OrderedDict[Hashable, bytes] = OrderedDict()
 
     def made(self, kind: Hashable, make: Callable[[], bytes]) -> bytes:
         """What `make` makes of these rows, once per kind."""
@@ -30,3 +27,23 @@ class Lasting(tuple[Row, ...], Generic[Row]):
                 self._made.popitem(last=False)
         self._made.move_to_end(kind)
         return self._made[kind]
+
+    @property
+    def bytes_made(self) -> int:
+        """How much of what was made is kept."""
+        return sum(map(len, self._made.values()))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, at: int | slice) -> Row | Sequence[Row]:
+        return self.rows[at]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)

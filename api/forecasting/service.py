@@ -126,7 +126,7 @@ def _answer(made: outlook.Forecast, version_id: int) -> KpiForecast:
         as_of=made.as_of,
         notes=tuple(answers.ForecastNote(note.code, note.message) for note in made.notes),
         model_version_id=version_id,
-        series=Lasting(map(_series, made.series)),
+        series=Lasting(tuple(map(_series, made.series))),
         backtest=tuple(
             answers.BacktestRow(
                 kpi=ForecastKpi(row.kpi.value),

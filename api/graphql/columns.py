@@ -97,7 +97,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         """The rows as JSON, written when such a selection is first asked for."""
 
         def write() -> bytes:
-            return to_json(self._column(kind, nodes, rows))
+            return to_json(self._column(kind, nodes, rows.rows))
 
         return Written(rows.made(self._shape(kind, nodes), write))
 

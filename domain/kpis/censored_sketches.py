@@ -5,9 +5,10 @@ counts. Both give an estimate; between them lies that of the facts. Where both r
 the median, within 1 %; where neither does, there is none; else the days cannot tell.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from math import inf
 
 from domain.kpis.sketches import band_edges, band_seconds
 
@@ -29,6 +30,10 @@ class Unreacted:
         self._may = _Steps((shortest, people) for shortest, _, people in found)
         self._must = _Steps((longest, people) for _, longest, people in found)
 
+    def unchanged_for(self, edges: Sequence[float]) -> float:
+        """For how many seconds more, all observed on, no count before one of these times (in order) changes."""
+        return min(self._may.unchanged_for(edges), self._must.unchanged_for(edges))
+
     def may_have_left(self, before: float) -> int:
         """At most so many were observed for less than this."""
         return self._may.below(before)
@@ -46,6 +51,10 @@ class _Steps:
 
     def below(self, at: float) -> int:
         return self._people[bisect_left(self._at, at)]
+
+    def unchanged_for(self, edges: Sequence[float]) -> float:
+        to_come = self._at[: bisect_left(self._at, edges[-1])] if edges else ()
+        return min((edges[bisect_right(edges, at)] - at for at in to_come), default=inf)
 
 
 def censored_median(

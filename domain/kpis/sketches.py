@@ -10,6 +10,7 @@ Source: Masson, Rim & Lee (2019), DDSketch: a fast and fully-mergeable quantile 
 
 from bisect import bisect_left
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate
 from math import exp
 from struct import Struct
@@ -37,6 +38,7 @@ def band_seconds(band: int) -> float:
     return 2 * exp(STEP * band) / (exp(STEP) + 1)
 
 
+@lru_cache(maxsize=8192)  # as many as there are from a microsecond to a year, on either side of zero
 def band_edges(band: int) -> tuple[float, float]:
     """(least, most) seconds of a band's members."""
     if band == ZERO:

@@ -15,8 +15,9 @@ def test_each_kind_is_made_once_and_the_oldest_forgotten() -> None:
     assert made == ["a", "b", "c", "b"]
 
 
-def test_rows_are_equal_by_what_they_hold_and_keep_to_themselves_what_is_made_of_them() -> None:
+def test_rows_are_those_given_and_keep_to_themselves_what_is_made_of_them() -> None:
     one, other = Lasting("ab"), Lasting("ab")
-    assert one == other == ("a", "b")
-    assert one.made("kind", lambda: b"1") == b"1"
+    assert (list(one), one[1], one[:1], len(one)) == (["a", "b"], "b", "a", 2)
+    assert one.made("kind", lambda: b"12") == b"12"
     assert other.made("kind", lambda: b"2") == b"2"
+    assert (one.bytes_made, other.bytes_made) == (2, 1)

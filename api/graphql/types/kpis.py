@@ -27,6 +27,7 @@ from domain.kpis import agents, portfolio, requests
 from domain.kpis.messages import Weekday
 from domain.kpis.requests import AgentDimension, MessageDimension, MessageFigures, Period
 from domain.kpis.templates import TemplateDimension
+from domain.lasting import Lasting
 from domain.storage.kpis.agents import agent_kpis
 from domain.storage.kpis.payment_behaviour import payment_behaviour
 from domain.storage.kpis.portfolio import portfolio_kpis
@@ -289,7 +290,7 @@ class Kpis:
                 medians=selects(info, "medianCensored"),
             ),
         )
-        return cast(list[MessageKpiRow], found if isinstance(found, Columns) else Rows(found))
+        return cast(list[MessageKpiRow], found if isinstance(found, Columns | Lasting) else Rows(found))
 
     @resolved("Visits to the payment page: one row per source, and one with source null, the total.")
     async def traffic(self, info: Info) -> list[TrafficKpiRow]:

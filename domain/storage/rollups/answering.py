@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +23,7 @@ from domain.kpis.requests import (
     check_cost,
 )
 from domain.storage.kpis.messages import message_kpis
+from domain.storage.rollups.answered import Answered, Asked
 from domain.storage.rollups.blocks import TooFine
 from domain.storage.rollups.coverage import all_served, coverage
 from domain.storage.rollups.dimensions import ROLLUPS, needed, rollup_for
@@ -30,12 +31,16 @@ from domain.storage.rollups.facts import read_messages
 from domain.storage.rollups.merging import Part, merge
 from domain.storage.rollups.rolled import Days, Rollup
 from domain.storage.rollups.stored import messages_of_days, part_of_facts
+from domain.storage.rollups.table import MessageKpiTable
 from domain.storage.sessions import Database
 
 #: With more days than this left to the facts, one statement over all of the period takes less time.
 DAYS_OF_FACTS = 31
 #: So many groups and bands of sketches are put together in a millisecond or two.
 _QUICKLY_MERGED = 10_000
+_ANSWERED = Answered(64 << 20)
+#: Sums of seconds may be off by as much.
+_SHORTER = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ async def current_message_kpis(
 ) -> Sequence[MessageKpiRow]:
     """What `message_kpis` answers, percentiles and medians within 1 %; whatever was committed before is in it.
 
-    Where one statement tells that this process remembers all of it, nothing else is read. catch_up: for derived columns
-    that may be behind; None: the caller has seen to them.
+    Where one statement tells that this process remembers it, whole or by days, nothing else is read. catch_up: for
+    derived columns that may be behind; None: the caller has seen to them.
 
     Raises:
         KpiRequestError: TOO_COSTLY, TOO_MANY_GROUPS.
@@ -85,7 +90,7 @@ class _Answer:
         tenant_id: int,
         *,
         period: Period,
-        by: Sequence[MessageDimension],
+        by: tuple[MessageDimension, ...],
         where: MessageKpiWhere,
         as_of: datetime,
         figures: MessageFigures,
@@ -115,12 +120,15 @@ class _Answer:
 
     async def remembered(self, database: Database, now: datetime | None) -> Sequence[MessageKpiRow] | None:
         """The answer, if this process has read all of it before, and no fact has changed it; else None."""
-        if self._rollup is None:
-            return None
         served = await all_served(database, self._tenant_id, period=self._period, as_of=self._as_of, now=now)
+        if not served:
+            return None
+        known = _ANSWERED.get(self._asked(served), as_of=self._as_of)
+        if known is not None or self._rollup is None:
+            return known
         with suppress(CannotTell, TooFine):
-            parts = self._rollup.remembered(served) if served else None
-            return None if parts is None else await self._merged(parts)
+            parts = self._rollup.remembered(served)
+            return None if parts is None else self._lasting(served, await self._merged(parts))
         return None
 
     async def rows(self, connection: AsyncConnection) -> Sequence[MessageKpiRow]:
@@ -129,8 +137,9 @@ class _Answer:
         if covered and covered.served and covered.days_of_facts <= DAYS_OF_FACTS:
             with suppress(CannotTell, TooFine):
                 parts = await self._kept(connection, covered.served)
-                if covered.facts:
-                    parts.append(await self._counted(connection, covered.facts))
+                if not covered.facts:
+                    return self._lasting(covered.served, await self._merged(parts))
+                parts.append(await self._counted(connection, covered.facts))
                 return await self._merged(parts)
         return await message_kpis(
             connection,
@@ -149,7 +158,16 @@ class _Answer:
             )
         return await self._rollup.read(connection, days)
 
-    async def _merged(self, parts: Sequence[Part]) -> Sequence[MessageKpiRow]:
+    def _asked(self, days: Days) -> Asked:
+        return Asked(self._tenant_id, self._by, self._where, self._figures, tuple(sorted(days.items())))
+
+    def _lasting(self, days: Days, rows: MessageKpiTable) -> Sequence[MessageKpiRow]:
+        """The rows, which are these days' alone, remembered for as long as they hold."""
+        return _ANSWERED.put(
+            self._asked(days), rows, since=self._as_of, until=_after(self._as_of, rows.holding)
+        )
+
+    async def _merged(self, parts: Sequence[Part]) -> MessageKpiTable:
         """The parts put together; where that takes long, it must not keep others waiting."""
         together = partial(merge, parts, self._by, self._where, self._figures, as_of=self._as_of)
         rows = sum(part.rolled.size + len(part.rolled.bands) for part in parts)
@@ -165,3 +183,11 @@ class _Answer:
             as_of=self._as_of,
         )
         return part_of_facts(facts, by=self._by, where=self._where, wanted=self._figures)
+
+
+def _after(instant: datetime, seconds: float) -> datetime:
+    """So many seconds later, or the last instant that there is."""
+    try:
+        return instant + timedelta(seconds=seconds) - _SHORTER
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from math import inf
 from typing import Any
 
 from domain.kpis.censored_sketches import CannotTell, Unreacted, censored_median
@@ -16,8 +17,8 @@ Key = Hashable
 
 def medians(
     populations: Iterable[tuple[Any, ...]], reacted: Iterable[tuple[Any, ...]], *, as_of: datetime
-) -> dict[tuple[Key, str], float]:
-    """(key, span) → median, seconds, where it is reached.
+) -> tuple[dict[tuple[Key, str], float], float]:
+    """(key, span) → median, seconds, where it is reached; and for how many seconds after `as_of` they all hold.
 
     populations: key, days, delivered and opened per day. reacted: key, span, days, how many of each day reacted and are
     of the population, how many reacted at all, and the sketch of all of these.
@@ -30,7 +31,7 @@ def medians(
     for key, span, days, counts, count, sketch in reacted:
         sketches[key, span] = read_sketch(sketch)
         outcomes[key, span] = (days, counts, count)
-    found = {}
+    found, holding = {}, inf
     for (key, span), (days, counts, count) in outcomes.items():
         if not any(counts):
             continue
@@ -52,7 +53,9 @@ def medians(
         median = censored_median(sketches[key, span], unreacted, population=sum(population))
         if median is not None:
             found[key, span] = median
-    return found
+        edges = [edge for band, _ in sketches[key, span] for edge in band_edges(band)]
+        holding = min(holding, unreacted.unchanged_for(edges))
+    return found, holding
 
 
 def _unreacted(

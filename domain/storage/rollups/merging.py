@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -53,13 +54,14 @@ def merge(
     """
     merged = _Merged(parts, by, where)
     check_groups(merged.size)
+    reaction, holding = merged.reactions(wanted, as_of)
     others = {
         "key": merged.keys(by),
         "collected": merged.money([part.rolled.collected for part in parts], wanted.money),
         "cost": merged.money([part.rolled.cost for part in parts], wanted.money),
-        "reaction": merged.reactions(wanted, as_of),
+        "reaction": reaction,
     }
-    return MessageKpiTable(merged.size, merged.counts(), others)
+    return MessageKpiTable(merged.size, merged.counts(), others, holding=holding)
 
 
 class _Merged:
@@ -134,20 +136,22 @@ class _Merged:
             found[code // len(currencies)][currencies[code % len(currencies)]] = total
         return found
 
-    def reactions(self, wanted: MessageFigures, as_of: datetime) -> Columns[ReactionTimes]:
-        """The reaction times of the groups."""
+    def reactions(self, wanted: MessageFigures, as_of: datetime) -> tuple[Columns[ReactionTimes], float]:
+        """The reaction times of the groups, and for how many seconds after `as_of` they hold."""
         shape = (len(SPAN_NAMES), self.size)
         times = {"count": np.zeros(shape, np.int64)} | {name: np.full(shape, np.nan) for name in _TIME_PARTS}
         if wanted.reactions or wanted.medians:
             self._observe(times)
+        holding = inf
         if wanted.medians:
-            for (group, span), median in self._medians(as_of).items():
+            found, holding = self._medians(as_of)
+            for (group, span), median in found.items():
                 times["median_censored"][SPAN_NAMES.index(span), group] = median
         spans = {
             span: Columns(ReactionTime, self.size, {name: numbers(of[at]) for name, of in times.items()})
             for at, span in enumerate(SPAN_NAMES)
         }
-        return Columns(ReactionTimes, self.size, spans)
+        return Columns(ReactionTimes, self.size, spans), holding
 
     def _of(self, groups: Sequence[Ints]) -> Ints:
         """The groups of the answer that parts' own groups have become."""
@@ -188,9 +192,9 @@ class _Merged:
             for name, values in zip(("p50", "p90"), percentiles, strict=True):
                 times[name][several % len(SPAN_NAMES), several // len(SPAN_NAMES)] = values
 
-    def _medians(self, as_of: datetime) -> dict[tuple[Any, str], float]:
+    def _medians(self, as_of: datetime) -> tuple[dict[tuple[Any, str], float], float]:
         if not self._parts:
-            return {}
+            return {}, inf
         records, code, bands = self._records()
         day_of = _concatenated(
             [part.day[part.rolled.reactions["group"].astype(np.int64)] for part in self._parts]

@@ -13,14 +13,23 @@ from domain.storage.rollups.arrays import Ints
 
 
 class MessageKpiTable(Columns[MessageKpiRow]):
-    """Rows kept by column; so are what follows from the counts, and from the money."""
+    """Rows kept by column; so are what follows from the counts, and from the money.
+
+    holding: for how many seconds after their instant of knowledge they stay as they are, without further facts.
+    """
 
     def __init__(
-        self, size: int, counts: Mapping[str, Ints], others: Mapping[str, Sequence[Any] | Columns[Any]]
+        self,
+        size: int,
+        counts: Mapping[str, Ints],
+        others: Mapping[str, Sequence[Any] | Columns[Any]],
+        *,
+        holding: float,
     ) -> None:
         columns = {name: numbers(count) for name, count in counts.items()}
         super().__init__(MessageKpiRow, size, {**columns, **others})
         self._counts = counts
+        self.holding = holding
 
     def column(self, field: str) -> Sequence[Any] | Columns[Any] | None:
         """The values of a field or of a property of rows."""

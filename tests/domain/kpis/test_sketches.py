@@ -70,3 +70,27 @@ def test_the_median_from_days_is_that_from_people_or_left_open(
         assert waited < 16 * DAY, "everybody was watched for longer than anybody took"
     else:
         assert found is true is None or isclose(found, true, rel_tol=0.01)
+
+
+@given(people, st.floats(0, 30 * DAY), st.floats(0, 1))
+def test_the_median_from_days_stays_for_as_long_as_is_said(
+    entered: list[tuple[float, float | None]], waited: float, share: float
+) -> None:
+    """Those who have not reacted go on not to."""
+    as_of = 20 * DAY + waited
+    took = [seconds for at, seconds in entered if seconds is not None and at + seconds <= as_of]
+    reacted = read_sketch(sketch_of(took))
+    days = [at // DAY for at, seconds in entered if seconds is None or at + seconds > as_of]
+
+    def told(later: float) -> tuple[Unreacted, float | str | None]:
+        now = as_of + later
+        unreacted = Unreacted((now - (day + 1) * DAY, now - day * DAY, 1) for day in days)
+        try:
+            return unreacted, censored_median(reacted, unreacted, population=len(entered))
+        except CannotTell:
+            return unreacted, "cannot tell"
+
+    unreacted, median = told(0)
+    holding = unreacted.unchanged_for([edge for band, _ in reacted for edge in band_edges(band)])
+    assert holding > 0
+    assert told(share * min(holding, 1e9) * (1 - 1e-6))[1] == median

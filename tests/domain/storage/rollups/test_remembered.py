@@ -1,13 +1,16 @@
 """What is remembered of counted days: bounded, and never an answer of former days or of somebody else's."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures
+from domain.kpis.requests import ALL_FIGURES, MessageDimension, MessageFigures, MessageKpiWhere
 from domain.storage.kpis.messages import message_kpis
-from domain.storage.rollups import rolled
+from domain.storage.rollups import answering, rolled
+from domain.storage.rollups.answered import Answered, Asked
 from domain.storage.rollups.answering import CatchUp, current_message_kpis
 from domain.storage.rollups.remembered import Remembered
 from tests.api.graphql.test_query_counts import direct_statements, statements
@@ -112,6 +115,7 @@ async def test_months_are_put_together_once(database, tenant_id, monkeypatch, by
     """Whole months are told as by their days; when one of these is counted again they are put together anew."""
     await merge_facts(database, tenant_id, settled_facts())
     await refresh(database, tenant_id)
+    monkeypatch.setattr(answering, "_ANSWERED", Answered(0))
     request = {"period": WINTER, "by": by, "as_of": NOW}
     figures = MessageFigures(medians=False)
     with monkeypatch.context() as patched:
@@ -175,3 +179,62 @@ async def test_what_is_remembered_takes_one_statement_and_no_more(database, tena
         await refresh(database, tenant_id)
         assert await ask() == (1, 1, True)
         assert await ask() == (1, 0, False)
+
+
+async def test_an_answer_is_remembered_whole_until_a_day_is_counted_again(database, tenant_id) -> None:
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    request = BY_DAY | {"figures": MessageFigures(medians=False)}
+    first = await current_message_kpis(database, tenant_id, **request)
+    much_later = request | {"as_of": NOW.replace(year=NOW.year + 5)}
+    assert await current_message_kpis(database, tenant_id, **much_later) is first
+    fewer = request | {"figures": MessageFigures(money=False, reactions=False, medians=False)}
+    assert await current_message_kpis(database, tenant_id, **fewer) is not first
+    late = row("events", reference="LATE", kind="CLICKED", communication="C3")
+    await merge_facts(database, tenant_id, {"events": [late | {"occurred_at": "2026-02-25T10:00:00Z"}]})
+    await refresh(database, tenant_id)
+    again = await current_message_kpis(database, tenant_id, **request)
+    assert sum(each.clicked for each in again) == sum(each.clicked for each in first) + 1
+
+
+async def test_medians_are_told_anew_as_time_passes(database, tenant_id) -> None:
+    """Whoever has not reacted has been waited for longer, so many instants later; facts are as they were."""
+    await merge_facts(database, tenant_id, settled_facts())
+    await refresh(database, tenant_id)
+    found = []
+    for minutes in range(0, 20_000, 97):
+        request = {
+            "period": WINTER,
+            "by": [MessageDimension.CHANNEL],
+            "as_of": NOW + timedelta(minutes=minutes),
+        }
+        found.append(await current_message_kpis(database, tenant_id, **request))
+        async with database.snapshot(tenant_id) as connection:
+            assert_alike(found[-1], await message_kpis(connection, tenant_id, **request))
+    assert len(set(map(id, found))) < len(found)
+
+
+def asked(name: str) -> Asked:
+    return Asked(1, (), MessageKpiWhere(), ALL_FIGURES, ((NOW.date(), name),))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3), st.integers(0, 3_000)), max_size=40))
+def test_answers_and_what_was_made_of_them_take_bounded_memory(put) -> None:
+    answered, latest = Answered(20_000), {}
+    for name, rows, length in put:
+        latest[name] = answered.put(asked(name), [0] * rows, since=NOW, until=NOW + timedelta(1))
+        assert answered.bytes_held <= 20_000
+        assert answered.get(asked(name), as_of=NOW) is latest[name]
+        latest[name].made("json", lambda length=length: bytes(length))
+    for name, rows in latest.items():
+        assert answered.get(asked(name), as_of=NOW) in (None, rows)
+
+
+def test_an_answer_holds_from_its_instant_until_the_one_that_is_said() -> None:
+    answered, later = Answered(20_000), NOW + timedelta(hours=1)
+    rows = answered.put(asked("a"), [0], since=NOW, until=later)
+    instants = [NOW - timedelta(1), NOW, later - timedelta(seconds=1), later]
+    assert [answered.get(asked("a"), as_of=at) for at in instants] == [None, rows, rows, None]
+    assert answered.get(asked("b"), as_of=NOW) is None
+    assert list(answered.put(asked("c"), [0] * 100, since=NOW, until=later)) == [0] * 100
+    assert answered.get(asked("c"), as_of=NOW) is None, "one that leaves no room for others"
