@@ -35,9 +35,8 @@ from graphql.execution.collect_fields import FieldDetails
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
-from api.answers import DatedRecommendation
 from api.graphql.json_rows import JsonRows, Written, to_json
-from api.graphql.kept_json import KeptJson
+from api.graphql.kept_json import Dated, KeptJson
 from api.graphql.scalars import show_instant
 from domain.columns import Columns, Numbers, Words, repeated
 from domain.lasting import Lasting
@@ -126,7 +125,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             completed = self._column(kind.of_type, nodes, [each for row in values for each in row])
             return _split(completed.rows() if isinstance(completed, JsonRows) else completed, values)
         if isinstance(kind, GraphQLObjectType):
-            if values and isinstance(values[0], DatedRecommendation):
+            if values and isinstance(values[0], Dated):
                 return self._dated(kind, nodes, values)
             if not isinstance(values, Columns) and any(value is None for value in values):
                 there = iter(self._objects(kind, nodes, [v for v in values if v is not None]).rows())
@@ -137,9 +136,9 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         raise _Uncompletable
 
     def _dated(
-        self, kind: GraphQLObjectType, nodes: Sequence[FieldDetails], values: Sequence[DatedRecommendation]
+        self, kind: GraphQLObjectType, nodes: Sequence[FieldDetails], values: Sequence[Dated]
     ) -> Sequence[Any]:
-        """Values that last but for their instants, as they are kept for this selection."""
+        """Rows that last but for their instants, as they are kept for this selection."""
         if any(details.fragment_variable_values for details in nodes):
             raise _Uncompletable
         selection = [details.node for details in nodes]

@@ -1,7 +1,7 @@
-"""JSON of values that last, kept by what is selected of them; the instants that differ are put in for each answer.
+"""JSON of rows that last, kept by what is selected of them; the instants that differ are put in for each answer.
 
-A lasting value is completed once with an instant of the year 1 wherever an instant of the request belongs: no fact is
-as old, so these alone are found again in the JSON, as often as they are selected.
+A lasting row is completed once with an instant of the year 1 wherever an instant of the request belongs: no fact is as
+old, so these alone are found again in the JSON, as often as they are selected.
 """
 
 import re
@@ -10,10 +10,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import orjson
-
-from api.answers import DatedRecommendation, Recommendation
 
 #: Some ten kilobytes each.
 _KEPT = 4_000
@@ -25,14 +24,34 @@ def placeholder(place: int) -> datetime:
     return datetime(1, 1, 1, microsecond=place, tzinfo=UTC)
 
 
+class Dated:
+    """A row that lasts but for its instants."""
+
+    __slots__ = ()
+
+    @property
+    def lasting(self) -> tuple[object, ...]:
+        """What it is made of: the same objects as long as nothing of it changes but its instants."""
+        raise NotImplementedError
+
+    @property
+    def instants(self) -> tuple[datetime | None, ...]:
+        """Its instants."""
+        raise NotImplementedError
+
+    def at(self, instants: tuple[datetime | None, ...]) -> Any:
+        """The row with other instants, as plain as others are."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """JSON in pieces: before the first instant, then the place of each instant and what follows it.
 
-    value, selection: kept so that no others get their identity.
+    lasting, selection: kept so that no others get their identity.
     """
 
-    value: object
+    lasting: object
     selection: object
     begin: bytes
     rest: tuple[tuple[int, bytes], ...]
@@ -51,50 +70,51 @@ class KeptJson:
     """What was made lately."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Hashable, int], _Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
 
     def fragments(
         self,
         key: Hashable,
         selection: object,
-        values: Sequence[DatedRecommendation],
-        complete: Callable[[Sequence[Recommendation]], Sequence[bytes]],
+        rows: Sequence[Dated],
+        complete: Callable[[Sequence[Any]], Sequence[bytes]],
         show: Callable[[datetime], str],
     ) -> list[orjson.Fragment]:
-        """The JSON of each value. key: tells selections apart while `selection` lives; complete: makes the JSON."""
+        """The JSON of each row. key: tells selections apart while `selection` lives; complete: makes the JSON."""
 
         @cache
         def shown(instant: datetime | None) -> bytes:
             return b"null" if instant is None else b'"%b"' % show(instant).encode()
 
-        kept = [self._kept.get((key, id(value.lasting))) for value in values]
+        places = [(key, *map(id, row.lasting)) for row in rows]
+        kept = [self._kept.get(place) for place in places]
         missing = [at for at, found in enumerate(kept) if found is None]
         if missing:
-            completed = complete([_marked(values[at]) for at in missing])
+            completed = complete([_marked(rows[at]) for at in missing])
             for at, json in zip(missing, completed, strict=True):
-                kept[at] = _in_pieces(values[at].lasting, selection, json)
-        found = [each for each in kept if each is not None]
-        for value, each in zip(values, found, strict=True):
-            self._keep((key, id(value.lasting)), each)
-        return [
-            orjson.Fragment(each.json([shown(instant) for instant in value.send_at]))
-            for value, each in zip(values, found, strict=True)
-        ]
+                kept[at] = _in_pieces(rows[at].lasting, selection, json)
+        fragments = []
+        for row, place, found in zip(rows, places, kept, strict=True):
+            if found is not None:
+                self._keep(place, found)
+                fragments.append(orjson.Fragment(found.json([shown(instant) for instant in row.instants])))
+        return fragments
 
-    def _keep(self, place: tuple[Hashable, int], kept: _Kept) -> None:
+    def _keep(self, place: Hashable, kept: _Kept) -> None:
         self._kept[place] = kept
         self._kept.move_to_end(place)
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
 
 
-def _marked(value: DatedRecommendation) -> Recommendation:
-    """The whole of it, with placeholders for instants."""
-    places = range(len(value.send_at))
-    return DatedRecommendation(value.lasting, tuple(map(placeholder, places))).whole()
+def _marked(row: Dated) -> Any:
+    """The row with placeholders for instants."""
+    return row.at(tuple(map(placeholder, range(len(row.instants)))))
 
 
-def _in_pieces(value: object, selection: object, json: bytes) -> _Kept:
+def _in_pieces(lasting: object, selection: object, json: bytes) -> _Kept:
     begin, *rest = _PLACE.split(json)
     pairs = zip(rest[::2], rest[1::2], strict=True)
-    return _Kept(value, selection, begin, tuple((int(number or 0), following) for number, following in pairs))
+    return _Kept(
+        lasting, selection, begin, tuple((int(number or 0), following) for number, following in pairs)
+    )

@@ -1,11 +1,13 @@
 """Recommendations with whom they are for."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 import strawberry
 
 from api import answers
-from api.graphql.columns import computed
+from api.graphql.kept_json import Dated
 from api.graphql.types.debtors import Debtor, Segment
 from api.graphql.types.decisions import Recommendation
 from api.graphql.types.models import UserError
@@ -22,7 +24,7 @@ class SegmentRecommendation:
 
 
 @dataclass(frozen=True, slots=True)
-class AdvisedSegment:
+class AdvisedSegment(Dated):
     """What a `SegmentRecommendation` is made of, as the resolver has it: its fields have the same names."""
 
     found: answers.SegmentAdvice
@@ -38,12 +40,26 @@ class AdvisedSegment:
         return self.found.advice.whole()
 
     @property
-    def dated(self) -> answers.DatedRecommendation:
-        """The same, in two parts."""
-        return self.found.advice
+    def lasting(self) -> tuple[object, ...]:
+        """The segment, and what to do next at any instant."""
+        return self.found.segment, self.found.advice.lasting
+
+    @property
+    def instants(self) -> tuple[datetime | None, ...]:
+        """When its actions would be sent."""
+        return self.found.advice.send_at
+
+    def at(self, instants: tuple[datetime | None, ...]) -> "PlainAdvice":
+        """The same, with its actions sent at other instants."""
+        advice = answers.DatedRecommendation(self.found.advice.lasting, instants)
+        return PlainAdvice(self.segment, advice.whole())
 
 
-computed("SegmentRecommendation", "recommendation", lambda dated: dated, of="dated")
+class PlainAdvice(NamedTuple):
+    """A segment and what to do next with it."""
+
+    segment: Segment
+    recommendation: answers.Recommendation
 
 
 @strawberry.type(description="What to do next with a debtor, as asked for by reference.")

@@ -1,6 +1,7 @@
 """What the recommendations of a tenant's segments rest on, read in one statement."""
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,25 +21,37 @@ Place = tuple[str, tuple[Preset, ...]]
 """A time zone and the contact rules that bind there."""
 
 _STAMP = ", ".join(f"'{name}', {name}" for name in STAMPED)
+#: Stands in no JSON text, where control characters are escaped.
+_END = "\x1e"
+#: One number of all sizes in whatever order they are read; a thousandth of a second less than reading them all.
+_DIGEST = """
+    SELECT sum(hashtextextended(segment_key, hashtextextended(time_zone, hashtextextended(country,
+               hashtextextended(coalesce(region, ''), debtors)))))::text
+    FROM segment_size WHERE tenant_id = :tenant_id"""
+_SIZES = """
+    SELECT json_agg(json_build_array(segment_key, time_zone, country, region, debtors))::text FROM (
+        SELECT segment_key, time_zone, country, region, sum(debtors) AS debtors
+        FROM segment_size WHERE tenant_id = :tenant_id
+        GROUP BY segment_key, time_zone, country, region HAVING sum(debtors) <> 0
+        ORDER BY segment_key, time_zone, country, region
+    ) present"""
 _GROUND = f"""
-    json_build_object(
+    SELECT digest || '{_END}' || CASE WHEN digest = :known THEN '' ELSE coalesce(({_SIZES}), '[]') END || '{_END}'
+        || json_build_object(
         'version', (SELECT json_build_object({_STAMP}) FROM model_version
                     WHERE {DECIDING} LIMIT 1),
         'has_champion', EXISTS (SELECT FROM model_version WHERE tenant_id = :tenant_id AND status = 'CHAMPION'),
         'contact_rules', (SELECT settings -> 'contact_rules' FROM tenant WHERE id = :tenant_id),
         'rules', (SELECT json_agg(json_build_array(key, name, rule) ORDER BY position)
-                  FROM segment WHERE tenant_id = :tenant_id),
-        'sizes', (SELECT json_agg(json_build_array(segment_key, time_zone, country, region, debtors)) FROM (
-                      SELECT segment_key, time_zone, country, region, sum(debtors) AS debtors
-                      FROM segment_size WHERE tenant_id = :tenant_id
-                      GROUP BY segment_key, time_zone, country, region HAVING sum(debtors) <> 0
-                      ORDER BY segment_key, time_zone, country, region
-                  ) present)
-    )::text"""
+                  FROM segment WHERE tenant_id = :tenant_id)
+        )::text
+    FROM (SELECT coalesce(({_DIGEST}), '') AS digest OFFSET 0) sizes"""
 
 
-_IF_CAUGHT_UP = numbered(f"SELECT CASE WHEN {IS_CAUGHT_UP} THEN {_GROUND} END", "tenant_id", "as_of", "now")
-_AS_IT_IS = numbered(f"SELECT {_GROUND}", "tenant_id", "as_of")
+_IF_CAUGHT_UP = numbered(
+    f"SELECT CASE WHEN {IS_CAUGHT_UP} THEN ({_GROUND}) END", "tenant_id", "as_of", "known", "now"
+)
+_AS_IT_IS = numbered(_GROUND, "tenant_id", "as_of", "known")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,21 +75,42 @@ async def segment_ground(
     Raises:
         TenantRulesError: the tenant's own contact rules cannot be read.
     """
-    values = [tenant_id, as_of]
+    known = _known_sizes.get(tenant_id)
+    values = [tenant_id, as_of, None if known is None else known.digest]
     sql = _AS_IT_IS if now is None else _IF_CAUGHT_UP
     found = await database.document(
         tenant_id, sql, values if now is None else [*values, now], is_general=True
     )
-    return None if found is None else _read(found)
+    if found is None:
+        return None
+    digest, sizes, stated = found.split(_END)
+    if known is None or digest != known.digest:
+        known = _known_sizes[tenant_id] = _Sizes(digest, orjson.loads(sizes))
+        while len(_known_sizes) > _TENANTS:
+            _known_sizes.popitem(last=False)
+    return _read(stated, known)
 
 
-@lru_cache(maxsize=256)
-def _read(found: str) -> SegmentGround:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sizes:
+    """rows: (segment, time zone, country, region, debtors) of each place with debtors of a segment."""
+
+    digest: str
+    rows: Sequence[Any]
+
+
+_TENANTS = 256
+#: By tenant, since others choose what theirs are called.
+_known_sizes: OrderedDict[int, _Sizes] = OrderedDict()
+
+
+@lru_cache(maxsize=_TENANTS)
+def _read(found: str, known: _Sizes) -> SegmentGround:
     stated: dict[str, Any] = orjson.loads(found)
     own = tenant_presets(stated["contact_rules"])
     sizes: dict[str, int] = {}
     places: dict[str, set[Place]] = {}
-    for key, zone, country, region, debtors in stated["sizes"] or ():
+    for key, zone, country, region, debtors in known.rows:
         sizes[key] = sizes.get(key, 0) + int(debtors)
         places.setdefault(key, set()).add((zone, presets_at(country, region, own)))
     ruled = [SegmentRow(key, name, rule, sizes.pop(key, 0)) for key, name, rule in stated["rules"] or ()]
