@@ -2,7 +2,8 @@
 
 Keys, tenant scope, row-level security, limits and the log on, one server process, the embedded PostgreSQL. The three
 are asked by turns, each request with other variables: pages one after the other, other instants, other segments, other
-months. DUNWELL_BENCH_DEBTORS (default 1,000,000) in all, of whom some thousands have facts to learn from.
+months, over and over; how long each takes the first time is told besides. DUNWELL_BENCH_DEBTORS (default 1,000,000) in
+all, of whom some thousands have facts to learn from.
 """
 
 import asyncio
@@ -128,6 +129,12 @@ def compare(report: Report, ours: Serving, portfolio: Portfolio) -> None:
         for name, bodies in questions(ours, portfolio).items()
     }
     report.note("segments", len(portfolio.segments))
+    for name, requests in asked.items():
+        first = [
+            drive(ours.port, [each], connections=1, seconds=0).percentile(0.5)
+            for each in dict.fromkeys(requests)
+        ]
+        report.note(f"{name}, asked for the first time: p50 ms", statistics.median(first))
     for requests in asked.values():
         drive(ours.port, requests, connections=1, seconds=4)
     for clients in _CLIENTS:

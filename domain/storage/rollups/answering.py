@@ -38,7 +38,7 @@ from domain.storage.sessions import Database
 DAYS_OF_FACTS = 31
 #: So many groups and bands of sketches are put together in a millisecond or two.
 _QUICKLY_MERGED = 10_000
-_ANSWERED = Answered(64 << 20)
+_ANSWERED = Answered(96 << 20)
 #: Sums of seconds may be off by as much.
 _SHORTER = timedelta(milliseconds=1)
 
