@@ -1,4 +1,4 @@
-"""Verbs that ask the deciding model: recommend, forecast."""
+"""Verbs that ask a model: recommend, forecast, and card, which asks what it is."""
 
 from __future__ import annotations
 
@@ -149,3 +149,40 @@ async def _forecast(
     with file_of_parts(out) as write:
         write(frame)
     return frame.height
+
+
+@edge.app.command()
+def card(
+    tenant: edge.TenantOption,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Which of the tenant's versions. Default: the champion.")
+    ] = None,
+) -> None:
+    """Print a model version's card, in Markdown: what it learned from, its figures, its gate, and its limits."""
+    with edge.server() as server:
+        found = edge.wait_for(_card(server, tenant, version))
+    typer.echo(found)
+
+
+async def _card(server: DatabaseServer, tenant: str, version: int | None) -> str:
+    from domain.storage.models import champion, numbered_version
+    from ml.card import model_card
+
+    async with (
+        edge.tenant(server, tenant) as (database, tenant_id),
+        database.transaction(tenant_id) as connection,
+    ):
+        if version is None:
+            found = await champion(connection, tenant_id)
+        else:
+            found = await numbered_version(connection, tenant_id, version)
+    if found is None:
+        which = "no champion yet" if version is None else f"no model version {version}"
+        raise edge.CommandError("UNKNOWN_MODEL_VERSION", f"The tenant {tenant} has {which}.")
+    return model_card(
+        found.manifest,
+        found.gate,
+        version=found.version,
+        status=found.status.value,
+        trained_at=found.trained_at.isoformat(),
+    )

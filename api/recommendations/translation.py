@@ -16,11 +16,12 @@ _WEEKDAYS = list(Weekday)
 
 
 def no_model(as_of: datetime, *, is_past: bool) -> answers.Recommendation:
-    """The honest answer before the first model."""
+    """The honest answer before the first champion."""
     reason = (
         f"No model was trained on what was known at {as_of.isoformat()}; train one with that asOf."
         if is_past
-        else "No model has been trained yet, so there is no telling what works here; train one."
+        else "No model has been promoted yet, so there is no telling what works here; train one, or promote one that "
+        "passed its gate."
     )
     return answers.Recommendation(answers.Evidence.INSUFFICIENT, None, reasons=(reason,))
 

@@ -86,7 +86,11 @@ _INSTANTS = ("trained_at", "data_from", "data_to")
 #: The columns of a stamp.
 STAMPED = tuple(field.name for field in fields(ModelStamp))
 
-_KNEW_NO_MORE = "data_to <= :as_of AND (status = 'CHAMPION' OR CAST(gate ->> 'passed' AS boolean))"
+_IS_CHOSEN = (
+    "SELECT FROM model_version chosen WHERE chosen.tenant_id = :tenant_id AND chosen.status = 'CHAMPION'"
+)
+_KNEW_NO_MORE = f"""data_to <= :as_of
+    AND (status = 'CHAMPION' OR CAST(gate ->> 'passed' AS boolean) AND EXISTS ({_IS_CHOSEN}))"""
 _DECIDING_FIRST = "status = 'CHAMPION' DESC, data_to DESC, id DESC"
 #: SQL, after WHERE: a tenant's versions that could decide at :as_of, the one that does first (see `deciding_version`).
 DECIDING = f"tenant_id = :tenant_id AND {_KNEW_NO_MORE} ORDER BY {_DECIDING_FIRST}"
@@ -148,12 +152,20 @@ async def champion(connection: AsyncConnection, tenant_id: int) -> ModelVersion 
     return _as_version(row) if row else None
 
 
+async def numbered_version(connection: AsyncConnection, tenant_id: int, version: int) -> ModelVersion | None:
+    """A tenant's version by its own number, 1 for the first, or None."""
+    found = select(*_COLUMNS).where(_VERSION.tenant_id == tenant_id, _VERSION.version == version)
+    row = (await connection.execute(found)).one_or_none()
+    return _as_version(row) if row else None
+
+
 async def deciding_version(
     connection: AsyncConnection, tenant_id: int, *, as_of: datetime
 ) -> ModelVersion | None:
     """The champion if it was trained on nothing later than `as_of`, else the last version that passed its gate by then.
 
-    So a decision about the past sees no later fact, not even through a model.
+    So a decision about the past sees no later fact, not even through a model. Nothing decides while there is no
+    champion: a version that waits for somebody to promote it is not trusted yet.
     """
     known = (
         select(*_COLUMNS)
@@ -161,7 +173,7 @@ async def deciding_version(
         .order_by(text(_DECIDING_FIRST))
         .limit(1)
     )
-    row = (await connection.execute(known, {"as_of": as_of})).one_or_none()
+    row = (await connection.execute(known, {"tenant_id": tenant_id, "as_of": as_of})).one_or_none()
     return _as_version(row) if row else None
 
 

@@ -28,6 +28,7 @@ VERBS = [
     ["recommend"],
     ["plan"],
     ["forecast"],
+    ["card"],
     ["simulate"],
     ["serve"],
     ["worker"],
@@ -91,6 +92,8 @@ def test_every_verb_explains_itself(run, verb: list[str]) -> None:
         (["train", "--tenant", "acme", "--as-of", "2999-01-01T00:00:00Z"], "BAD_USER_INPUT"),
         (["forecast", "--tenant", "acme", "--days", "3", "--out", "f.parquet"], "NOTHING_TO_FORECAST_FROM"),
         (["plan", "--tenant", "acme", "--out", "p.parquet"], "NO_MODEL"),
+        (["card", "--tenant", "acme"], "UNKNOWN_MODEL_VERSION"),
+        (["card", "--tenant", "acme", "--version", "7"], "UNKNOWN_MODEL_VERSION"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, arguments, code: str) -> None:

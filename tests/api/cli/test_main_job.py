@@ -211,6 +211,14 @@ def test_a_forecast_has_a_row_for_each_day_and_a_total(trained: Portfolio, polic
     assert (known["p05"] <= known["p95"]).all()
 
 
+def test_the_card_of_a_version_is_told(trained: Portfolio) -> None:
+    of_the_champion = trained.dunwell("card", "--tenant", "main")
+    assert of_the_champion.status == 0, of_the_champion.err
+    assert of_the_champion.out.startswith("# ")
+    assert "CHAMPION" in of_the_champion.out
+    assert trained.dunwell("card", "--tenant", "main", "--version", "1").out == of_the_champion.out
+
+
 def test_a_file_that_cannot_be_written_is_named(trained: Portfolio) -> None:
     (trained.place / "taken").write_text("a file, not a folder")
     done = trained.dunwell("recommend", "--tenant", "main", "--out", "taken/advice.parquet", "--as-of", AS_OF)

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from domain.storage import models, tables, training_runs
 from domain.storage.models import ModelError, TrainedVersion
+from domain.storage.reads.segment_grounds import segment_ground
 from domain.storage.sessions import Database
 from domain.storage.training_runs import RunEnded, StoredRun, TrainingRunError
 from domain.vocabulary import ModelStatus, Promotion, RunStatus
@@ -187,3 +188,23 @@ async def test_another_tenants_version_is_unknown(database: Database, new_tenant
         with pytest.raises(ModelError) as error:
             await models.load_artefact(connection, other, version_id)
     assert error.value.code == "NOT_FOUND"
+
+
+async def test_nothing_decides_until_a_version_was_promoted(database: Database, tenant_id: int) -> None:
+    """Then the champion does, and of the past the last that passed its gate on what was known by then."""
+    older = await make_version(database, tenant_id, NOW - timedelta(days=9))
+    newer = await make_version(database, tenant_id, NOW)
+
+    async def deciding(as_of: datetime) -> int | None:
+        async with database.transaction(tenant_id) as connection:
+            found = await models.deciding_version(connection, tenant_id, as_of=as_of)
+        ground = await segment_ground(database, tenant_id, as_of=as_of, now=None)
+        stamp = ground.version if ground else None
+        assert (found and found.id) == (stamp and stamp.id)
+        return found.id if found else None
+
+    instants = (NOW + timedelta(days=1), NOW - timedelta(days=5), NOW - timedelta(days=10))
+    assert [await deciding(at) for at in instants] == [None, None, None]
+    async with database.transaction(tenant_id) as connection:
+        await models.promote(connection, tenant_id, newer, now=NOW)
+    assert [await deciding(at) for at in instants] == [newer, older, None]
