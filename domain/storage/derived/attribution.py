@@ -12,37 +12,61 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.collection_settings import CollectionSettings
 from domain.storage.rollups.changes import touching_days
 
-_ATTRIBUTE = text(
-    """
-    WITH best AS (
-        SELECT DISTINCT ON (p.id) p.id, p.attributed_to AS formerly, COALESCE(p.communication_id, c.id) AS attributed_to
+# OFFSET 0: indexes are looked up for each debtor, payment and event, whatever the planner believes of tables that were
+# empty a moment ago; if it believes that a tenant has no rows, it would rather read all of them each time.
+_ATTRIBUTE = """
+    WITH best AS MATERIALIZED (
+        SELECT p.id, p.paid_at, p.reversed_at, p.attributed_to AS formerly,
+            COALESCE(p.communication_id, cause.id) AS attributed_to
         FROM touched_debtor t
-        JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
-        LEFT JOIN event e ON e.tenant_id = :tenant_id AND e.debtor_id = t.debtor_id AND p.communication_id IS NULL
-            AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
-            AND e.occurred_at <= p.paid_at
-            AND e.occurred_at > p.paid_at - GREATEST(CAST(:click_window AS interval), CAST(:open_window AS interval))
-            AND e.occurred_at > p.paid_at - CASE WHEN e.kind IN ('CLICKED', 'LANDED')
-                THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
-        LEFT JOIN communication c ON c.tenant_id = :tenant_id AND c.id = e.communication_id AND c.direction = 'OUTBOUND'
-        ORDER BY p.id, c.id IS NULL, e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC,
-            c.reference DESC
+        CROSS JOIN LATERAL (
+            SELECT * FROM payment p WHERE p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id OFFSET 0
+        ) p
+        LEFT JOIN LATERAL (
+            SELECT c.id
+            FROM event e
+            CROSS JOIN LATERAL (
+                SELECT c.id, c.sent_at, c.reference FROM communication c
+                WHERE c.tenant_id = :tenant_id AND c.id = e.communication_id AND c.direction = 'OUTBOUND' OFFSET 0
+            ) c
+            WHERE e.tenant_id = :tenant_id AND e.debtor_id = t.debtor_id AND p.communication_id IS NULL
+              AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
+              AND e.occurred_at <= p.paid_at
+              AND e.occurred_at > p.paid_at - GREATEST(CAST(:click_window AS interval), CAST(:open_window AS interval))
+              AND e.occurred_at > p.paid_at - CASE WHEN e.kind IN ('CLICKED', 'LANDED')
+                  THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
+            ORDER BY e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
+            LIMIT 1
+        ) cause ON true
     ), fresh AS MATERIALIZED (
         SELECT * FROM best WHERE formerly IS DISTINCT FROM attributed_to
-    )
-    , moved AS (
+    ), moved AS (
         UPDATE payment SET attributed_to = fresh.attributed_to
         FROM fresh WHERE payment.tenant_id = :tenant_id AND payment.id = fresh.id
         RETURNING fresh.formerly, fresh.attributed_to
-    )
+    ){converted}
     {touched}
-    """.format(
-        touched=touching_days(
-            "FROM moved CROSS JOIN LATERAL (VALUES (formerly), (attributed_to)) AS cause (id)"
-            " JOIN communication c ON c.tenant_id = :tenant_id AND c.id = cause.id"
-        )
-    )
+"""
+_TOUCHED = touching_days(
+    "FROM moved CROSS JOIN LATERAL (VALUES (formerly), (attributed_to)) AS cause (id)"
+    " JOIN communication c ON c.tenant_id = :tenant_id AND c.id = cause.id"
 )
+# All payments attributed to a communication are its debtor's, so `best` has them all.
+_CONVERTED = """, converted AS (
+        UPDATE communication c SET converted_at = cause.converted_at
+        FROM (
+            SELECT id, min(paid_at) AS converted_at
+            FROM (
+                SELECT attributed_to, CASE WHEN paid_at <= :now AND (reversed_at IS NULL OR reversed_at > :now)
+                    THEN paid_at END, formerly IS DISTINCT FROM attributed_to FROM best
+                UNION ALL SELECT formerly, NULL, true FROM fresh
+            ) paid (id, paid_at, moved)
+            GROUP BY id HAVING bool_or(moved)
+        ) cause
+        WHERE c.tenant_id = :tenant_id AND c.id = cause.id AND c.converted_at IS DISTINCT FROM cause.converted_at
+    )"""
+_ATTRIBUTE_ALONE = text(_ATTRIBUTE.format(converted="", touched=_TOUCHED))
+_ATTRIBUTE_AND_CONVERT = text(_ATTRIBUTE.format(converted=_CONVERTED, touched=_TOUCHED))
 
 #: SELECT of the communications (id) that unreversed payments of the touched debtors are attributed to, with the first
 #: payment's instant. Binds tenant_id, now.
@@ -71,36 +95,21 @@ ATTRIBUTED_AT = """
              LIMIT 1
          ) END"""
 
-_CONVERT = text(
-    """
-    WITH fresh AS MATERIALIZED (
-        SELECT c.id, min(p.paid_at) AS converted_at
-        FROM touched_debtor t
-        JOIN communication c ON c.tenant_id = :tenant_id AND c.debtor_id = t.debtor_id
-        LEFT JOIN payment p ON p.tenant_id = :tenant_id AND p.attributed_to = c.id
-            AND p.paid_at <= :now AND (p.reversed_at IS NULL OR p.reversed_at > :now)
-        GROUP BY c.id, c.converted_at HAVING c.converted_at IS DISTINCT FROM min(p.paid_at)
-    )
-    UPDATE communication c SET converted_at = fresh.converted_at
-    FROM fresh WHERE c.tenant_id = :tenant_id AND c.id = fresh.id
-    """
-)
-
 
 async def attribute_payments(
-    connection: AsyncConnection, tenant_id: int, *, settings: CollectionSettings
+    connection: AsyncConnection, tenant_id: int, *, settings: CollectionSettings, convert_at: datetime | None
 ) -> None:
-    """Write `payment.attributed_to` of the touched debtors' payments; touch the days it moved them from and to."""
-    await connection.execute(
-        _ATTRIBUTE,
-        {
-            "tenant_id": tenant_id,
-            "click_window": settings.click_window,
-            "open_window": settings.open_window,
-        },
-    )
+    """Write `payment.attributed_to` of the touched debtors' payments; touch the days it moved them from and to.
 
-
-async def convert_communications(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> None:
-    """Write `communication.converted_at` alone, where nothing else about the communications can have changed."""
-    await connection.execute(_CONVERT, {"tenant_id": tenant_id, "now": now})
+    convert_at: write `communication.converted_at` as of then, where that moved; None where all that is derived of
+    communications is written anyway.
+    """
+    binds = {
+        "tenant_id": tenant_id,
+        "click_window": settings.click_window,
+        "open_window": settings.open_window,
+    }
+    if convert_at is None:
+        await connection.execute(_ATTRIBUTE_ALONE, binds)
+    else:
+        await connection.execute(_ATTRIBUTE_AND_CONVERT, {**binds, "now": convert_at})

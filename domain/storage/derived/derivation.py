@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.segments import read_segment_rules
-from domain.storage.derived.attribution import attribute_payments, convert_communications
+from domain.storage.derived.attribution import attribute_payments
 from domain.storage.derived.balances import derive_balances
 from domain.storage.derived.communications import derive_communications
 from domain.storage.derived.debtors import derive_debtors
@@ -144,12 +144,13 @@ async def _derive_touched(
     demand = _Demand.by(merged, rules)
     settings = await collection_settings(connection, tenant_id)
     if demand.attribution:
-        await attribute_payments(connection, tenant_id, settings=settings)
+        async with planned(connection, None):
+            await attribute_payments(
+                connection, tenant_id, settings=settings, convert_at=None if demand.states else now
+            )
     if demand.promises:
         await settle_promises(connection, tenant_id, settings=settings, now=now)
     if not demand.states:
-        if demand.attribution:
-            await convert_communications(connection, tenant_id, now=now)
         return
     async with offer_spans(connection, tenant_id, rules=rules, settings=settings, scale=scale):
         if demand.balances:

@@ -44,9 +44,12 @@ _ONE_PASS = {"enable_nestloop": "off", "work_mem": "256MB", "hash_mem_multiplier
 
 
 @asynccontextmanager
-async def planned(connection: AsyncConnection, scale: Scale) -> AsyncIterator[None]:
-    """Inside, statements are planned for so many touched debtors; the settings before come back."""
-    wanted = _LOOK_UPS if scale.is_few else _ONE_PASS
+async def planned(connection: AsyncConnection, scale: Scale | None) -> AsyncIterator[None]:
+    """Inside, statements are planned for so many touched debtors, None for look-ups whatever their number.
+
+    The settings before come back.
+    """
+    wanted = _LOOK_UPS if scale is None or scale.is_few else _ONE_PASS
     former = await connection.execute(
         text("SELECT " + ", ".join(f"current_setting('{name}') AS {name}" for name in wanted))
     )
@@ -62,13 +65,13 @@ _MAY_ANALYZE = text(
            THEN has_table_privilege('communication', 'MAINTAIN') ELSE false END
     """
 )
-# Those that have grown by a tenth since they were analysed, as autovacuum would find later. An ANALYZE costs the same
-# whatever has changed, so a portfolio that takes events in many parts is not analysed again for each of them.
+# Those that have grown by half since they were analysed; of a tenth autovacuum will find out later. An ANALYZE costs
+# the same whatever has changed, so a portfolio that takes events in many parts is not analysed again for each of them.
 _STALE = text(
     """
     SELECT relname FROM pg_class
     WHERE oid = ANY(ARRAY['debtor', 'account', 'communication', 'event', 'payment', 'promise']::regclass[])
-      AND pg_relation_size(oid) > 8192 * (1.1 * relpages + 4)
+      AND pg_relation_size(oid) > 8192 * (1.5 * relpages + 4)
     ORDER BY relname
     """
 )
