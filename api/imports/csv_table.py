@@ -9,9 +9,10 @@ There is a quick way for lines in order, which nearly all are, and an exact way 
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import polars as pl
 
@@ -19,8 +20,10 @@ from api.imports.refusals import ImportRefused
 from domain.import_format import Chunk, TextCells, Unreadable
 from domain.rejections import RejectCode
 
-#: Physical lines read at a time.
-_BLOCK = 50_000
+#: Bytes read at a time, and then to the end of the line.
+_BLOCK = 4_000_000
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 #: What the csv module says of a quote that is still open; any other complaint is about the record itself.
 _OPEN_QUOTE = "unexpected end of data"
@@ -38,36 +41,33 @@ class CsvTable:
         """
         self.path = path
         self.size = path.stat().st_size
-        with self._open() as file:
+        # newline="\n": lines as an editor counts them
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
             self.columns, self._first_line = _read_header(file, path.name)
-
-    def _open(self) -> TextIO:
-        # newline="\n": lines as an editor counts them; bytes that are no UTF-8 become half surrogates, told apart below
-        return self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n")
 
     def chunks(self) -> Iterator[tuple[int, Chunk]]:
         """(bytes read so far, the rows read since) in the order of the file."""
-        with self._open() as file:
+        with self.path.open("rb") as file:
             for _ in islice(file, self._first_line - 1):
                 pass
-            line, pending, at_end = self._first_line, list[str](), False
+            line, pending, at_end = self._first_line, b"", False
             while not at_end:
-                block = list(islice(file, _BLOCK))
-                at_end = not block
-                lines = pending + block
-                cells = _plain_cells(lines, self.columns) if lines else None
+                block = file.read(_BLOCK) + file.readline()
+                at_end, block = not block, pending + block
+                cells = _plain_cells(block, self.columns) if block else None
                 if cells is not None:
-                    numbers, pending, line = range(line, line + len(lines)), [], line + len(lines)
+                    numbers, pending, line = range(line, line + cells.height), b"", line + cells.height
                     yield self._progress(file), Chunk(numbers, TextCells(cells))
                     continue
+                lines = _lines(block)
                 records = _parse(lines, line, at_end=at_end)
-                pending = lines[records.consumed :]
+                pending = "".join(lines[records.consumed :]).encode(errors="surrogateescape")
                 line += records.consumed
                 if records.rows or records.unreadable:
                     yield self._progress(file), self._chunk(records)
 
-    def _progress(self, file: TextIO) -> int:
-        return min(file.buffer.tell(), self.size)
+    def _progress(self, file: BinaryIO) -> int:
+        return min(file.tell(), self.size)
 
     def _chunk(self, records: "_Records") -> Chunk:
         width, unreadable = len(self.columns), records.unreadable
@@ -139,20 +139,26 @@ def _parse(lines: list[str], first: int, *, at_end: bool) -> _Records:
     return _Records(records.lines, records.rows, records.unreadable, at)
 
 
-def _plain_cells(lines: list[str], names: list[str]) -> pl.DataFrame | None:
+def _lines(block: bytes) -> list[str]:
+    """As an editor counts them; bytes that are no UTF-8 become half surrogates, which no text has."""
+    return list(StringIO(block.decode(errors="surrogateescape"), newline="\n"))
+
+
+def _plain_cells(block: bytes, names: list[str]) -> pl.DataFrame | None:
     """The cells by column where every line is a record and every comma parts two cells; else None."""
-    text, width = "".join(lines), len(names)
-    if width == 1 or any(mark in text for mark in '"\r\0') or text.startswith("\ufeff"):
+    width = len(names)
+    if width == 1 or any(mark in block for mark in b'"\r\0') or block.startswith(_BYTE_ORDER_MARK):
         return None
     # a line with a comma too many is an error to polars, so that none has one too few if the sum is right
-    if text.count(",") != len(lines) * (width - 1) or max(map(len, lines)) > csv.field_size_limit():
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    if block.count(b",") != lines * (width - 1):
         return None
     try:
-        return pl.read_csv(
-            text.encode(), has_header=False, new_columns=names, infer_schema=False, quote_char=None
-        )
-    except (UnicodeEncodeError, pl.exceptions.PolarsError):
+        cells = pl.read_csv(block, has_header=False, new_columns=names, infer_schema=False, quote_char=None)
+    except pl.exceptions.PolarsError:
         return None
+    longest = cells.select(pl.max_horizontal(pl.all().str.len_bytes().max())).item()
+    return cells if (longest or 0) <= csv.field_size_limit() else None
 
 
 def _starts(rows: list[list[str]], at: int, *, consecutive: bool) -> list[int]:

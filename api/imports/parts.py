@@ -21,11 +21,11 @@ from domain.storage.ingest import TableReport
 class Parts:
     """rows: of a part, at least, but for the last ones. writers: how many parts are merged side by side."""
 
-    rows: int = 150_000
+    rows: int = 250_000
     writers: int = max(2, min(4, os.cpu_count() or 2))
 
     def suit(self, file: TableFile, key: str) -> bool:
-        """Whether a file makes two parts or more, all its lines are plain, and its keys ascend.
+        """Whether a file has rows for a part or more, all its lines are plain, and its keys ascend.
 
         Then no key comes twice. Of lines that contradict each other none may be taken, which a part can't tell of
         another.
@@ -39,11 +39,14 @@ class Parts:
             if keys.null_count() or not (keys.shift(1, fill_value=last) < keys).all():
                 return False
             rows, last = rows + keys.len(), keys[-1]
-        return rows >= 2 * self.rows
+        return rows >= self.rows
 
 
 #: Such that a part takes seconds, and its cells some tens of megabytes.
 PARTS = Parts()
+
+#: Chunks that wait for a writer at most, about a part: it need not wait for the file when it has merged one.
+_AHEAD = 6
 
 
 async def merge_in_parts(
@@ -54,7 +57,7 @@ async def merge_in_parts(
     Raises:
         Exception: what `merge_part` raised first; parts that were merged before stay, others are given up.
     """
-    queues: list[asyncio.Queue[Chunk | None]] = [asyncio.Queue(2) for _ in range(parts.writers)]
+    queues: list[asyncio.Queue[Chunk | None]] = [asyncio.Queue(_AHEAD) for _ in range(parts.writers)]
     try:
         async with asyncio.TaskGroup() as tasks:
             writing = [tasks.create_task(_write(queue, merge_part, parts.rows)) for queue in queues]

@@ -116,9 +116,10 @@ class Instant(Kind):
         if not cells.str.contains(_PLAIN_INSTANT).all():
             return None
         apart = cells.str.replace(" ", "T", literal=True)
-        instants = apart.str.to_datetime(
-            "%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False
-        )
+        # a form without choices is read in half the time
+        in_utc = (apart.str.len_bytes() == len("2026-03-01T09:30:00Z")).all()
+        written = "%Y-%m-%dT%H:%M:%SZ" if in_utc else "%Y-%m-%dT%H:%M:%S%.f%#z"
+        instants = apart.str.to_datetime(written, time_unit="us", time_zone="UTC", strict=False)
         return instants if instants.null_count() == cells.null_count() else None
 
     def read_cell(self, cell: Any) -> datetime:

@@ -11,10 +11,13 @@ from domain.storage.ingest.targets import TARGETS
 
 async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
     """Add the debtors of new and changed rows to `touched_debtor`; new debtors count as locked."""
+    if name == "events":
+        await touch_moved_by_events(connection, tenant_id)
+        return
     if name == "debtors":
         await connection.execute(
             text(
-                "INSERT INTO locked_debtor SELECT d.id FROM debtor d JOIN resolved_debtors r "
+                "INSERT INTO locked_debtor SELECT d.id, d.reference FROM debtor d JOIN resolved_debtors r "
                 f"ON r.reference = d.reference WHERE d.{OF_TENANT} AND NOT r.stored AND r.problem IS NULL"
             ),
             {"tenant_id": tenant_id},
@@ -23,43 +26,39 @@ async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
             "SELECT d.id FROM debtor d JOIN resolved_debtors r ON r.reference = d.reference "
             f"WHERE d.{OF_TENANT} AND r.changed AND r.problem IS NULL"
         )
-    elif name == "events":
-        source = "SELECT debtor_id FROM fresh_event"
     elif TARGETS[name].owner is None:
         return
     else:
         either = "unnest(ARRAY[debtor_id, old_debtor_id])"
         source = f"SELECT {either} FROM resolved_{name} WHERE changed AND problem IS NULL"
-    await connection.execute(
-        text(
-            f"INSERT INTO touched_debtor SELECT DISTINCT id FROM ({source}) found (id) WHERE id IS NOT NULL "
-            "ON CONFLICT DO NOTHING"
-        ),
-        {"tenant_id": tenant_id},
-    )
+    await connection.execute(text(_TOUCH.format(source=source)), {"tenant_id": tenant_id})
 
 
-async def leave_out_unmoved(connection: AsyncConnection, tenant_id: int) -> None:
-    """When events alone are new: of the touched debtors keep those with a payment that one of them may have caused.
+async def touch_moved_by_events(connection: AsyncConnection, tenant_id: int) -> None:
+    """Add to `touched_debtor` those with a payment that one of the new events may have caused.
 
-    All stay where a segment rule looks at events.
+    What else is derived of a debtor, events do not change; where a segment rule looks at events, all are added.
     """
     if await rules_look_at(connection, tenant_id, "events"):
+        await connection.execute(text(_TOUCH.format(source="SELECT debtor_id FROM fresh_event")))
         return
     settings = await collection_settings(connection, tenant_id)
     longest = max(settings.click_window, settings.open_window)
-    await connection.execute(text(_LEAVE_OUT_UNMOVED), {"tenant_id": tenant_id, "longest": longest})
+    await connection.execute(text(_TOUCH_MOVED), {"tenant_id": tenant_id, "longest": longest})
 
 
-_LEAVE_OUT_UNMOVED = f"""
-    DELETE FROM touched_debtor t WHERE NOT EXISTS (
-        SELECT FROM fresh_event e
+_TOUCH = """
+    INSERT INTO touched_debtor SELECT DISTINCT id FROM ({source}) found (id) WHERE id IS NOT NULL
+    ON CONFLICT DO NOTHING
+"""
+_TOUCH_MOVED = _TOUCH.format(
+    source=f"""
+        SELECT e.debtor_id FROM fresh_event e
         JOIN payment p ON p.{OF_TENANT} AND p.debtor_id = e.debtor_id AND p.communication_id IS NULL
             AND p.paid_at >= e.occurred_at AND p.paid_at < e.occurred_at + CAST(:longest AS interval)
-        WHERE e.debtor_id = t.debtor_id
-          AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
-    )
-"""
+        WHERE e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated
+    """
+)
 
 
 async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str) -> None:

@@ -30,31 +30,34 @@ _BY_A_PERSON = frozenset({"opened_at", "clicked_at", "landed_at", "replied_at"})
 _COLUMNS = "reference, debtor_id, communication_id, kind, occurred_at, source, automated, detail, attributes"
 
 
-async def record_events(connection: AsyncConnection, tenant_id: int) -> int:
+async def record_events(connection: AsyncConnection, tenant_id: int, *, many: bool) -> int:
     """Add the staged events that are not in the log, merge them into the funnel; answer how many were new.
 
     The new ones, as far as others care, are in `fresh_event` then. Where not every event is new, the others are looked
-    at one by one: each is known, or refused.
+    at one by one: each is known, or refused. many: tables are read to join them, as `stage` has planned.
 
     Raises:
         Interleaved: another writer has just inserted one of the same events.
     """
     tenant = {"tenant_id": tenant_id}
     found = (await connection.execute(text(_CANDIDATES), tenant)).one()
+    named = {"first_named": found.first_named, "last_named": found.last_named} if many else {}
     try:
-        fresh: int = (await connection.execute(text(_INSERT[found.any_near]), tenant)).rowcount
+        inserted = await connection.execute(text(_INSERT[found.any_near, many]), {**tenant, **named})
     except IntegrityError as error:
         raise Interleaved from error
+    fresh: int = inserted.rowcount
     if fresh < found.candidates:
         await connection.execute(text(_RESOLVE_TABLE), tenant)
         await reject_problems(connection, "events")
         await connection.execute(text(_REJECT_CONFLICTS), tenant)
     if fresh:
-        await connection.execute(text(_MERGE_INTO_FUNNEL), tenant)
+        ids = dict((await connection.execute(text(_ID_RANGE))).mappings().one()) if many else {}
+        await connection.execute(text(_MERGE_INTO_FUNNEL[many]), {**tenant, **ids})
     return fresh
 
 
-def _resolve() -> str:
+def _resolve(*, within: str = "") -> str:
     unknown = RejectCode.UNKNOWN_REFERENCE
     checks = [
         ("s.debtor IS NOT NULL AND d.id IS NULL", "debtor", unknown),
@@ -67,8 +70,8 @@ def _resolve() -> str:
             COALESCE(s.automated, false) AS automated, s.detail,
             COALESCE(s.attributes, '{{}}') AS attributes, {problem(checks)} AS problem
         FROM staged_events s
-        LEFT JOIN debtor d ON d.{OF_TENANT} AND d.reference = s.debtor
-        LEFT JOIN communication c ON c.{OF_TENANT} AND c.reference = s.communication
+        LEFT JOIN locked_debtor d ON d.reference = s.debtor
+        LEFT JOIN communication c ON c.{OF_TENANT} AND c.reference = s.communication {within}
         WHERE s.fate = {CANDIDATE}
     """
 
@@ -96,7 +99,7 @@ def _reject_conflicts() -> str:
     """
 
 
-def _merge_into_funnel() -> str:
+def _merge_into_funnel(*, within: str = "") -> str:
     """The earliest instant of each stage, whatever order events come in; touches the days of messages it changes."""
     firsts, sets, earlier = [], [], []
     for column, kinds in _FUNNEL.items():
@@ -112,17 +115,18 @@ def _merge_into_funnel() -> str:
             UPDATE communication c SET {", ".join(sets)}
             FROM (SELECT communication_id, {", ".join(firsts)} FROM fresh_event
                   WHERE communication_id IS NOT NULL GROUP BY communication_id) f
-            WHERE c.{OF_TENANT} AND c.id = f.communication_id AND ({" OR ".join(earlier)})
+            WHERE c.{OF_TENANT} AND c.id = f.communication_id {within} AND ({" OR ".join(earlier)})
             RETURNING c.sent_at, c.direction
         )
         {touching_days("FROM moved c WHERE c.direction = 'OUTBOUND'")}
     """
 
 
-def _insert(conflict: str) -> str:
+def _insert(conflict: str, within: str) -> str:
     return f"""
         WITH fresh AS (
-            INSERT INTO event (tenant_id, {_COLUMNS}) SELECT :tenant_id, {_COLUMNS} FROM ({_resolve()}) resolved
+            INSERT INTO event (tenant_id, {_COLUMNS})
+            SELECT :tenant_id, {_COLUMNS} FROM ({_resolve(within=within)}) resolved
             WHERE problem IS NULL ORDER BY reference {conflict}
             RETURNING debtor_id, communication_id, kind, occurred_at, automated
         )
@@ -130,19 +134,30 @@ def _insert(conflict: str) -> str:
     """
 
 
-#: How many events may be new, and whether any that is stored lies between them in the order of references.
+#: How many events may be new; whether any that is stored lies between them in the order of references; the range of the
+#: communications that they name.
 _CANDIDATES = f"""
-    SELECT candidates, EXISTS (
+    SELECT candidates, first_named, last_named, EXISTS (
         SELECT FROM event WHERE {OF_TENANT} AND reference >= least_one AND reference <= greatest_one
     ) AS any_near
     FROM (
-        SELECT count(*) AS candidates, min(reference) AS least_one, max(reference) AS greatest_one
+        SELECT count(*) AS candidates, min(reference) AS least_one, max(reference) AS greatest_one,
+            min(communication) AS first_named, max(communication) AS last_named
         FROM staged_events WHERE fate = {CANDIDATE}
     ) s
 """
-#: Whether any stored event is near → the insertion. Where none is, none needs to be looked for row by row, which would
-#: cost a third more.
-_INSERT = {True: _insert("ON CONFLICT DO NOTHING"), False: _insert("")}
+_ID_RANGE = "SELECT min(communication_id) AS first_id, max(communication_id) AS last_id FROM fresh_event"
+# Where communications are read to join them, those outside of what the events name need not be: most exports are in the
+# order of time. Where they are looked up, a range would be no help, and the planner take it for a few rows.
+_NAMED = "AND c.reference BETWEEN CAST(:first_named AS text) AND CAST(:last_named AS text)"
+_IN_ID_RANGE = "AND c.id BETWEEN CAST(:first_id AS bigint) AND CAST(:last_id AS bigint)"
+#: Whether any stored event is near, and whether there are many → the insertion. Where none is near, none needs to be
+#: looked for row by row, which would cost a third more.
+_INSERT = {
+    (any_near, many): _insert("ON CONFLICT DO NOTHING" if any_near else "", _NAMED if many else "")
+    for any_near in (True, False)
+    for many in (True, False)
+}
 _RESOLVE_TABLE = f"CREATE TEMP TABLE resolved_events ON COMMIT DROP AS {_resolve()}"
 _REJECT_CONFLICTS = _reject_conflicts()
-_MERGE_INTO_FUNNEL = _merge_into_funnel()
+_MERGE_INTO_FUNNEL = {True: _merge_into_funnel(within=_IN_ID_RANGE), False: _merge_into_funnel()}

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.ingest.scope import OF_TENANT
+from domain.storage.ingest.temporary import SOME_ROWS, tell_planner
 
 #: Import tables with a column `debtor`, and those whose stored row belongs to a debtor that the staged one may leave.
 _NAME_A_DEBTOR = ("accounts", "contact_points", "contact_requests", "communications", "events")
@@ -24,15 +25,18 @@ _NAME_AN_ACCOUNT = ("payments", "promises")
 async def lock_debtors(connection: AsyncConnection, tenant_id: int, staged: frozenset[str]) -> None:
     """Lock every stored debtor that the staged rows may touch.
 
-    They are in `locked_debtor` then. The lock is FOR NO KEY UPDATE: it does not hinder references to the debtor.
+    They are in `locked_debtor` then, with their references. The lock is FOR NO KEY UPDATE: it does not hinder foreign
+    keys to the debtor.
     """
-    await connection.execute(
+    locked = await connection.execute(
         text(
-            f"WITH locked AS (SELECT id FROM debtor WHERE {OF_TENANT} AND id IN ({_may_touch(staged)}) "
-            "ORDER BY id FOR NO KEY UPDATE) INSERT INTO locked_debtor SELECT id FROM locked"
+            f"WITH locked AS (SELECT id, reference FROM debtor WHERE {OF_TENANT} AND {_may_be_touched(staged)} "
+            "ORDER BY id FOR NO KEY UPDATE) INSERT INTO locked_debtor SELECT id, reference FROM locked"
         ),
         {"tenant_id": tenant_id},
     )
+    if locked.rowcount >= SOME_ROWS:
+        await tell_planner(connection, "locked_debtor")
 
 
 async def touched_unlocked(connection: AsyncConnection) -> bool:
@@ -44,21 +48,17 @@ async def touched_unlocked(connection: AsyncConnection) -> bool:
     )
 
 
-def _may_touch(staged: frozenset[str]) -> str:
-    parts = ["SELECT CAST(NULL AS bigint) AS id WHERE false"]
-    if "debtors" in staged:
-        parts.append(_debtors_named("debtors", "reference"))
-    parts += [_debtors_named(name, "debtor") for name in _NAME_A_DEBTOR if name in staged]
-    parts += [_owners(name, table, "reference") for name, table in _OWNED.items() if name in staged]
-    parts += [_owners(name, "account", "account") for name in _NAME_AN_ACCOUNT if name in staged]
-    return " UNION ".join(parts)
-
-
-def _debtors_named(name: str, column: str) -> str:
-    return (
-        f"SELECT d.id FROM debtor d JOIN (SELECT DISTINCT {column} AS reference FROM staged_{name} WHERE fate = 0) s "
-        f"ON s.reference = d.reference WHERE d.{OF_TENANT}"
-    )
+def _may_be_touched(staged: frozenset[str]) -> str:
+    names = [f"SELECT reference FROM staged_{name} WHERE fate = 0" for name in staged & {"debtors"}]
+    names += [f"SELECT debtor FROM staged_{name} WHERE fate = 0" for name in _NAME_A_DEBTOR if name in staged]
+    owners = [_owners(name, table, "reference") for name, table in _OWNED.items() if name in staged]
+    owners += [_owners(name, "account", "account") for name in _NAME_AN_ACCOUNT if name in staged]
+    if not owners:
+        return f"reference IN ({' UNION ALL '.join(names)})" if names else "false"
+    if names:
+        named = " UNION ALL ".join(names)
+        owners.append(f"SELECT id FROM debtor WHERE {OF_TENANT} AND reference IN ({named})")
+    return f"id IN ({' UNION '.join(owners)})"
 
 
 def _owners(name: str, table: str, column: str) -> str:

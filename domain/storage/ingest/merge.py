@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.import_format import FORMAT, Chunk
 from domain.rejections import RejectCode, sentence
 from domain.storage.derived import derive
-from domain.storage.ingest.consequences import follow_parents, leave_out_unmoved, touch
+from domain.storage.ingest.consequences import follow_parents, touch
 from domain.storage.ingest.events import record_events
 from domain.storage.ingest.locks import lock_debtors, touched_unlocked
 from domain.storage.ingest.report import MergeReport, Progress, Rejection, TableReport
@@ -56,7 +56,7 @@ async def merge(
         IngestContention: other writers would not let it finish; safe to send again.
     """
     staged = await stage(connection, batches)
-    accepted = await _write(connection, tenant_id, staged.tables, progress)
+    accepted = await _write(connection, tenant_id, staged, progress)
     report = MergeReport(
         {name: await _count(connection, staged, name, accepted[name]) for name in staged.lines}
     )
@@ -69,8 +69,6 @@ async def merge(
     if merged:
         if progress:
             progress("derive", 0, 1)
-        if merged == {"events"}:
-            await leave_out_unmoved(connection, tenant_id)
         await plan_as_usual(connection, staged)
         await derive(connection, tenant_id, merged=merged, now=now)
         if progress:
@@ -79,17 +77,17 @@ async def merge(
 
 
 async def _write(
-    connection: AsyncConnection, tenant_id: int, staged: frozenset[str], progress: Progress | None
+    connection: AsyncConnection, tenant_id: int, staged: Staged, progress: Progress | None
 ) -> dict[str, int]:
     """Lock and write everything; answer how many rows of each table are new or changed. Leaves a savepoint `merged`."""
     for _ in range(_ATTEMPTS):
         await connection.execute(text("SAVEPOINT merged"))
         try:
-            await lock_debtors(connection, tenant_id, staged)
+            await lock_debtors(connection, tenant_id, staged.tables)
             accepted = {}
-            for done, name in enumerate(table for table in FORMAT if table in staged):
+            for done, name in enumerate(table for table in FORMAT if table in staged.tables):
                 if progress:
-                    progress("merge", done, len(staged))
+                    progress("merge", done, len(staged.tables))
                 accepted[name] = await _write_table(connection, tenant_id, name, staged)
             if not await touched_unlocked(connection):
                 return accepted
@@ -101,11 +99,11 @@ async def _write(
     )
 
 
-async def _write_table(connection: AsyncConnection, tenant_id: int, name: str, staged: frozenset[str]) -> int:
+async def _write_table(connection: AsyncConnection, tenant_id: int, name: str, staged: Staged) -> int:
     if name == "events":
-        count = await record_events(connection, tenant_id)
+        count = await record_events(connection, tenant_id, many=staged.many)
     else:
-        count = await upsert(connection, tenant_id, name, staged)
+        count = await upsert(connection, tenant_id, name, staged.tables)
     if count:
         await follow_parents(connection, tenant_id, name)
         await touch(connection, tenant_id, name)

@@ -10,7 +10,7 @@
 the transaction.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -31,17 +31,16 @@ from domain.import_format import (
     given_mask,
     read_plain,
     read_rows,
+    text_of,
 )
 from domain.names import name_key
 from domain.rejections import RejectCode
 from domain.storage.ingest.key_order import KeyOrder
 from domain.storage.ingest.targets import TARGETS
+from domain.storage.ingest.temporary import SOME_ROWS, tell_planner
 from domain.storage.rollups.changes import TOUCHED_DAY_COLUMNS
 
 CANDIDATE, REJECTED, REPETITION = 0, 1, 2
-
-#: From this many rows on the planner is told about them.
-_SOME_ROWS = 1_000
 
 #: From this many on they are joined by hashing whole tables, with memory for it: what the planner believes of those
 #: that they go to may be from before a former import. Not where the largest of these is known to have far more rows:
@@ -51,16 +50,11 @@ _COMMUNICATIONS = "SELECT reltuples FROM pg_class WHERE oid = 'communication'::r
 
 _PLAN_FOR_MANY = (
     "SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true), "
-    "set_config('work_mem', '128MB', true)"
+    "set_config('work_mem', '128MB', true), set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
-#: How many rows there are is what the planner needs; a tenth of the usual sample tells that as well, in a tenth of the
-#: time.
-_ANALYZE_A_FEW = """
-    SET LOCAL default_statistics_target = 10; ANALYZE staged_{name}; SET LOCAL default_statistics_target TO DEFAULT
-"""
 _WORKING_TABLES = {
     "rejected": "table_name text, line integer, column_name text, code text",
-    "locked_debtor": "id bigint",
+    "locked_debtor": 'id bigint, reference text COLLATE "C"',
     "touched_debtor": "debtor_id bigint PRIMARY KEY",
     "fresh_event": "debtor_id bigint, communication_id bigint, kind text, occurred_at timestamptz, automated boolean",
     "touched_day": TOUCHED_DAY_COLUMNS,
@@ -119,8 +113,8 @@ async def _known_communications(connection: AsyncConnection) -> float:
 async def plan_as_usual(connection: AsyncConnection, staged: Staged) -> None:
     """Give the planner its freedom back, where it was taken."""
     if staged.many:
-        for join in ("nestloop", "mergejoin"):
-            await connection.execute(text(f"SET LOCAL enable_{join} TO DEFAULT"))
+        for setting in ("enable_nestloop", "enable_mergejoin", "plan_cache_mode"):
+            await connection.execute(text(f"SET LOCAL {setting} TO DEFAULT"))
 
 
 def _create_tables(names: list[str]) -> str:
@@ -136,8 +130,8 @@ def _staged_columns(table: TableFormat) -> str:
     columns = ", ".join(f"{column.name} {_sql_type(table, column)}" for column in table.columns)
     extra = ', name_key text COLLATE "C"' if table.name == "debtors" else ""
     return (
-        "line integer, given bigint, fingerprint bigint, fate smallint, attributes jsonb, cleared text[], "
-        f"{columns}{extra}"
+        f"line integer, given bigint, fingerprint bigint, fate smallint DEFAULT {CANDIDATE}, "
+        f"attributes jsonb, cleared text[], {columns}{extra}"
     )
 
 
@@ -147,17 +141,16 @@ async def _stage_table(
     count = 0
     for chunk in chunks:
         count += len(chunk.lines) + len(chunk.unreadable)
-        plain = read_plain(table, chunk)
-        if plain is not None:
+        came, plain = text_of(chunk), read_plain(table, chunk)
+        if came is not None and plain is not None:
             order.follow_plain(plain)
-            await _copy_plain(connection, table, chunk, plain)
+            await _copy_plain(connection, table, chunk.lines, came, plain)
             continue
         rows = read_rows(table, chunk)
         order.follow(rows)
         await _copy_chunk(connection, table, chunk, rows)
-    if count >= _SOME_ROWS:
-        driver = await _driver(connection)
-        await driver.execute(_ANALYZE_A_FEW.format(name=table.name))
+    if count >= SOME_ROWS:
+        await tell_planner(connection, f"staged_{table.name}")
     return count
 
 
@@ -206,20 +199,28 @@ async def _copy_chunk(connection: AsyncConnection, table: TableFormat, chunk: Ch
 
 
 async def _copy_plain(
-    connection: AsyncConnection, table: TableFormat, chunk: Chunk, typed: pl.DataFrame
+    connection: AsyncConnection,
+    table: TableFormat,
+    lines: Sequence[int],
+    came: pl.DataFrame,
+    typed: pl.DataFrame,
 ) -> None:
     """Rows that are all good; as text, which a frame writes faster than asyncpg encodes a value per cell."""
+    # PostgreSQL reads an instant that `read_plain` reads, and a frame takes long to write one
+    instants = [name for name, kind in typed.schema.items() if isinstance(kind, pl.Datetime)]
     staged = typed.with_columns(
-        pl.Series(chunk.lines, dtype=pl.Int32).alias("line"),
+        *came.select(instants).get_columns(),
+        pl.Series(lines, dtype=pl.Int32).alias("line"),
         pl.lit(given_mask(table, typed.columns)).alias("given"),
-        pl.lit(CANDIDATE).alias("fate"),
     )
     if table.name == "debtors":
         staged = staged.with_columns(name_key=pl.Series(list(map(name_key, typed["name"]))))
-    text_of_rows = staged.write_csv(include_header=False, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+    text_of_rows = BytesIO()
+    staged.write_csv(text_of_rows, include_header=False)
+    text_of_rows.seek(0)
     driver = await _driver(connection)
     await driver.copy_to_table(
-        f"staged_{table.name}", source=BytesIO(text_of_rows.encode()), columns=staged.columns, format="csv"
+        f"staged_{table.name}", source=text_of_rows, columns=staged.columns, format="csv"
     )
 
 

