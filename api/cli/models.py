@@ -165,8 +165,8 @@ def card(
 
 
 async def _card(server: DatabaseServer, tenant: str, version: int | None) -> str:
+    from api.training.cards import card_of
     from domain.storage.models import champion, numbered_version
-    from ml.card import model_card
 
     async with (
         edge.tenant(server, tenant) as (database, tenant_id),
@@ -179,10 +179,4 @@ async def _card(server: DatabaseServer, tenant: str, version: int | None) -> str
     if found is None:
         which = "no champion yet" if version is None else f"no model version {version}"
         raise edge.CommandError("UNKNOWN_MODEL_VERSION", f"The tenant {tenant} has {which}.")
-    return model_card(
-        found.manifest,
-        found.gate,
-        version=found.version,
-        status=found.status.value,
-        trained_at=found.trained_at.isoformat(),
-    )
+    return card_of(found)

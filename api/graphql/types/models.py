@@ -10,9 +10,9 @@ from api.graphql.context import Info
 from api.graphql.fields import resolved
 from api.graphql.types.forecast_record import BacktestRow, ForecastDrift
 from api.graphql.types.nodes import Node, found_by, linked_node, node_id
+from api.training.cards import card_of
 from domain.storage.models import ModelVersion as ModelVersionRow
 from domain.vocabulary import ModelStatus, RunStatus
-from ml.card import model_card
 
 _field = strawberry.field
 
@@ -122,13 +122,7 @@ class ModelVersion(Node):
                     for check in row.gate["checks"]
                 ],
             ),
-            card=model_card(
-                row.manifest,
-                row.gate,
-                version=row.version,
-                status=row.status.value,
-                trained_at=row.trained_at.isoformat(),
-            ),
+            card=card_of(row),
             backtest=[BacktestRow.stored(kept) for kept in row.backtest],
             drift=ForecastDrift.stored(row.drift) if row.drift else None,
         )
