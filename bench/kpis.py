@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -165,15 +166,17 @@ def _ask(report: Report, served: Serving, server: DatabaseServer, keys: dict[int
         print(f"  {question.name}", flush=True)
         asking = {rows: partial(_answered, served, key, question) for rows, key in keys.items()}
         timed = {rows: _seconds(ask) for rows, ask in asking.items()}
-        ours = {rows: seconds for rows, (_, seconds) in timed.items()}
+        ours = {rows: seconds.repeated for rows, seconds in timed.items()}
         with PostgresMemory(server.owner_url) as memory:  # looking at it takes time of its own
             for back in range(_REPEATED, 2 * _REPEATED):
                 asking[large](back)
         theirs, their_memory, groups = _in_duckdb(question, folder / f"{large}.parquet")
         report.note(f"{question.name}: groups", groups)
         report.note(f"{question.name}: seconds", ours[large])
-        report.note(f"{question.name}: seconds when first asked", timed[large][0])
+        report.note(f"{question.name}: seconds when first asked", timed[large].first)
+        report.note(f"{question.name}: seconds of periods not asked before", timed[large].fresh)
         report.note(f"{question.name}: DuckDB, seconds", theirs)
+        report.note(f"{question.name}: periods not asked before ÷ DuckDB", timed[large].fresh / theirs)
         report.note(f"{question.name}: PostgreSQL's peak memory, MB", memory.peak)
         report.note(f"{question.name}: DuckDB's peak memory, MB", their_memory)
         report.note(f"{question.name}: {large:,} ÷ {small:,} communications", ours[large] / ours[small])
@@ -185,16 +188,25 @@ def _answered(served: Serving, key: str, question: Question, back: int) -> None:
     served.ask(key, question.query, question.variables(back))
 
 
-def _seconds(ask: Callable[[int], object]) -> tuple[float, float]:
-    """(the first answer's, the median of several): about a day earlier each, all of them asked before once.
+class Seconds(NamedTuple):
+    """Of answers about periods a day earlier each.
 
-    For a second at least: a few answers of milliseconds would be the luck of the moment.
+    first: of all; fresh: the median of the others when first asked, most of whose days were read before; repeated: the
+    median of all of them, asked again.
     """
-    first, *_ = [_taken(ask, back) for back in range(_REPEATED)]
+
+    first: float
+    fresh: float
+    repeated: float
+
+
+def _seconds(ask: Callable[[int], object]) -> Seconds:
+    """For a second at least: a few answers of milliseconds would be the luck of the moment."""
+    first, *others = [_taken(ask, back) for back in range(_REPEATED)]
     taken: list[float] = []
     while sum(taken) < _LEAST_SECONDS:
         taken += [_taken(ask, back) for back in range(_REPEATED)]
-    return first, statistics.median(taken)
+    return Seconds(first, statistics.median(others), statistics.median(taken))
 
 
 def _taken(ask: Callable[[int], object], back: int) -> float:
@@ -211,6 +223,6 @@ def _in_duckdb(question: Question, parquet: Path) -> tuple[float, float, int]:
 
 def _duckdb(question: Question, parquet: Path) -> tuple[float, float, int]:
     connection = duckdb.connect()
-    _, seconds = _seconds(lambda back: connection.execute(question.sql(parquet, back)).fetchall())
+    seconds = _seconds(lambda back: connection.execute(question.sql(parquet, back)).fetchall())
     groups = len(connection.execute(question.sql(parquet, 0)).fetchall())
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, groups
+    return seconds.repeated, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, groups
