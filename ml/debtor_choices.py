@@ -10,7 +10,7 @@ from ml.arrays import Bools, Floats, Ints
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import hourly_nets
-from ml.segment_plans import FORBIDDEN, SegmentPlan, with_neighbours
+from ml.segment_plans import FORBIDDEN, SegmentPlan
 from ml.slot_effects import HOURS
 from ml.standing import Standing
 from ml.values import SlotTables, slot_tables, worth
@@ -43,7 +43,7 @@ def own_best_hours(
     tables = tables or slot_tables(model.conversion, np.unique(standing.segment))
     net = np.full(mask.shape, FORBIDDEN, dtype=np.float32)
     net[:, :, hours] = worth(model, standing, tables, hours).net
-    return np.asarray(with_neighbours(np.where(mask, net, FORBIDDEN)).argmax(axis=2), dtype=np.int64)
+    return np.asarray(np.where(mask, net, FORBIDDEN).argmax(axis=2), dtype=np.int64)
 
 
 def choose(

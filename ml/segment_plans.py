@@ -21,7 +21,6 @@ SEGMENT_CAUTION = 0.1
 """How many standard errors a gain over the common action must exceed to be believed."""
 
 FORBIDDEN = -np.inf
-_NEIGHBOUR_SHARE = 0.6
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,9 @@ def plan_segments(
     value = _segment_values(model, standing, panel.weight, count)
     closed = np.where(mask, value, FORBIDDEN)
     size = sums_by(standing.segment, panel.weight, count)
-    common = with_neighbours(np.where(usual, np.tensordot(size, value, axes=(0, 0)), FORBIDDEN)).ravel()
-    settled = with_neighbours(closed)
-    per_channel = np.where(mask.any(axis=2), settled.argmax(axis=2), -1)
-    best = np.where(mask.any(axis=(1, 2)), settled.reshape(count, -1).argmax(axis=1), -1)
+    common = np.where(usual, np.tensordot(size, value, axes=(0, 0)), FORBIDDEN).ravel()
+    per_channel = np.where(mask.any(axis=2), closed.argmax(axis=2), -1)
+    best = np.where(mask.any(axis=(1, 2)), closed.reshape(count, -1).argmax(axis=1), -1)
     if np.isfinite(common).any():
         best = _prefer_common(model, standing, panel.weight, best, int(common.argmax()), closed)
     return SegmentPlan(best, per_channel), closed
@@ -79,22 +77,6 @@ def _segment_values(model: TrainedModel, standing: Standing, weight: Floats, cou
         net = worth(model, standing.take(rows), tables, hours).net
         total[code][:, hours] = np.tensordot(weight[rows], net, axes=(0, 0)) / size[code]
     return total
-
-
-def with_neighbours(value: Floats) -> Floats:
-    """(…, 168) each hour's value averaged with those of the hours beside it that day, where they are allowed:
-    the top of a noisy curve is more often an accident than a broad shoulder is."""
-    hours = value.reshape(*value.shape[:-1], 7, 24)
-    closed = np.full((*hours.shape[:-1], 1), FORBIDDEN, dtype=value.dtype)
-    own = np.where(np.isfinite(hours), hours, 0.0)
-    total = own.copy()
-    for side in (
-        np.concatenate([closed, hours[..., :-1]], axis=-1),
-        np.concatenate([hours[..., 1:], closed], axis=-1),
-    ):
-        total += _NEIGHBOUR_SHARE * np.where(np.isfinite(side), side, own)
-    smooth = np.where(np.isfinite(hours), total / (1.0 + 2 * _NEIGHBOUR_SHARE), FORBIDDEN)
-    return np.asarray(smooth.reshape(value.shape))
 
 
 def _prefer_common(

@@ -91,12 +91,13 @@ class Term:
 
 @dataclass(frozen=True)
 class SlotEffects:
-    """intercept and, per term, one log-odds effect per level (curves: level × 24 hours)."""
+    """intercept and, per term, one log-odds effect per level (curves: level × 24 hours); variances: per term, ()
+    that of its levels, or (hours, hours) the covariance of its curves over the hours that occurred."""
 
     shape: Shape
     intercept: float
     effects: tuple[Floats, ...]
-    variances: Floats
+    variances: tuple[Floats, ...]
 
     def shift(self, cells: Cells) -> Floats:
         """(n,) log-odds to add to stage A's margin, as things stand now."""
@@ -149,7 +150,7 @@ def no_effects(shape: Shape) -> SlotEffects:
     """Effects of a step about which nothing could be learned."""
     terms = terms_of(shape)
     return SlotEffects(
-        shape, 0.0, tuple(np.zeros(size_of(term, shape)) for term in terms), np.zeros(len(terms))
+        shape, 0.0, tuple(np.zeros(size_of(term, shape)) for term in terms), (np.zeros(()),) * len(terms)
     )
 
 

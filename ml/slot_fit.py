@@ -1,7 +1,9 @@
 """How the random effects of hours (`ml.slot_effects`) are fitted.
 
-By iteratively reweighted least squares on cell sums with backfitting; variances by the Fellner–Schall fixed point.
-Source: Wood & Fasiolo 2017.
+By iteratively reweighted least squares on cell sums with backfitting. How far a factor's effects lie apart is told by
+the Fellner–Schall fixed point; which hours rise and fall together in its curves by expectation–maximisation, drawn
+towards smooth ones: hours seldom tried then lean on those that go with them in other curves. Sources: Wood & Fasiolo
+2017; Laird & Ware 1982. Measured: docs/adr/0029.
 """
 
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from ml.slot_effects import (
     Cells,
     Shape,
     SlotEffects,
+    Term,
     codes_of,
     distinct_cells,
     no_effects,
@@ -23,8 +26,11 @@ from ml.slot_effects import (
     terms_of,
 )
 
-PRIOR_WEIGHT = 4.0
+PRIOR_WEIGHT = 1.0
 """How many effects the prior variance of a factor weighs as much as."""
+
+SHAPE_WEIGHT = 10.0
+"""How many curves it weighs as much as that hours near one another rise and fall together."""
 
 _REWEIGHTINGS, _SWEEPS = 8, 6
 _REPLICATE_REWEIGHTINGS, _REPLICATE_SWEEPS = 2, 4
@@ -82,7 +88,7 @@ def _fitted(rows: _Rows, times: Floats, near: SlotEffects | None) -> SlotEffects
         information = sums_by(rows.place, weight * chance * (1 - chance), cells) + _NOTHING
         fit.sweep(score, information, _SWEEPS if near is None else _REPLICATE_SWEEPS)
     return SlotEffects(
-        rows.layout.shape, fit.intercept, tuple(fit.effects_everywhere()), np.array(fit.variances)
+        rows.layout.shape, fit.intercept, tuple(fit.effects_everywhere()), tuple(fit.variances)
     )
 
 
@@ -116,14 +122,18 @@ class _Backfit:
         self.codes, self.sizes, self.scale = layout.codes, layout.sizes, layout.scale
         self.learns = near is None
         self.intercept = 0.0 if near is None else near.intercept
+        self.kernel = _KERNEL[np.ix_(self.hours, self.hours)]
         self.variances = (
-            [term.factor.spread**2 for term in self.terms] if near is None else near.variances.tolist()
+            [self._first_guess(term) for term in self.terms] if near is None else list(near.variances)
         )
         self.effects = [np.zeros(size) for size in self.sizes]
         if near is not None:
             for place, (term, effect) in enumerate(zip(self.terms, near.effects, strict=True)):
                 known = effect.reshape(-1, 24)[:, self.hours].ravel() if term.factor.curve else effect
                 self.effects[place] = known.copy()
+
+    def _first_guess(self, term: Term) -> Floats:
+        return np.asarray(term.factor.spread**2 * (self.kernel if term.factor.curve else 1.0))
 
     def shift(self) -> Floats:
         """(cells,) log-odds as they stand."""
@@ -140,7 +150,7 @@ class _Backfit:
             for code, size, scale in zip(self.codes, self.sizes, self.scale, strict=True)
         ]
         solvers = [
-            _Curves(weight, variance, self.hours) if term.factor.curve else _Levels(weight, variance)
+            _Curves(weight, variance, self.kernel) if term.factor.curve else _Levels(weight, float(variance))
             for term, weight, variance in zip(self.terms, weights, self.variances, strict=True)
         ]
         total = information.sum()
@@ -152,8 +162,9 @@ class _Backfit:
                 self._update(place, solver, weights[place], score, information)
         if self.learns:
             for place, (term, solver) in enumerate(zip(self.terms, solvers, strict=True)):
-                energy = solver.energy(self.effects[place]) + PRIOR_WEIGHT * term.factor.spread**2
-                self.variances[place] = energy / (solver.freedom + PRIOR_WEIGHT)
+                effect = self.effects[place]
+                energy = solver.energy(effect) + PRIOR_WEIGHT * term.factor.spread**2
+                self.variances[place] = solver.spread(effect, energy / (solver.freedom + PRIOR_WEIGHT))
 
     def _update(
         self, place: int, solver: "_Levels | _Curves", weight: Floats, score: Floats, information: Floats
@@ -167,7 +178,7 @@ class _Backfit:
 
     def effects_everywhere(self) -> list[Floats]:
         """Effects with curves carried to all 24 hours."""
-        spread = _KERNEL[:, self.hours] @ np.linalg.inv(_KERNEL[np.ix_(self.hours, self.hours)])
+        spread = _KERNEL[:, self.hours] @ np.linalg.inv(self.kernel)
         return [
             (effect.reshape(-1, len(self.hours)) @ spread.T).ravel() if term.factor.curve else effect
             for term, effect in zip(self.terms, self.effects, strict=True)
@@ -189,30 +200,40 @@ class _Levels:
         """What the effects spend of their variance."""
         return float(np.sum(effect**2))
 
+    def spread(self, effect: Floats, scale: float) -> Floats:
+        """() their variance."""
+        del effect
+        return np.array(scale)
+
 
 class _Curves:
-    """Curves over hours, smooth a priori, under one variance; those nobody tells anything about stay
-    flat."""
+    """Curves over hours under one covariance (hours, hours); those nobody tells anything about stay flat."""
 
-    def __init__(self, weight: Floats, variance: float, hours: Ints) -> None:
-        self.inverse = np.linalg.inv(_KERNEL[np.ix_(hours, hours)])
-        table = weight.reshape(-1, len(hours))
+    def __init__(self, weight: Floats, covariance: Floats, kernel: Floats) -> None:
+        self.kernel = kernel
+        table = weight.reshape(-1, len(kernel))
         self.told = np.flatnonzero(table.sum(axis=1) > 1e-6)
-        system = self.inverse / variance + table[self.told][:, :, None] * np.eye(len(hours))
+        system = np.linalg.inv(covariance) + table[self.told][:, :, None] * np.eye(len(kernel))
         self.covariance = np.linalg.inv(system)
         self.freedom = float(np.sum(np.diagonal(self.covariance, axis1=1, axis2=2) * table[self.told]))
 
     def fit(self, aim: Floats) -> Floats:
         """Posterior means; aim: weighted sums of what is to be explained."""
-        width = len(self.inverse)
+        width = len(self.kernel)
         fitted = np.zeros((len(aim) // width, width))
         fitted[self.told] = np.matmul(self.covariance, aim.reshape(-1, width)[self.told][:, :, None])[:, :, 0]
         return fitted.ravel()
 
     def energy(self, effect: Floats) -> float:
-        """What the curves spend of their variance."""
-        curves = effect.reshape(-1, len(self.inverse))
-        return float(np.sum((curves @ self.inverse) * curves))
+        """What the curves spend of their variance, were they smooth ones."""
+        curves = effect.reshape(-1, len(self.kernel))
+        return float(np.sum((curves @ np.linalg.inv(self.kernel)) * curves))
+
+    def spread(self, effect: Floats, scale: float) -> Floats:
+        """(hours, hours) their covariance, as the curves have it; smooth ones' at this scale where there are few."""
+        curves = effect.reshape(-1, len(self.kernel))[self.told]
+        seen = curves.T @ curves + self.covariance.sum(axis=0)
+        return np.asarray((seen + SHAPE_WEIGHT * scale * self.kernel) / (len(curves) + SHAPE_WEIGHT))
 
 
 def _kernel() -> Floats:
