@@ -40,7 +40,9 @@ async def touch_moved_by_events(connection: AsyncConnection, tenant_id: int) -> 
     What else is derived of a debtor, events do not change; where a segment rule looks at events, all are added.
     """
     if await rules_look_at(connection, tenant_id, "events"):
-        await connection.execute(text(_TOUCH.format(source="SELECT debtor_id FROM fresh_event")))
+        await connection.execute(
+            text(_TOUCH.format(source="SELECT debtor_id FROM resolved_events WHERE is_fresh"))
+        )
         return
     settings = await collection_settings(connection, tenant_id)
     longest = max(settings.click_window, settings.open_window)
@@ -53,10 +55,11 @@ _TOUCH = """
 """
 _TOUCH_MOVED = _TOUCH.format(
     source=f"""
-        SELECT e.debtor_id FROM fresh_event e
+        SELECT e.debtor_id FROM resolved_events e
         JOIN payment p ON p.{OF_TENANT} AND p.debtor_id = e.debtor_id AND p.communication_id IS NULL
             AND p.paid_at >= e.occurred_at AND p.paid_at < e.occurred_at + CAST(:longest AS interval)
-        WHERE e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated
+        WHERE e.is_fresh
+          AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
     """
 )
 

@@ -33,8 +33,8 @@ _COLUMNS = "reference, debtor_id, communication_id, kind, occurred_at, source, a
 async def record_events(connection: AsyncConnection, tenant_id: int, *, many: bool) -> int:
     """Add the staged events that are not in the log, merge them into the funnel; answer how many were new.
 
-    The new ones, as far as others care, are in `fresh_event` then. Where not every event is new, the others are looked
-    at one by one: each is known, or refused. many: tables are read to join them, as `stage` has planned.
+    Leaves `resolved_events`: the events as they would stand, with problem, and is_fresh: it was added. The others are
+    looked at one by one: each is known, or refused. many: tables are read to join them, as `stage` has planned.
 
     Raises:
         Interleaved: another writer has just inserted one of the same events.
@@ -42,13 +42,12 @@ async def record_events(connection: AsyncConnection, tenant_id: int, *, many: bo
     tenant = {"tenant_id": tenant_id}
     found = (await connection.execute(text(_CANDIDATES), tenant)).one()
     named = {"first_named": found.first_named, "last_named": found.last_named} if many else {}
+    await connection.execute(text(_RESOLVE[found.any_near, many]), {**tenant, **named})
     try:
-        inserted = await connection.execute(text(_INSERT[found.any_near, many]), {**tenant, **named})
+        fresh: int = (await connection.execute(text(_INSERT[found.any_near]), tenant)).rowcount
     except IntegrityError as error:
         raise Interleaved from error
-    fresh: int = inserted.rowcount
     if fresh < found.candidates:
-        await connection.execute(text(_RESOLVE_TABLE), tenant)
         await reject_problems(connection, "events")
         await connection.execute(text(_REJECT_CONFLICTS), tenant)
     if fresh:
@@ -57,7 +56,7 @@ async def record_events(connection: AsyncConnection, tenant_id: int, *, many: bo
     return fresh
 
 
-def _resolve(*, within: str = "") -> str:
+def _resolve(*, any_near: bool, many: bool) -> str:
     unknown = RejectCode.UNKNOWN_REFERENCE
     checks = [
         ("s.debtor IS NOT NULL AND d.id IS NULL", "debtor", unknown),
@@ -65,14 +64,17 @@ def _resolve(*, within: str = "") -> str:
         ("c.debtor_id <> d.id", "communication", RejectCode.DEBTOR_MISMATCH),
     ]
     return f"""
-        SELECT s.line, s.given, s.cleared, s.reference, d.id AS debtor_id, c.id AS communication_id, s.kind,
-            s.occurred_at, COALESCE(s.source, c.channel, 'DIRECT') AS source,
-            COALESCE(s.automated, false) AS automated, s.detail,
-            COALESCE(s.attributes, '{{}}') AS attributes, {problem(checks)} AS problem
-        FROM staged_events s
-        LEFT JOIN locked_debtor d ON d.reference = s.debtor
-        LEFT JOIN communication c ON c.{OF_TENANT} AND c.reference = s.communication {within}
-        WHERE s.fate = {CANDIDATE}
+        CREATE TEMP TABLE resolved_events ON COMMIT DROP AS
+        SELECT *, {"false" if any_near else "problem IS NULL"} AS is_fresh FROM (
+            SELECT s.line, s.given, s.cleared, s.reference, d.id AS debtor_id, c.id AS communication_id, s.kind,
+                s.occurred_at, COALESCE(s.source, c.channel, 'DIRECT') AS source,
+                COALESCE(s.automated, false) AS automated, s.detail,
+                COALESCE(s.attributes, '{{}}') AS attributes, {problem(checks)} AS problem
+            FROM staged_events s
+            LEFT JOIN locked_debtor d ON d.reference = s.debtor
+            LEFT JOIN communication c ON c.{OF_TENANT} AND c.reference = s.communication {_NAMED if many else ""}
+            WHERE s.fate = {CANDIDATE}
+        ) resolved
     """
 
 
@@ -94,12 +96,12 @@ def _reject_conflicts() -> str:
     return f"""
         INSERT INTO rejected SELECT 'events', s.line, 'reference', '{RejectCode.CONFLICT.value}'
         FROM resolved_events s JOIN event t ON t.{OF_TENANT} AND t.reference = s.reference
-        WHERE s.problem IS NULL
+        WHERE s.problem IS NULL AND NOT s.is_fresh
         AND ({" OR ".join(differs)} OR {merged_attributes()} IS DISTINCT FROM t.attributes)
     """
 
 
-def _merge_into_funnel(*, within: str = "") -> str:
+def _merge_into_funnel(*, many: bool) -> str:
     """The earliest instant of each stage, whatever order events come in; touches the days of messages it changes."""
     firsts, sets, earlier = [], [], []
     for column, kinds in _FUNNEL.items():
@@ -113,24 +115,13 @@ def _merge_into_funnel(*, within: str = "") -> str:
     return f"""
         WITH moved AS (
             UPDATE communication c SET {", ".join(sets)}
-            FROM (SELECT communication_id, {", ".join(firsts)} FROM fresh_event
-                  WHERE communication_id IS NOT NULL GROUP BY communication_id) f
-            WHERE c.{OF_TENANT} AND c.id = f.communication_id {within} AND ({" OR ".join(earlier)})
+            FROM (SELECT communication_id, {", ".join(firsts)} FROM resolved_events
+                  WHERE is_fresh AND communication_id IS NOT NULL GROUP BY communication_id) f
+            WHERE c.{OF_TENANT} AND c.id = f.communication_id {_IN_ID_RANGE if many else ""}
+              AND ({" OR ".join(earlier)})
             RETURNING c.sent_at, c.direction
         )
         {touching_days("FROM moved c WHERE c.direction = 'OUTBOUND'")}
-    """
-
-
-def _insert(conflict: str, within: str) -> str:
-    return f"""
-        WITH fresh AS (
-            INSERT INTO event (tenant_id, {_COLUMNS})
-            SELECT :tenant_id, {_COLUMNS} FROM ({_resolve(within=within)}) resolved
-            WHERE problem IS NULL ORDER BY reference {conflict}
-            RETURNING debtor_id, communication_id, kind, occurred_at, automated
-        )
-        INSERT INTO fresh_event SELECT * FROM fresh
     """
 
 
@@ -146,18 +137,33 @@ _CANDIDATES = f"""
         FROM staged_events WHERE fate = {CANDIDATE}
     ) s
 """
-_ID_RANGE = "SELECT min(communication_id) AS first_id, max(communication_id) AS last_id FROM fresh_event"
+_ID_RANGE = """
+    SELECT min(communication_id) AS first_id, max(communication_id) AS last_id FROM resolved_events WHERE is_fresh
+"""
 # Where communications are read to join them, those outside of what the events name need not be: most exports are in the
 # order of time. Where they are looked up, a range would be no help, and the planner take it for a few rows.
 _NAMED = "AND c.reference BETWEEN CAST(:first_named AS text) AND CAST(:last_named AS text)"
 _IN_ID_RANGE = "AND c.id BETWEEN CAST(:first_id AS bigint) AND CAST(:last_id AS bigint)"
-#: Whether any stored event is near, and whether there are many → the insertion. Where none is near, none needs to be
-#: looked for row by row, which would cost a third more.
-_INSERT = {
-    (any_near, many): _insert("ON CONFLICT DO NOTHING" if any_near else "", _NAMED if many else "")
+
+#: (whether any stored event is near, whether there are many) → the resolution.
+_RESOLVE = {
+    (any_near, many): _resolve(any_near=any_near, many=many)
     for any_near in (True, False)
     for many in (True, False)
 }
-_RESOLVE_TABLE = f"CREATE TEMP TABLE resolved_events ON COMMIT DROP AS {_resolve()}"
+_INSERT_GOOD = f"""
+    INSERT INTO event (tenant_id, {_COLUMNS}) SELECT :tenant_id, {_COLUMNS} FROM resolved_events
+    WHERE problem IS NULL ORDER BY reference
+"""
+#: Whether any stored event is near → the insertion. Where none is near, all good ones are new, and none needs to be
+#: looked for row by row, which would cost a third more.
+_INSERT = {
+    True: f"""
+        WITH fresh AS ({_INSERT_GOOD} ON CONFLICT DO NOTHING RETURNING reference)
+        UPDATE resolved_events r SET is_fresh = true FROM fresh
+        WHERE r.reference = fresh.reference AND r.problem IS NULL
+    """,
+    False: _INSERT_GOOD,
+}
 _REJECT_CONFLICTS = _reject_conflicts()
-_MERGE_INTO_FUNNEL = {True: _merge_into_funnel(within=_IN_ID_RANGE), False: _merge_into_funnel()}
+_MERGE_INTO_FUNNEL = {many: _merge_into_funnel(many=many) for many in (True, False)}

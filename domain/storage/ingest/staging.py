@@ -56,7 +56,6 @@ _WORKING_TABLES = {
     "rejected": "table_name text, line integer, column_name text, code text",
     "locked_debtor": 'id bigint, reference text COLLATE "C"',
     "touched_debtor": "debtor_id bigint PRIMARY KEY",
-    "fresh_event": "debtor_id bigint, communication_id bigint, kind text, occurred_at timestamptz, automated boolean",
     "touched_day": TOUCHED_DAY_COLUMNS,
 }
 _REJECTED_COLUMNS = ("table_name", "line", "column_name", "code")

@@ -42,7 +42,7 @@ _OTHER_FACTS = {
     "accounts": "SELECT min(LEAST(opened_on, old_opened_on)) FROM resolved_accounts WHERE changed AND problem IS NULL",
     "communications": _EARLIEST.format(table="communications", instant="LEAST(sent_at, old_sent_at)")
     + " AND channel <> old_channel",
-    "events": "SELECT (min(occurred_at) AT TIME ZONE 'UTC')::date FROM fresh_event",
+    "events": "SELECT (min(occurred_at) AT TIME ZONE 'UTC')::date FROM resolved_events WHERE is_fresh",
     "payments": _EARLIEST.format(table="payments", instant="LEAST(paid_at, old_paid_at)"),
     "promises": _EARLIEST.format(table="promises", instant="LEAST(promised_at, old_promised_at)"),
 }
