@@ -147,18 +147,34 @@ def _lines(block: bytes) -> list[str]:
 def _plain_cells(block: bytes, names: list[str]) -> pl.DataFrame | None:
     """The cells by column where every line is a record and every comma parts two cells; else None."""
     width = len(names)
-    if width == 1 or any(mark in block for mark in b'"\r\0') or block.startswith(_BYTE_ORDER_MARK):
+    if block.count(b"\r") == block.count(b"\r\n"):
+        block = block.replace(b"\r\n", b"\n")
+    if width == 1 or b"\r" in block or b"\0" in block or block.startswith(_BYTE_ORDER_MARK):
         return None
-    # a line with a comma too many is an error to polars, so that none has one too few if the sum is right
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    if block.count(b",") != lines * (width - 1):
+    if not block.endswith(b"\n"):
+        block += b"\n"
+    # a line with a comma too many is an error to polars (where the line is ended), so that none has one too few if the
+    # sum is right
+    if block.count(b",") != block.count(b"\n") * (width - 1):
         return None
     try:
         cells = pl.read_csv(block, has_header=False, new_columns=names, infer_schema=False, quote_char=None)
     except pl.exceptions.PolarsError:
         return None
     longest = cells.select(pl.max_horizontal(pl.all().str.len_bytes().max())).item()
-    return cells if (longest or 0) <= csv.field_size_limit() else None
+    if (longest or 0) > csv.field_size_limit():
+        return None
+    return _without_quotes(cells) if b'"' in block else cells
+
+
+def _without_quotes(cells: pl.DataFrame) -> pl.DataFrame | None:
+    """The cells where each is in quotes or none, and has none within; else None: a quote goes on in the next cell."""
+    text, quote = pl.all().str, '"'
+    quotes = text.count_matches(quote, literal=True)
+    around = text.starts_with(quote) & text.ends_with(quote) & (quotes == 2)
+    if not cells.select(pl.all_horizontal(((quotes == 0) | around).all())).item():
+        return None
+    return cells.select(text.strip_chars(quote).replace("", None))
 
 
 def _starts(rows: list[list[str]], at: int, *, consecutive: bool) -> list[int]:

@@ -45,8 +45,8 @@ class Parts:
 #: Such that a part takes seconds, and its cells some tens of megabytes.
 PARTS = Parts()
 
-#: Chunks that wait for a writer at most, about a part: it need not wait for the file when it has merged one.
-_AHEAD = 6
+#: Chunks that wait for a writer at most: it need not wait for the file when it has merged a part.
+_AHEAD = 3
 
 
 async def merge_in_parts(

@@ -40,6 +40,7 @@ def read(tmp_path, content: bytes | str):
         ('"a\n",b\n1,2\n', [(3, ("1", "2"))], []),
         ("\n\na,b\n1,2\n", [(4, ("1", "2"))], []),
         ("a,b\n1\n2,3\n4,5,6\n", [(3, ("2", "3"))], [(2, RAGGED), (4, RAGGED)]),
+        ("a,b\n,\n\n,,", [(2, ("", ""))], [(4, RAGGED)]),
         ("a,b\n1,\n,\n", [(2, ("1", "")), (3, ("", ""))], []),
         ('a,b\n1,"x"y\n2,3\n', [(3, ("2", "3"))], [(2, MALFORMED)]),
         ('a,b\n1,"open\n2,3\n4,5\n', [(3, ("2", "3")), (4, ("4", "5"))], [(2, MALFORMED)]),
@@ -97,13 +98,17 @@ def test_what_is_written_is_read_at_the_line_it_was_written(tmp_path_factory, ro
     assert (found, bad) == (expected, [])
 
 
-@given(content=st.text(st.sampled_from('a1é,,,\n\n\r" \t\0'), max_size=40))
+@given(
+    content=st.lists(
+        st.sampled_from([*'a1é,,,\n\n\r" \t\0', "\r\n", '"a"', '""', '"a,b"', '"é"']), max_size=40
+    )
+)
 def test_both_ways_of_reading_read_the_same(tmp_path_factory, content):
-    folder = tmp_path_factory.mktemp("csv")
-    found = read(folder, "a,b\n" + content)
+    folder, content = tmp_path_factory.mktemp("csv"), "a,b\n" + "".join(content)
+    found = read(folder, content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_plain_cells", lambda _lines, _width: None)
-        assert read(folder, "a,b\n" + content) == found
+        assert read(folder, content) == found
 
 
 @pytest.mark.parametrize(
