@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Floats, Ints, sums_by
 from ml.boosting import sigmoid
 from ml.outcomes import CHANNELS
 
@@ -84,12 +84,7 @@ def expected_calibration_error(chance: Floats, label: Floats, weight: Floats, bi
     al. 2015."""
     if not len(chance) or weight.sum() <= 0:
         return 0.0
-    order = np.argsort(chance, kind="stable")
-    filled = np.cumsum(weight[order])
-    place = np.minimum((filled / filled[-1] * bins).astype(np.int64), bins - 1)
-    mass = np.bincount(place, weight[order], bins)
-    gap = np.bincount(place, weight[order] * (label[order] - chance[order]), bins)
-    return float(np.abs(gap).sum() / mass.sum())
+    return _error(_filled_bins(chance, weight, bins), chance, label, weight, bins)
 
 
 def calibration_noise(
@@ -97,11 +92,25 @@ def calibration_noise(
 ) -> float:
     """The calibration error that perfectly calibrated probabilities would show on so many outcomes: mean
     over simulated ones."""
-    generator = np.random.default_rng(seed)
+    if not rounds or not len(chance) or weight.sum() <= 0:
+        return 0.0
+    generator, place = np.random.default_rng(seed), _filled_bins(chance, weight, bins)
     drawn = [
-        expected_calibration_error(
-            chance, (generator.random(len(chance)) < chance).astype(np.float64), weight, bins
-        )
+        _error(place, chance, (generator.random(len(chance)) < chance).astype(np.float64), weight, bins)
         for _ in range(rounds)
     ]
-    return float(np.mean(drawn)) if drawn else 0.0
+    return float(np.mean(drawn))
+
+
+def _filled_bins(chance: Floats, weight: Floats, bins: int) -> Ints:
+    """(n,) which of equally filled bins of the prediction each row is in."""
+    order = np.argsort(chance, kind="stable")
+    filled = np.cumsum(weight[order])
+    place = np.empty(len(chance), dtype=np.int64)
+    place[order] = np.minimum((filled / filled[-1] * bins).astype(np.int64), bins - 1)
+    return place
+
+
+def _error(place: Ints, chance: Floats, label: Floats, weight: Floats, bins: int) -> float:
+    gap = sums_by(place, weight * (label - chance), bins)
+    return float(np.abs(gap).sum() / weight.sum())

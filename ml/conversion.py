@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from ml.arrays import Floats, sums_by
+from ml.arrays import Floats, Ints, sums_by
 from ml.boosting import Settings, sigmoid
 from ml.calibration import Platt
 from ml.casework import Casework, Knowledge, cells_of, learn_rhythms, shape_of
@@ -34,6 +34,8 @@ AS_SENT = ("attributed",)
 (`ml.deconfounding`) to say what would come of them with anybody."""
 
 _TEMPLATE_PRIOR = 40.0
+_MOST_EXPECTED = 200_000
+"""Contacts from which it is told what a template's would have moved."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def _template_factors(
     outcomes = knowledge.outcomes
     if outcomes.template.null_count() == len(outcomes):
         return no_templates()
-    fair = np.flatnonzero(knowledge.evenly)
+    fair = _at_most(np.flatnonzero(knowledge.evenly), _MOST_EXPECTED)
     expected = np.zeros(len(outcomes))
     expected[fair] = model.moves(knowledge.matrix[fair], cells.take(fair), threads)
     expected[fair] *= (prior / knowledge.stands_for)[fair]
@@ -250,3 +252,8 @@ def _template_factors(
         factor=(pl.col("moved") + _TEMPLATE_PRIOR) / drawn,
         spread=(pl.col("moved") + _TEMPLATE_PRIOR).sqrt() / drawn,
     )
+
+
+def _at_most(rows: Ints, most: int) -> Ints:
+    """The rows, or so many evenly spaced among them."""
+    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // most]

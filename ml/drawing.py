@@ -3,6 +3,8 @@
 Most contacts of a large history say little: one more silence among millions. Beyond `MOST_CONTACTS` they are drawn,
 each with a probability in proportion to how far it departs from what its channel's contacts do (it was engaged with
 where few are, it moved a payment), and weigh by the inverse of it, so that every sum stays on average what it was.
+Trees of debtors and channels are soon told all that they can tell apart, hours are not: a step's trees grow from at
+most about `MOST_FOR_TREES` contacts, drawn alike by that step's outcome, and its hours are learned from all.
 Sources: Horvitz & Thompson 1952; King & Zeng 2001; Fithian & Hastie 2014. Measured: docs/adr/0026.
 """
 
@@ -16,6 +18,9 @@ from ml.outcomes import CHANNELS, Outcomes
 MOST_CONTACTS = 1_500_000
 LEAST_SHARE = 0.2
 """Of very many, at least so many are drawn: with the history grows what is learned from."""
+
+MOST_FOR_TREES = 200_000
+"""Contacts of a step beyond which its trees grow from about so many."""
 
 _LEAST_TELLING = 0.2
 """So much, of the mean, the plainest contact tells: none stands for all too many."""
@@ -43,6 +48,23 @@ def draw_contacts(outcomes: Outcomes, moved: Floats, *, most: int = MOST_CONTACT
     drawn = np.random.default_rng(seed).random(count)
     rows = np.flatnonzero(drawn < chance)
     return Draw(rows, 1.0 / chance[rows], drawn[rows] < chance.min())
+
+
+def draw_for_trees(
+    label: Floats, weight: Floats, channel: Ints, *, seed: int, most: int = MOST_FOR_TREES
+) -> tuple[Ints, Floats]:
+    """(rows, weights) to grow trees from: the rows of weight > 0, or about `most` of them.
+
+    label: (n,) in [0, 1]; weight: (n,) what each row counts. What a row tells is its weight times how far its label
+    lies from its channel's mean; as in `draw_contacts`, the drawn weigh by the inverse of their probability.
+    """
+    told = np.flatnonzero(weight > 0)
+    if len(told) <= most:
+        return told, weight[told]
+    apart = np.sqrt(_shares(channel[told], label[told], len(CHANNELS)))
+    chance = _chances(weight[told] * np.maximum(apart, _LEAST_TELLING * apart.mean()), most)
+    drawn = np.flatnonzero(np.random.default_rng(seed).random(len(told)) < chance)
+    return told[drawn], weight[told[drawn]] / chance[drawn]
 
 
 def _telling(outcomes: Outcomes, moved: Floats) -> Floats:

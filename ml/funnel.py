@@ -12,6 +12,7 @@ import numpy as np
 
 from ml.arrays import Bools, Floats, Ints
 from ml.boosting import Growing, Settings, confirmed_rounds, grow, logit, margin, sigmoid
+from ml.drawing import draw_for_trees
 from ml.feature_space import Matrix
 from ml.outcomes import CHANNELS
 from ml.slot_effects import Cells, Shape, SlotEffects, no_effects
@@ -82,7 +83,9 @@ def fit_staged(
     weight = weight * _worth(lesson, told, prior) / weight.sum()
     growing: Growing = {"categorical": lesson.categorical, "seed": seed, "threads": threads}
     rounds = confirmed_rounds(lesson.matrix, label, weight, lesson.debtor, settings=settings, **growing)
-    stage_a = grow(lesson.matrix, label, weight, settings=replace(settings, rounds=rounds), **growing)
+    rows, counts = draw_for_trees(label, weight, cells.channel, seed=seed)
+    settled = replace(settings, rounds=rounds)
+    stage_a = grow(lesson.matrix[rows], label[rows], counts, settings=settled, **growing)
     start = margin(stage_a, lesson.matrix, threads)
     effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
     drawn = [bootstrap_weights(lesson.debtor, seed + draw) for draw in range(1, draws + 1)]

@@ -32,7 +32,7 @@ PRIOR_WEIGHT = 1.0
 SHAPE_WEIGHT = 10.0
 """How many curves it weighs as much as that hours near one another rise and fall together."""
 
-_REWEIGHTINGS, _SWEEPS = 8, 6
+_REWEIGHTINGS, _SWEEPS = 8, 3
 _REPLICATE_REWEIGHTINGS, _REPLICATE_SWEEPS = 2, 4
 _NOTHING = 1e-9
 

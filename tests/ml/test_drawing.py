@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ml.arrays import Floats
 from ml.casework import gather, learn_rhythms, rhythm_codes
-from ml.drawing import LEAST_SHARE, Draw, draw_contacts
+from ml.drawing import LEAST_SHARE, Draw, draw_contacts, draw_for_trees
 from ml.features import SETTLED_AFTER, Casebook
 from ml.funnel import Lesson, fit_staged
 from ml.outcomes import CHANNELS, Outcomes
@@ -67,6 +67,26 @@ def test_the_fair_ones_among_them_were_drawn_whatever_became_of_them() -> None:
     rates = [moved[draw.rows[draw.evenly]].mean() for draw in draws]
     assert abs(np.mean(rates) - moved.mean()) <= 4 * np.std(rates) / np.sqrt(len(rates))
     assert np.mean([moved[draw.rows].mean() for draw in draws]) > 1.5 * moved.mean()
+
+
+@settings(deadline=None, max_examples=40)
+@given(most=st.integers(300, 3_000), seed=st.integers(0, 2**31))
+def test_trees_grow_from_rows_that_stand_for_all_those_told(most: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    channel, weight = rng.integers(0, 3, 4_000), rng.choice([0.0, 0.5, 1.0, 6.0], 4_000)
+    label = (rng.random(4_000) < 0.05 + 0.1 * channel).astype(np.float64)
+    rows, counts = draw_for_trees(label, weight, channel, seed=seed, most=most)
+    told = int(np.sum(weight > 0))
+    if told <= most:
+        np.testing.assert_array_equal(rows, np.flatnonzero(weight > 0))
+        np.testing.assert_array_equal(counts, weight[rows])
+        return
+    assert abs(len(rows) - most) <= 5 * np.sqrt(most)
+    assert (counts >= weight[rows]).all()
+    assert (weight[rows] > 0).all()
+    hits = [(weight * label).sum(), (counts * label[rows]).sum()]
+    assert hits[1] == pytest.approx(hits[0], rel=0.4)
+    assert counts.sum() == pytest.approx(weight.sum(), rel=0.4)
 
 
 def test_a_draw_costs_the_estimate_little_and_its_error_is_told() -> None:
