@@ -1,0 +1,41 @@
+"""How payments are attributed when next to nothing is known of the events: those of an import have come just now."""
+
+import re
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from domain.storage.derived import attribution
+from domain.storage.derived.plans import planned
+from domain.storage.rollups.changes import collect_days
+from tests.facts import NOW
+
+WINDOW = timedelta(days=7)
+
+_MANY_EVENTS = """
+    INSERT INTO event (tenant_id, reference, debtor_id, kind, occurred_at, source, automated)
+    SELECT :tenant_id, 'E' || n, n % 5000, 'OPENED', CAST(:now AS timestamptz), 'EMAIL', false
+    FROM generate_series(1, 20000) n
+"""
+_TOUCHED = (
+    "CREATE TEMP TABLE touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP",
+    "INSERT INTO touched_debtor SELECT generate_series(1, 3000)",
+    "ANALYZE touched_debtor",
+)
+
+
+async def test_a_debtors_engagements_are_looked_up_however_many_events_have_just_come(database, tenant_id):
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text(_MANY_EVENTS), {"tenant_id": tenant_id, "now": NOW})
+        await collect_days(connection)
+        for statement in _TOUCHED:
+            await connection.execute(text(statement))
+        binds = {"tenant_id": tenant_id, "click_window": WINDOW, "open_window": WINDOW, "now": NOW}
+        async with planned(connection, None):
+            explained = await connection.scalars(
+                text(f"EXPLAIN {attribution._ATTRIBUTE_AND_CONVERT.text}"), binds
+            )
+        plan = "\n".join(explained)
+        await connection.rollback()
+    for index in ("payment_debtor_id_idx", "event_engagement_idx"):
+        assert re.search(rf"using {index} .*\n\s*Index Cond: .*AND \(debtor_id = ", plan), plan
