@@ -3,17 +3,16 @@
 The rows of `domain.kpis` carry the same names, so they stand for these types; only money is turned into lists.
 """
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, cast
 
 import strawberry
 from strawberry import Parent
-from strawberry.types.nodes import SelectedField, Selection
 
 from api.graphql.columns import Rows, computed
 from api.graphql.context import Info
 from api.graphql.fields import resolved
+from api.graphql.selected_names import selected_names
 from api.graphql.types.facts import Agent
 from api.graphql.types.inputs import MessageKpiWhere, as_json
 from api.graphql.types.message_outcome import MessageOutcome
@@ -276,6 +275,7 @@ class Kpis:
     )
     async def messages(self, info: Info, by: _By, where: _Where = None) -> list[MessageKpiRow]:
         """Message KPIs."""
+        asked = selected_names(info)
         found = await current_message_kpis(
             info.context.services.database,
             info.context.tenant_id,
@@ -285,9 +285,9 @@ class Kpis:
             as_of=self.as_of,
             catch_up=CatchUp(info.context.now, info.context.catch_up),
             figures=MessageFigures(
-                money=selects(info, "collected", "cost", "netCollected"),
-                reactions=selects(info, "reaction"),
-                medians=selects(info, "medianCensored"),
+                money=not asked.isdisjoint(("collected", "cost", "netCollected")),
+                reactions="reaction" in asked,
+                medians="medianCensored" in asked,
             ),
         )
         return cast(list[MessageKpiRow], found if isinstance(found, Columns | Lasting) else Rows(found))
@@ -352,15 +352,3 @@ class Kpis:
 def message_where(where: MessageKpiWhere | None) -> requests.MessageKpiWhere | None:
     """The filter of message KPIs as the domain reads it."""
     return None if where is None else read_filter(requests.MessageKpiWhere, as_json(where), ("where",))
-
-
-def selects(info: Info, *names: str) -> bool:
-    """Whether one of these fields is asked for anywhere below the field being resolved."""
-
-    def among(selections: Iterable[Selection]) -> bool:
-        return any(
-            (isinstance(each, SelectedField) and each.name in names) or among(each.selections)
-            for each in selections
-        )
-
-    return any(among(field.selections) for field in info.selected_fields)
