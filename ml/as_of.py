@@ -20,6 +20,7 @@ class AsOfSums:
         self._keys = self._position(owner, at)[order]
         self._at = at[order]
         self._owner = owner[order]
+        self._first = np.searchsorted(self._owner, np.arange(int(owner.max(initial=-1)) + 2))
         self._running = np.vstack([np.zeros((1, table.shape[1])), np.cumsum(table[order], axis=0)])
 
     def _position(self, owner: Ints, at: Ints) -> Ints:
@@ -29,17 +30,22 @@ class AsOfSums:
 
     def before(self, owner: Ints, at: Ints) -> Floats:
         """(m, k) sums over the owner's facts with instant < at."""
-        first = np.searchsorted(self._keys, owner * self._stride, side="left")
-        last = np.searchsorted(self._keys, self._position(owner, at), side="left")
-        return np.asarray(self._running[last] - self._running[first])
+        first = self._first[np.minimum(owner, len(self._first) - 1)]
+        return np.asarray(self._running[self._reached(owner, at)] - self._running[first])
 
     def between(self, owner: Ints, start: Ints, end: Ints) -> Floats:
         """(m, k) sums over the owner's facts with start <= instant < end."""
-        return self.before(owner, end) - self.before(owner, start)
+        return np.asarray(
+            self._running[self._reached(owner, end)] - self._running[self._reached(owner, start)]
+        )
+
+    def _reached(self, owner: Ints, at: Ints) -> Ints:
+        """(m,) how many of all facts, ordered by owner and instant, come before the owner's instant."""
+        return np.asarray(np.searchsorted(self._keys, self._position(owner, at), side="left"), dtype=np.int64)
 
     def last_before(self, owner: Ints, at: Ints) -> Floats:
         """(m,) seconds from the owner's latest fact before `at` to `at`; nan when there is none."""
-        index = np.searchsorted(self._keys, self._position(owner, at), side="left") - 1
+        index = self._reached(owner, at) - 1
         seconds = np.full(len(owner), np.nan)
         has = index >= 0
         has[has] = self._owner[index[has]] == owner[has]

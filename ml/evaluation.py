@@ -60,14 +60,13 @@ def log_loss(chance: Floats, label: Floats) -> Floats:
 
 
 def bootstrap_mean(values: Floats, debtor: Ints, *, seed: int, rounds: int = ROUNDS) -> Floats:
-    """(rounds,) means of `values` over debtors drawn with replacement."""
+    """(rounds,) means of (n,) `values` over debtors drawn with replacement; (rounds, k) of (n, k) ones, drawn alike."""
     _, place = np.unique(debtor, return_inverse=True)
-    totals = sums_by(place, values, int(place.max(initial=0)) + 1)
-    counts = sums_by(place, np.ones(len(values)), len(totals))
-    drawn = np.random.default_rng(seed).multinomial(
-        len(totals), np.full(len(totals), 1 / len(totals)), rounds
-    )
-    return np.asarray((drawn @ totals) / np.maximum(drawn @ counts, 1e-12))
+    size = int(place.max(initial=0)) + 1
+    counted = np.column_stack([values, np.ones(len(values))])
+    totals = np.column_stack([sums_by(place, column, size) for column in counted.T])
+    drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), rounds) @ totals
+    return np.asarray((drawn[:, :-1] / np.maximum(drawn[:, -1:], 1e-12)).reshape(rounds, *values.shape[1:]))
 
 
 def step_metrics(name: str, step: StepHoldOut, *, seed: int) -> list[Metric]:
@@ -75,17 +74,16 @@ def step_metrics(name: str, step: StepHoldOut, *, seed: int) -> list[Metric]:
     if not len(step):
         return [Metric(f"{name}_log_loss", None), Metric(f"{name}_calibration_error", None)]
     loss, base = log_loss(step.chance, step.label), log_loss(step.base, step.label)
-    low, high = np.quantile(bootstrap_mean(loss, step.debtor, seed=seed), [0.05, 0.95])
-    gain = bootstrap_mean(base - loss, step.debtor, seed=seed)
+    drawn = bootstrap_mean(np.column_stack([loss, base - loss]), step.debtor, seed=seed)
+    (low, worst), (high, best) = np.quantile(drawn, [0.05, 0.95], axis=0)
     ones = np.ones(len(step))
     error = expected_calibration_error(step.chance, step.label, ones)
     noise = calibration_noise(step.chance, ones, seed=seed, rounds=60)
     skill = 1.0 - float(loss.mean() / max(base.mean(), 1e-12))
-    worst, best = (float(bound) for bound in np.quantile(gain, [0.05, 0.95]))
     floor = max(float(base.mean()), 1e-12)
     return [
         Metric(f"{name}_log_loss", float(loss.mean()), float(low), float(high), float(base.mean())),
-        Metric(f"{name}_skill", skill, worst / floor, best / floor, 0.0),
+        Metric(f"{name}_skill", skill, float(worst) / floor, float(best) / floor, 0.0),
         Metric(f"{name}_calibration_error", error, None, None, noise),
         Metric(f"{name}_rate", float(step.label.mean()), None, None, float(step.chance.mean())),
     ]
