@@ -37,7 +37,7 @@ async def record_events(connection: AsyncConnection, tenant_id: int, *, many: bo
     looked at one by one: each is known, or refused. many: tables are read to join them, as `stage` has planned.
 
     Raises:
-        Interleaved: another writer has just inserted one of the same events.
+        Interleaved: another writer has just inserted one of the same events, or a debtor that they name.
     """
     tenant = {"tenant_id": tenant_id}
     found = (await connection.execute(text(_CANDIDATES), tenant)).one()
@@ -48,6 +48,8 @@ async def record_events(connection: AsyncConnection, tenant_id: int, *, many: bo
     except IntegrityError as error:
         raise Interleaved from error
     if fresh < found.candidates:
+        if await connection.scalar(text(_STORED_MEANWHILE), tenant):
+            raise Interleaved
         await reject_problems(connection, "events")
         await connection.execute(text(_REJECT_CONFLICTS), tenant)
     if fresh:
@@ -165,5 +167,13 @@ _INSERT = {
     """,
     False: _INSERT_GOOD,
 }
+#: Whether an event names a debtor who is stored, but was not yet when those of this merge were locked.
+_STORED_MEANWHILE = f"""
+    SELECT EXISTS (
+        SELECT FROM resolved_events r JOIN staged_events s ON s.line = r.line
+        JOIN debtor d ON d.{OF_TENANT} AND d.reference = s.debtor
+        WHERE r.debtor_id IS NULL
+    )
+"""
 _REJECT_CONFLICTS = _reject_conflicts()
 _MERGE_INTO_FUNNEL = {many: _merge_into_funnel(many=many) for many in (True, False)}
