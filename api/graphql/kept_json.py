@@ -1,14 +1,16 @@
 """JSON of rows that last, kept by what is selected of them; the instants that differ are put in for each answer.
 
 A lasting row is completed once with an instant of the year 1 wherever an instant of the request belongs: no fact is as
-old, so these alone are found again in the JSON, as often as they are selected.
+old, and no name can be meant for it, since nobody knows the second that this process has drawn. So these alone are
+found again in the JSON, as often as they are selected.
 """
 
 import re
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -16,12 +18,13 @@ import orjson
 
 #: Some ten kilobytes each.
 _KEPT = 4_000
-_PLACE = re.compile(rb'"0001-01-01T00:00:00(?:\.(\d{6}))?Z"')
+_SECOND = datetime(1, 1, 1, tzinfo=UTC) + timedelta(seconds=secrets.randbelow(365 * 24 * 60 * 60))
+_PLACE = re.compile(rb'"%b(?:\.(\d{6}))?Z"' % _SECOND.replace(tzinfo=None).isoformat().encode())
 
 
 def placeholder(place: int) -> datetime:
     """What stands for the instant of a place, 0 … 999,999."""
-    return datetime(1, 1, 1, microsecond=place, tzinfo=UTC)
+    return _SECOND.replace(microsecond=place)
 
 
 class Dated:
