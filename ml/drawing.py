@@ -62,7 +62,7 @@ def draw_for_trees(
     if len(told) <= most:
         return told, weight[told]
     apart = np.sqrt(_shares(channel[told], label[told], len(CHANNELS)))
-    chance = _chances(weight[told] * np.maximum(apart, _LEAST_TELLING * apart.mean()), most)
+    chance = _chances(weight[told] * _something(apart), most)
     drawn = np.flatnonzero(np.random.default_rng(seed).random(len(told)) < chance)
     return told[drawn], weight[told[drawn]] / chance[drawn]
 
@@ -76,7 +76,13 @@ def _telling(outcomes: Outcomes, moved: Floats) -> Floats:
     telling = np.sqrt(
         _shares(outcomes.channel, engaged, len(CHANNELS)) + _shares(alike, moved, 2 * len(CHANNELS))
     )
-    return np.asarray(np.maximum(telling, _LEAST_TELLING * telling.mean()))
+    return _something(telling)
+
+
+def _something(telling: Floats) -> Floats:
+    """(n,) the same, but the plainest tell something too: all alike, where the channel says all."""
+    mean = float(telling.mean())
+    return np.maximum(telling, _LEAST_TELLING * mean) if mean > 0 else np.ones(len(telling))
 
 
 def _shares(code: Ints, value: Floats, size: int) -> Floats:

@@ -89,6 +89,13 @@ def test_trees_grow_from_rows_that_stand_for_all_those_told(most: int, seed: int
     assert counts.sum() == pytest.approx(weight.sum(), rel=0.4)
 
 
+def test_trees_grow_from_some_rows_where_the_channel_says_all() -> None:
+    channel = np.repeat([0, 1], 2_000)
+    rows, counts = draw_for_trees(channel.astype(np.float64), np.ones(4_000), channel, seed=1, most=1_000)
+    assert abs(len(rows) - 1_000) <= 5 * np.sqrt(1_000)
+    np.testing.assert_allclose(counts, 4.0)
+
+
 def test_a_draw_costs_the_estimate_little_and_its_error_is_told() -> None:
     """Rates of a rare answer by segment, from 240,000 contacts or 24,000 of them that tell the most."""
     rng = np.random.default_rng(4)
