@@ -51,16 +51,25 @@ _TOUCHED = touching_days(
     "FROM moved CROSS JOIN LATERAL (VALUES (formerly), (attributed_to)) AS cause (id)"
     " JOIN communication c ON c.tenant_id = :tenant_id AND c.id = cause.id"
 )
-# All payments attributed to a communication are its debtor's, so `best` has them all.
-_CONVERTED = """, converted AS (
+# An account that went to another debtor took payments with it that name a communication of the former one: `best` has
+# none of these, and they stay where they are.
+_CONVERTED = """, elsewhere AS (
+        SELECT p.attributed_to AS id, p.paid_at, p.reversed_at
+        FROM (SELECT formerly FROM fresh UNION SELECT attributed_to FROM fresh) cause (id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM payment p WHERE p.tenant_id = :tenant_id AND p.attributed_to = cause.id OFFSET 0
+        ) p
+        WHERE NOT EXISTS (SELECT FROM touched_debtor t WHERE t.debtor_id = p.debtor_id)
+    ), converted AS (
         UPDATE communication c SET converted_at = cause.converted_at
         FROM (
-            SELECT id, min(paid_at) AS converted_at
+            SELECT id, min(paid_at) FILTER (WHERE paid_at <= :now AND (reversed_at IS NULL OR reversed_at > :now))
+                AS converted_at
             FROM (
-                SELECT attributed_to, CASE WHEN paid_at <= :now AND (reversed_at IS NULL OR reversed_at > :now)
-                    THEN paid_at END, formerly IS DISTINCT FROM attributed_to FROM best
-                UNION ALL SELECT formerly, NULL, true FROM fresh
-            ) paid (id, paid_at, moved)
+                SELECT attributed_to, paid_at, reversed_at, formerly IS DISTINCT FROM attributed_to FROM best
+                UNION ALL SELECT formerly, NULL, NULL, true FROM fresh
+                UNION ALL SELECT id, paid_at, reversed_at, false FROM elsewhere
+            ) paid (id, paid_at, reversed_at, moved)
             GROUP BY id HAVING bool_or(moved)
         ) cause
         WHERE c.tenant_id = :tenant_id AND c.id = cause.id AND c.converted_at IS DISTINCT FROM cause.converted_at

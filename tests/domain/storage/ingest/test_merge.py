@@ -352,6 +352,27 @@ async def test_a_payment_of_a_moved_account_is_attributed_among_its_new_debtors_
     assert converted == {"C2"}
 
 
+async def test_a_message_keeps_the_payment_that_names_it_when_the_account_goes_to_another_debtor(
+    database, tenant_id
+):
+    facts = {
+        "debtors": [row("debtors"), row("debtors", reference="D2")],
+        "accounts": [row("accounts"), row("accounts", reference="A2")],
+        "communications": [row("communications")],
+        "payments": [
+            row("payments", communication="C1"),
+            row("payments", reference="P2", account="A2", paid_at="2026-02-04T10:00:00Z"),
+        ],
+    }
+    await merge_facts(database, tenant_id, facts)
+    await merge_facts(database, tenant_id, {"accounts": [row("accounts", debtor="D2")]})
+    click = row("events", kind="CLICKED", communication="C1", occurred_at="2026-02-03T10:00:00Z")
+    await merge_facts(database, tenant_id, {"events": [click]})
+    assert (await only(database, tenant_id, "payment", reference="P2"))["attributed_to"] == "C1"
+    (message,) = (await stored(database, tenant_id))["communication"]
+    assert message["converted_at"] == datetime(2026, 2, 2, 10, tzinfo=UTC)
+
+
 async def test_a_payment_moved_to_another_account_leaves_no_trace_on_the_first(database, portfolio):
     moved = row("payments", account="A2", communication="")
     await merge_facts(database, portfolio, {"payments": [moved]})
