@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from ml.arrays import Floats, Ints, sums_by
+from ml.arrays import Floats, sums_by
 from ml.boosting import Settings, sigmoid
 from ml.calibration import Platt
 from ml.casework import Casework, Knowledge, cells_of, learn_rhythms, shape_of
+from ml.drawing import draw_evenly
 from ml.feature_space import Matrix
 from ml.funnel import STAGE_A, StagedClassifier, channel_priors, fit_staged
 from ml.lessons import horizons_of, lesson_of, watches_of
@@ -137,7 +138,7 @@ def fit_conversion(casework: Casework, knowledge: Knowledge, fitting: Fitting) -
         deciding,
         delivered=_rates_only(cells, outcomes.delivered.astype(np.float64), prior, shape),
         clicked=_rates_only(cells.take(opened), clicked, prior[opened], shape),
-        templates=_template_factors(deciding, knowledge, cells, prior, fitting.threads),
+        templates=_template_factors(deciding, knowledge, cells, prior, fitting),
     )
 
 
@@ -218,16 +219,16 @@ def _silent_attributed(outcomes: Outcomes, prior: Floats) -> Floats:
 
 
 def _template_factors(
-    model: Conversion, knowledge: Knowledge, cells: Cells, prior: Floats, threads: int
+    model: Conversion, knowledge: Knowledge, cells: Cells, prior: Floats, fitting: Fitting
 ) -> pl.DataFrame:
     """Observed over expected payments moved, per channel and template, drawn hard towards 1 (40 expected
     payments count as much)."""
     outcomes = knowledge.outcomes
     if outcomes.template.null_count() == len(outcomes):
         return no_templates()
-    fair = _at_most(np.flatnonzero(knowledge.evenly), _MOST_EXPECTED)
+    fair = draw_evenly(np.flatnonzero(knowledge.evenly), most=_MOST_EXPECTED, seed=fitting.seed)
     expected = np.zeros(len(outcomes))
-    expected[fair] = model.moves(knowledge.matrix[fair], cells.take(fair), threads)
+    expected[fair] = model.moves(knowledge.matrix[fair], cells.take(fair), fitting.threads)
     expected[fair] *= (prior / knowledge.stands_for)[fair]
     table = pl.DataFrame(
         {
@@ -252,8 +253,3 @@ def _template_factors(
         factor=(pl.col("moved") + _TEMPLATE_PRIOR) / drawn,
         spread=(pl.col("moved") + _TEMPLATE_PRIOR).sqrt() / drawn,
     )
-
-
-def _at_most(rows: Ints, most: int) -> Ints:
-    """The rows, or so many evenly spaced among them."""
-    return rows if len(rows) <= most else rows[np.arange(most) * len(rows) // most]

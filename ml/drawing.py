@@ -67,6 +67,14 @@ def draw_for_trees(
     return told[drawn], weight[told[drawn]] / chance[drawn]
 
 
+def draw_evenly(rows: Ints, *, most: int, seed: int) -> Ints:
+    """The rows, or `most` of them in their order, whatever they are: whoever sends two templates in turn would have
+    every other row tell of one alone."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
 def _telling(outcomes: Outcomes, moved: Floats) -> Floats:
     """(n,) how far a contact's outcomes lie from the mean of its channel: of engaging, and of what it moved, engaged
     with or not; each against what all those contacts are together, so that rare outcomes and small channels keep as

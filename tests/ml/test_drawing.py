@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ml.arrays import Floats
 from ml.casework import gather, learn_rhythms, rhythm_codes
-from ml.drawing import LEAST_SHARE, Draw, draw_contacts, draw_for_trees
+from ml.drawing import LEAST_SHARE, Draw, draw_contacts, draw_evenly, draw_for_trees
 from ml.features import SETTLED_AFTER, Casebook
 from ml.funnel import Lesson, fit_staged
 from ml.outcomes import CHANNELS, Outcomes
@@ -94,6 +94,18 @@ def test_trees_grow_from_some_rows_where_the_channel_says_all() -> None:
     rows, counts = draw_for_trees(channel.astype(np.float64), np.ones(4_000), channel, seed=1, most=1_000)
     assert abs(len(rows) - 1_000) <= 5 * np.sqrt(1_000)
     np.testing.assert_allclose(counts, 4.0)
+
+
+@given(turns=st.integers(2, 8), most=st.integers(1_000, 2_000), seed=st.integers(0, 2**31))
+def test_rows_drawn_evenly_tell_of_all_that_take_turns(turns: int, most: int, seed: int) -> None:
+    rows = np.arange(most * turns) * 3
+    drawn = draw_evenly(rows, most=most, seed=seed)
+    assert len(drawn) == most
+    assert (np.diff(drawn) > 0).all()
+    assert np.isin(drawn, rows).all()
+    shares = np.bincount(drawn // 3 % turns, minlength=turns) / most
+    assert np.abs(shares - 1 / turns).max() < 6 * np.sqrt(1 / turns / most)
+    np.testing.assert_array_equal(draw_evenly(rows, most=len(rows), seed=seed), rows)
 
 
 def test_a_draw_costs_the_estimate_little_and_its_error_is_told() -> None:
