@@ -7,13 +7,14 @@ field that needs a resolver of its own, a value that its type refuses, a null wh
 execution of the same list, which says what is wrong. Tests hold the two to the same answers.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
 from math import isfinite
 from operator import attrgetter
 from types import NoneType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from graphql import (
@@ -44,6 +45,9 @@ from domain.lasting import Lasting
 #: The extension under which Strawberry keeps its own definition of a field.
 _DEFINITION = "strawberry-definition"
 
+#: So many selections of lasting rows are remembered.
+_SHAPES = 1_000
+
 #: (type, field) → the attribute that is read, and the function of it.
 _COMPUTED: dict[tuple[str, str], tuple[str | None, Callable[[Any], Any]]] = {}
 
@@ -70,6 +74,8 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
     """Strawberry's execution, with `Rows` completed by column."""
 
     _kept = KeptJson()
+    #: Selection → its nodes, kept so that no others get their identity, and its shape.
+    _shapes: ClassVar[OrderedDict[Hashable, tuple[object, Hashable]]] = OrderedDict()
 
     def complete_list_value(
         self,
@@ -98,7 +104,28 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         def write() -> bytes:
             return to_json(self._column(kind, nodes, rows.rows))
 
-        return Written(rows.made(self._shape(kind, nodes), write))
+        selection, key = self._selection(nodes)
+        known = self._shapes.get(key)
+        if known is None:
+            known = self._shapes[key] = selection, self._shape(kind, nodes)
+            while len(self._shapes) > _SHAPES:
+                self._shapes.popitem(last=False)
+        self._shapes.move_to_end(key)
+        return Written(rows.made(known[1], write))
+
+    def _selection(self, nodes: Sequence[FieldDetails]) -> tuple[object, Hashable]:
+        """The nodes that select, and what tells them from others while they live.
+
+        Documents are parsed once, so the same nodes come again with every request; the values of boolean variables
+        decide what they leave out.
+        """
+        if any(details.fragment_variable_values for details in nodes):
+            raise _Uncompletable
+        selection = [details.node for details in nodes]
+        conditions = frozenset(
+            item for item in self.variable_values.coerced.items() if isinstance(item[1], bool)
+        )
+        return selection, (*map(id, selection), conditions)
 
     def _shape(self, kind: GraphQLOutputType, nodes: Any) -> Hashable:
         """All that decides how a value of this type is completed: names, aliases and their order, level by level."""
@@ -139,14 +166,9 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         self, kind: GraphQLObjectType, nodes: Sequence[FieldDetails], values: Sequence[Dated]
     ) -> Sequence[Any]:
         """Rows that last but for their instants, as they are kept for this selection."""
-        if any(details.fragment_variable_values for details in nodes):
-            raise _Uncompletable
-        selection = [details.node for details in nodes]
-        conditions = frozenset(
-            item for item in self.variable_values.coerced.items() if isinstance(item[1], bool)
-        )
+        selection, key = self._selection(nodes)
         return self._kept.fragments(
-            (*map(id, selection), conditions),
+            key,
             selection,
             values,
             lambda whole: list(map(to_json, self._objects(kind, nodes, whole).rows())),
