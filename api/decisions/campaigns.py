@@ -197,7 +197,7 @@ class _Planning:
         return NewCampaign(
             name=self.request.name.strip(),
             request=self.request.asked,
-            model_version_id=deciding.champion.version.id,
+            model_version_id=deciding.champion.version_id,
             planned_at=deciding.as_of,
             starts_at=self.request.within.start,
             ends_at=self.request.within.end,

@@ -195,6 +195,6 @@ def new_decision(
         seed=deciding.seed,
         policy=deciding.policy.version,
         rules_version=rules_version(person.presets),
-        model_version_id=deciding.champion.version.id,
+        model_version_id=deciding.champion.version_id,
         campaign_id=campaign_id,
     )

@@ -130,7 +130,7 @@ def _advice(
         best=action,
         blocked_by=translation.standing_blocks(person, deciding.window.start),
         reasons=(HELD_OUT_REASON,) if choice.held_out else told.reasons,
-        model_version_id=deciding.champion.version.id,
+        model_version_id=deciding.champion.version_id,
     )
 
 

@@ -57,12 +57,12 @@ class ForecastService:
         if champion is None:
             return None
         tally = await self._tallies.whole(tenant_id, as_of=as_of)
-        key = (tenant_id, champion.version.id, tally.as_of, horizon_days, policy, tuple(by), wanted)
+        key = (tenant_id, champion.version_id, tally.as_of, horizon_days, policy, tuple(by), wanted)
         if key not in self._kept:
             planned = None
             if policy == ForecastPolicy.RECOMMENDED:
                 planned = await self._schedule(tenant_id, champion, tally.as_of)
-            version_id = champion.version.id
+            version_id = champion.version_id
             made = await self._champions.run(
                 lambda: _forecast(tally, planned, horizon_days, policy, by, wanted, version_id)
             )
@@ -82,7 +82,7 @@ class ForecastService:
 
     async def _schedule(self, tenant_id: int, champion: Champion, as_of: datetime) -> Schedule:
         """Planned once for all forecasts by what was known then."""
-        key = (tenant_id, champion.version.id, as_of)
+        key = (tenant_id, champion.version_id, as_of)
         if key not in self._schedules:
             self._schedules[key] = await schedule(
                 self._database, self._champions, tenant_id, champion, as_of=as_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from domain.storage.models import ModelVersion, deciding_version, load_artefact
+from domain.storage.models import deciding_version_id, load_artefact
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from ml.artefact import unpack
@@ -28,7 +28,7 @@ _PLANS_KEPT = 64
 class Champion:
     """A model version and the model itself."""
 
-    version: ModelVersion
+    version_id: int
     model: TrainedModel
 
     @property
@@ -54,15 +54,14 @@ class Champions:
         Raises:
             ArtefactError: the stored bytes are not what was signed, or not for this version of the product.
         """
-        async with self._database.transaction(tenant_id) as connection:
-            version = await deciding_version(connection, tenant_id, as_of=as_of)
-        return Champion(version, await self.model(tenant_id, version.id)) if version else None
+        version_id = await deciding_version_id(self._database, tenant_id, as_of=as_of)
+        return None if version_id is None else Champion(version_id, await self.model(tenant_id, version_id))
 
     async def plan(
         self, tenant_id: int, champion: Champion, channels: frozenset[Channel] | None
     ) -> SegmentPlan:
         """What the debtors of each segment begin from, made once per model and choice of channels."""
-        key = (tenant_id, champion.version.id, channels)
+        key = (tenant_id, champion.version_id, channels)
         if key not in self._plans:
             names = None if channels is None else sorted(channels)
             self._plans[key] = await self.run(lambda: usual_plan(champion.model, channels=names))

@@ -123,7 +123,7 @@ def decide(
         champion.model, history, ids, now=as_of, channels=_names(channels), masks=hours, plan=plan
     )
     return {
-        key: translation.for_debtor(answer.recommendation, champion.version.id, people[key], window)
+        key: translation.for_debtor(answer.recommendation, champion.version_id, people[key], window)
         for key, answer in zip(ids, found, strict=True)
     }
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.storage.direct import numbered
+from domain.storage.sessions import Database
 from domain.storage.tables import model_version, training_run
 from domain.storage.training_runs import LIVE, RunEnded, this_run
 from domain.vocabulary import ModelStatus
@@ -92,8 +94,9 @@ _IS_CHOSEN = (
 _KNEW_NO_MORE = f"""data_to <= :as_of
     AND (status = 'CHAMPION' OR CAST(gate ->> 'passed' AS boolean) AND EXISTS ({_IS_CHOSEN}))"""
 _DECIDING_FIRST = "status = 'CHAMPION' DESC, data_to DESC, id DESC"
-#: SQL, after WHERE: a tenant's versions that could decide at :as_of, the one that does first (see `deciding_version`).
+#: SQL, after WHERE: the versions of a tenant that could decide at :as_of, the one that does first; `deciding_version_id`.
 DECIDING = f"tenant_id = :tenant_id AND {_KNEW_NO_MORE} ORDER BY {_DECIDING_FIRST}"
+_DECIDING_ID = numbered(f"SELECT id::text FROM model_version WHERE {DECIDING} LIMIT 1", "tenant_id", "as_of")
 
 _RUN = training_run.c
 _VERSION = model_version.c
@@ -159,22 +162,14 @@ async def numbered_version(connection: AsyncConnection, tenant_id: int, version:
     return _as_version(row) if row else None
 
 
-async def deciding_version(
-    connection: AsyncConnection, tenant_id: int, *, as_of: datetime
-) -> ModelVersion | None:
+async def deciding_version_id(database: Database, tenant_id: int, *, as_of: datetime) -> int | None:
     """The champion if it was trained on nothing later than `as_of`, else the last version that passed its gate by then.
 
     So a decision about the past sees no later fact, not even through a model. Nothing decides while there is no
     champion: a version that waits for somebody to promote it is not trusted yet.
     """
-    known = (
-        select(*_COLUMNS)
-        .where(_VERSION.tenant_id == tenant_id, text(_KNEW_NO_MORE))
-        .order_by(text(_DECIDING_FIRST))
-        .limit(1)
-    )
-    row = (await connection.execute(known, {"tenant_id": tenant_id, "as_of": as_of})).one_or_none()
-    return _as_version(row) if row else None
+    found = await database.document(tenant_id, _DECIDING_ID, [tenant_id, as_of], is_general=True)
+    return None if found is None else int(found)
 
 
 async def load_artefact(

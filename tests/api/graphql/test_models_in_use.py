@@ -75,7 +75,7 @@ async def test_the_champion_is_swapped_and_rolled_back_without_a_restart(
         (one,) = (await api.ask(ADVISE, references=learned.references[:1], **ASKED))["debtorRecommendations"]
         found = await other.deciding(learned.tenant_id, as_of=AS_OF)
         assert found is not None
-        return {one["recommendation"]["modelVersion"]["id"], global_id("ModelVersion", found.version.id)}
+        return {one["recommendation"]["modelVersion"]["id"], global_id("ModelVersion", found.version_id)}
 
     (before,) = await deciding()
     second = global_id("ModelVersion", await learned.store())
