@@ -94,7 +94,7 @@ _IS_CHOSEN = (
 _KNEW_NO_MORE = f"""data_to <= :as_of
     AND (status = 'CHAMPION' OR CAST(gate ->> 'passed' AS boolean) AND EXISTS ({_IS_CHOSEN}))"""
 _DECIDING_FIRST = "status = 'CHAMPION' DESC, data_to DESC, id DESC"
-#: SQL, after WHERE: the versions of a tenant that could decide at :as_of, the one that does first; `deciding_version_id`.
+#: SQL, after WHERE: a tenant's versions that could decide at :as_of, the one that does first.
 DECIDING = f"tenant_id = :tenant_id AND {_KNEW_NO_MORE} ORDER BY {_DECIDING_FIRST}"
 _DECIDING_ID = numbered(f"SELECT id::text FROM model_version WHERE {DECIDING} LIMIT 1", "tenant_id", "as_of")
 
