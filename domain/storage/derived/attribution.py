@@ -12,16 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.collection_settings import CollectionSettings
 from domain.storage.rollups.changes import touching_days
 
-# OFFSET 0: indexes are looked up for each debtor, payment and event, whatever the planner believes of tables that were
-# empty a moment ago; if it believes that a tenant has no rows, it would rather read all of them each time.
+# OFFSET 0: indexes are looked up for each payment and event, whatever the planner believes of tables that were empty a
+# moment ago; if it believes that a tenant has no rows, it would rather read all of them each time. Payments are joined
+# freely: where it believes that there are none, it reads them once and looks each one's debtor up.
 _ATTRIBUTE = """
     WITH best AS MATERIALIZED (
         SELECT p.id, p.paid_at, p.reversed_at, p.attributed_to AS formerly,
             COALESCE(p.communication_id, cause.id) AS attributed_to
         FROM touched_debtor t
-        CROSS JOIN LATERAL (
-            SELECT * FROM payment p WHERE p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id OFFSET 0
-        ) p
+        JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
         LEFT JOIN LATERAL (
             SELECT c.id
             FROM event e
