@@ -3,11 +3,14 @@
 import re
 from datetime import timedelta
 
+import psycopg
 from sqlalchemy import text
 
 from domain.storage.derived import attribution
 from domain.storage.derived.plans import planned
 from domain.storage.rollups.changes import collect_days
+from domain.storage.sessions import Database
+from tests.domain.portfolios import random_portfolio, write
 from tests.facts import NOW
 
 WINDOW = timedelta(days=7)
@@ -24,7 +27,24 @@ _TOUCHED = (
 )
 
 
-async def test_a_debtors_engagements_are_looked_up_however_many_events_have_just_come(database, tenant_id):
+async def test_payments_of_others_that_are_known_make_no_difference(database, new_tenant, owner_url) -> None:
+    """To the planner a tenant that has none of the known payments has a single one, by whichever index."""
+    for seed in range(6):
+        known = new_tenant()
+        async with database.transaction(known) as connection:
+            await write(connection, known, random_portfolio(seed, 60))
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute("ANALYZE payment, event, communication, debtor")
+    await check_plan(database, new_tenant())
+
+
+async def test_a_debtors_engagements_are_looked_up_however_many_events_have_just_come(
+    database, tenant_id
+) -> None:
+    await check_plan(database, tenant_id)
+
+
+async def check_plan(database: Database, tenant_id: int) -> None:
     async with database.transaction(tenant_id) as connection:
         await connection.execute(text(_MANY_EVENTS), {"tenant_id": tenant_id, "now": NOW})
         await collect_days(connection)
