@@ -5,9 +5,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,30 +13,12 @@ from sqlalchemy import text
 from api.imports import import_folder
 from domain.storage.sessions import Database
 from tests.api.imports.test_parts import commits, data_set
-from tests.conftest import ROOT
+from tests.api.programs import running
 from tests.domain.storage.ingest.test_order import settled
 from tests.facts import NOW
 
 PROGRAM = Path(__file__).with_name("importer.py")
 KILLS = 30 if os.environ.get("DUNWELL_TEST_LONG") else 4
-
-
-@contextmanager
-def importer(url: str, tenant_id: int, folder: Path, rejects: Path) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), url, str(tenant_id), str(folder), str(rejects)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "importing\n"
-        yield process
-    finally:
-        process.kill()
-        with process:  # closes its output as well
-            process.wait()
 
 
 async def until_it_went_on(database: Database, tenant_id: int, process: "subprocess.Popen[str]") -> None:
@@ -67,7 +46,7 @@ async def test_imports_killed_in_their_parts_are_completed_by_the_next(
     bad_lines = rejects.read_text()
     at_work, stored = 0, [0]
     for _ in range(KILLS):
-        with importer(owner_url, disturbed, folder, rejects) as process:
+        with running(PROGRAM, owner_url, disturbed, folder, rejects, says="importing") as process:
             await until_it_went_on(database, disturbed, process)
             await asyncio.sleep(rng.uniform(0.0, 0.05))  # then it dies of SIGKILL
         at_work += process.returncode == -signal.SIGKILL

@@ -3,10 +3,6 @@
 import asyncio
 import os
 import random
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,31 +12,13 @@ from domain.kpis.requests import MessageDimension
 from domain.storage.kpis.messages import message_kpis
 from domain.storage.rollups.answering import current_message_kpis
 from domain.storage.sessions import Database
-from tests.conftest import ROOT
+from tests.api.programs import running
 from tests.domain.storage.ingest.test_order import as_data_set, random_facts, split_parents_first
 from tests.domain.storage.rollups.rollups import WINTER, assert_alike, kept_and_counted_anew
 from tests.facts import NOW, merge_facts
 
 PROGRAM = Path(__file__).with_name("refresher.py")
 KILLS = 40 if os.environ.get("DUNWELL_TEST_LONG") else 4
-
-
-@contextmanager
-def refresher(url: str) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), url],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "refreshing\n"
-        yield process
-    finally:
-        process.kill()
-        with process:  # closes its output as well
-            process.wait()
 
 
 async def until_clean(database: Database, tenant_id: int) -> None:
@@ -67,10 +45,10 @@ async def test_killed_refreshers_lose_nothing_and_count_nothing_twice(
         *(write(database, tenant_id, facts, random.Random(writer)) for writer in range(4))
     )
     for _ in range(KILLS):
-        with refresher(owner_url):
+        with running(PROGRAM, owner_url, says="refreshing"):
             await asyncio.sleep(rng.uniform(0.0, 0.6))  # then it dies of SIGKILL
     await writers
-    with refresher(owner_url):
+    with running(PROGRAM, owner_url, says="refreshing"):
         await until_clean(database, tenant_id)
     request = {"period": WINTER, "by": [MessageDimension.DAY, MessageDimension.CHANNEL], "as_of": NOW}
     found = await current_message_kpis(database, tenant_id, **request)
