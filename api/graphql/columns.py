@@ -45,8 +45,8 @@ from domain.lasting import Lasting
 #: The extension under which Strawberry keeps its own definition of a field.
 _DEFINITION = "strawberry-definition"
 
-#: So many selections of lasting rows are remembered.
-_SHAPES = 1_000
+#: So many selections of lasting rows are remembered; each keeps its whole document.
+_SHAPES = 64
 
 #: (type, field) → the attribute that is read, and the function of it.
 _COMPUTED: dict[tuple[str, str], tuple[str | None, Callable[[Any], Any]]] = {}

@@ -16,8 +16,8 @@ from typing import Any
 
 import orjson
 
-#: Some ten kilobytes each.
-_KEPT = 4_000
+#: Some ten kilobytes each; and of so many selections, each of which keeps its whole document.
+_KEPT, _SELECTIONS = 4_000, 64
 _SECOND = datetime(1, 1, 1, tzinfo=UTC) + timedelta(seconds=secrets.randbelow(365 * 24 * 60 * 60))
 _PLACE = re.compile(rb'"%b(?:\.(\d{6}))?Z"' % _SECOND.replace(tzinfo=None).isoformat().encode())
 
@@ -73,7 +73,7 @@ class KeptJson:
     """What was made lately."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, OrderedDict[Hashable, _Kept]] = OrderedDict()
 
     def fragments(
         self,
@@ -89,8 +89,9 @@ class KeptJson:
         def shown(instant: datetime | None) -> bytes:
             return b"null" if instant is None else b'"%b"' % show(instant).encode()
 
-        places = [(key, *map(id, row.lasting)) for row in rows]
-        kept = [self._kept.get(place) for place in places]
+        known = self._kept.get(key, OrderedDict())
+        places = [tuple(map(id, row.lasting)) for row in rows]
+        kept = [known.get(place) for place in places]
         missing = [at for at, found in enumerate(kept) if found is None]
         if missing:
             completed = complete([_marked(rows[at]) for at in missing])
@@ -99,15 +100,26 @@ class KeptJson:
         fragments = []
         for row, place, found in zip(rows, places, kept, strict=True):
             if found is not None:
-                self._keep(place, found)
+                known[place] = found
+                known.move_to_end(place)
                 fragments.append(orjson.Fragment(found.json([shown(instant) for instant in row.instants])))
+        if known:
+            self._kept[key] = known
+            self._kept.move_to_end(key)
+            self._forget()
         return fragments
 
-    def _keep(self, place: Hashable, kept: _Kept) -> None:
-        self._kept[place] = kept
-        self._kept.move_to_end(place)
-        if len(self._kept) > _KEPT:
+    def _forget(self) -> None:
+        """What has not been asked for the longest, down to the bounds."""
+        while len(self._kept) > _SELECTIONS:
             self._kept.popitem(last=False)
+        rows = sum(map(len, self._kept.values()))
+        while rows > _KEPT:
+            key, oldest = next(iter(self._kept.items()))
+            oldest.popitem(last=False)
+            rows -= 1
+            if not oldest:
+                del self._kept[key]
 
 
 def _marked(row: Dated) -> Any:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from api.graphql import kept_json
 from api.graphql.json_rows import to_json
 from api.graphql.kept_json import Dated, KeptJson
 from api.graphql.scalars import show_instant
@@ -32,14 +33,18 @@ class Sending(Dated):
         return Sending(self.name, instants)
 
 
-def answered(kept: KeptJson, *rows: Sending) -> list[dict[str, object]]:
+def answered(
+    kept: KeptJson, *rows: Sending, key: object = "all", made: list[int] | None = None
+) -> list[dict[str, object]]:
     def complete(whole):
+        if made is not None:
+            made.append(len(whole))
         return [
             to_json({"name": each.name, "sendAt": [at and show_instant(at) for at in each.send_at]})
             for each in whole
         ]
 
-    return orjson.loads(orjson.dumps(kept.fragments("all", None, rows, complete, show_instant)))
+    return orjson.loads(orjson.dumps(kept.fragments(key, None, rows, complete, show_instant)))
 
 
 @pytest.mark.parametrize("name", ["A", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000009Z", "\x1e\\"])
@@ -49,3 +54,19 @@ def test_a_name_is_told_as_it_is_and_instants_are_those_of_the_answer(name: str)
         instants = (NOON + timedelta(days), None, NOON + timedelta(days, microseconds=10))
         (found,) = answered(kept, Sending(name, instants))
         assert found == {"name": name, "sendAt": [at and show_instant(at) for at in instants]}
+
+
+def test_rows_are_made_once_until_many_others_have_been_asked_for(monkeypatch) -> None:
+    """By selections, of which each keeps a document, and by rows; none is an answer of another selection."""
+    monkeypatch.setattr(kept_json, "_SELECTIONS", 3)
+    monkeypatch.setattr(kept_json, "_KEPT", 10)
+    kept, made = KeptJson(), []
+    rows = [Sending(name, (NOON,)) for name in "abcd"]
+    for key in (1, 1, 2, 1, 3, 1):
+        assert [row["name"] for row in answered(kept, *rows, key=key, made=made)] == list("abcd")
+    assert made == [4, 4, 4]
+    answered(kept, key=4)
+    answered(kept, *rows, key=1, made=made)
+    assert made == [4, 4, 4]
+    answered(kept, *rows, key=2, made=made)  # of its rows two had to go for those of the third
+    assert made == [4, 4, 4, 2]
