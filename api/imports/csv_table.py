@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+import numpy as np
 import polars as pl
 
 from api.imports.refusals import ImportRefused
@@ -147,7 +148,7 @@ def _lines(block: bytes) -> list[str]:
 def _plain_cells(block: bytes, names: list[str]) -> pl.DataFrame | None:
     """The cells by column where every line is a record and every comma parts two cells; else None."""
     width = len(names)
-    if block.count(b"\r") == block.count(b"\r\n"):
+    if b"\r" in block and block.count(b"\r") == block.count(b"\r\n"):
         block = block.replace(b"\r\n", b"\n")
     if width == 1 or b"\r" in block or b"\0" in block or block.startswith(_BYTE_ORDER_MARK):
         return None
@@ -155,7 +156,9 @@ def _plain_cells(block: bytes, names: list[str]) -> pl.DataFrame | None:
         block += b"\n"
     # a line with a comma too many is an error to polars (where the line is ended), so that none has one too few if the
     # sum is right
-    if block.count(b",") != block.count(b"\n") * (width - 1):
+    of_bytes = np.frombuffer(block, np.uint8)
+    commas, lines = (np.count_nonzero(of_bytes == ord(mark)) for mark in ",\n")
+    if commas != lines * (width - 1):
         return None
     try:
         cells = pl.read_csv(block, has_header=False, new_columns=names, infer_schema=False, quote_char=None)

@@ -45,8 +45,8 @@ class Parts:
 #: Such that a part takes seconds, and its cells some tens of megabytes.
 PARTS = Parts()
 
-#: Chunks that wait for a writer at most: it need not wait for the file when it has merged a part.
-_AHEAD = 3
+#: Chunks that wait for a writer at most, about a part: it need not wait for the file when it has merged one.
+_AHEAD = 12
 
 
 async def merge_in_parts(
@@ -60,7 +60,12 @@ async def merge_in_parts(
     queues: list[asyncio.Queue[Chunk | None]] = [asyncio.Queue(_AHEAD) for _ in range(parts.writers)]
     try:
         async with asyncio.TaskGroup() as tasks:
-            writing = [tasks.create_task(_write(queue, merge_part, parts.rows)) for queue in queues]
+            writing = [
+                tasks.create_task(
+                    _write(queue, merge_part, parts.rows, first=parts.rows * at // parts.writers)
+                )
+                for at, queue in enumerate(queues, start=1)
+            ]
             for chunk in chunks:
                 for queue, share in zip(queues, _by_debtor(chunk, parts.writers), strict=True):
                     await queue.put(share)
@@ -79,15 +84,17 @@ async def _write(
     queue: asyncio.Queue[Chunk | None],
     merge_part: Callable[[Sequence[Chunk]], Awaitable[TableReport]],
     rows: int,
+    first: int,
 ) -> TableReport:
-    merged, part, at_end = TableReport(), list[Chunk](), False
+    """Parts of so many rows, the first of fewer: writers that begin at different times are not all reading at once."""
+    merged, part, at_end, enough = TableReport(), list[Chunk](), False, first
     while not at_end:
         chunk = await queue.get()
         at_end = chunk is None
         if chunk is not None:
             part.append(chunk)
-        if part and (at_end or sum(len(one.lines) for one in part) >= rows):
-            merged, part = _sum((merged, await merge_part(part))), []
+        if part and (at_end or sum(len(one.lines) for one in part) >= enough):
+            merged, part, enough = _sum((merged, await merge_part(part))), [], rows
     return merged
 
 

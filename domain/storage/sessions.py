@@ -52,8 +52,16 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         # Prepared statements are cached per connection by asyncpg; unnamed ones would be needed behind a pooler
-        # that does not track them (PgBouncer before 1.21).
-        settings = {"server_settings": {"application_name": "dunwell", "jit": "off", "timezone": "UTC"}}
+        # that does not track them (PgBouncer before 1.21). temp_buffers: what an import stages stays in memory; a
+        # connection that stages little takes little.
+        settings = {
+            "server_settings": {
+                "application_name": "dunwell",
+                "jit": "off",
+                "timezone": "UTC",
+                "temp_buffers": "64MB",
+            }
+        }
         self.engine: AsyncEngine = create_async_engine(
             async_url(url),
             pool_size=pool_size,

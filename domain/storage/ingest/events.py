@@ -67,11 +67,11 @@ def _resolve(*, any_near: bool, many: bool) -> str:
     ]
     return f"""
         CREATE TEMP TABLE resolved_events ON COMMIT DROP AS
-        SELECT *, {"false" if any_near else "problem IS NULL"} AS is_fresh FROM (
-            SELECT s.line, s.given, s.cleared, s.reference, d.id AS debtor_id, c.id AS communication_id, s.kind,
-                s.occurred_at, COALESCE(s.source, c.channel, 'DIRECT') AS source,
-                COALESCE(s.automated, false) AS automated, s.detail,
-                COALESCE(s.attributes, '{{}}') AS attributes, {problem(checks)} AS problem
+        SELECT {"false" if any_near else "problem IS NULL"} AS is_fresh, * FROM (
+            SELECT COALESCE(s.automated, false) AS automated, s.line, d.id AS debtor_id, c.id AS communication_id,
+                s.occurred_at, s.kind, {problem(checks)} AS problem, s.given, s.reference,
+                COALESCE(s.source, c.channel, 'DIRECT') AS source, s.detail,
+                COALESCE(s.attributes, '{{}}') AS attributes, s.cleared
             FROM staged_events s
             LEFT JOIN locked_debtor d ON d.reference = s.debtor
             LEFT JOIN communication c ON c.{OF_TENANT} AND c.reference = s.communication {_NAMED if many else ""}

@@ -129,8 +129,8 @@ def _staged_columns(table: TableFormat) -> str:
     columns = ", ".join(f"{column.name} {_sql_type(table, column)}" for column in table.columns)
     extra = ', name_key text COLLATE "C"' if table.name == "debtors" else ""
     return (
-        f"line integer, given bigint, fingerprint bigint, fate smallint DEFAULT {CANDIDATE}, "
-        f"attributes jsonb, cleared text[], {columns}{extra}"
+        f"fate smallint DEFAULT {CANDIDATE}, line integer, given bigint, {columns}{extra}, "
+        "fingerprint bigint, attributes jsonb, cleared text[]"
     )
 
 
