@@ -14,6 +14,7 @@ from graphql import (
     OperationDefinitionNode,
     StringValueNode,
     ValidationRule,
+    get_operation_ast,
     parse,
     specified_rules,
     validate,
@@ -102,7 +103,11 @@ def check_variables(variables: Mapping[str, Any] | None) -> None:
                     raise _bad_variables(f"{_where(place)} a name that holds {_NUL}")
                 pending.append((inner, depth + 1, (name, place)))
         elif isinstance(value, list):
-            pending += [(inner, depth + 1, (at, place)) for at, inner in enumerate(value)]
+            pending += [
+                (inner, depth + 1, (at, place))
+                for at, inner in enumerate(value)
+                if not isinstance(inner, str) or "\x00" in inner  # long lists are mostly of plain texts
+            ]
         elif isinstance(value, str) and "\x00" in value:
             raise _bad_variables(f"{_where(place)} {_NUL}")
 
@@ -136,6 +141,25 @@ class Prepared:
         """Whether it takes a name to know which operation is meant."""
         definitions = self.document.definitions if self.document else ()
         return sum(isinstance(each, OperationDefinitionNode) for each in definitions) > 1
+
+    def operation(self, name: str | None) -> OperationDefinitionNode | None:
+        """The operation of a name, or the only one; None where there is no such, or the document cannot be read."""
+        return None if self.document is None else get_operation_ast(self.document, name)
+
+    def is_served(
+        self,
+        schema: GraphQLSchema,
+        operation_name: str | None,
+        variables: Mapping[str, Any],
+        *,
+        reads_personal_data: bool,
+    ) -> bool:
+        """Whether there is nothing to be said against the document with these variables for this caller."""
+        try:
+            check_variables(variables)
+        except GraphQLError:
+            return False
+        return not self.refusals(schema, operation_name, variables, reads_personal_data=reads_personal_data)
 
     def refusals(
         self,

@@ -2,14 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 import strawberry
-from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
+from graphql import ExecutionResult as GraphQLResult
+from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, execute
 from graphql.pyutils import Undefined
+from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StreamResult
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
@@ -40,6 +42,54 @@ class Schema(strawberry.Schema):
     ) -> dict[str, Any]:
         kwargs = super()._get_custom_context_kwargs(operation_extensions, sync=sync)
         return {**kwargs, "hide_suggestions": self.config.disable_field_suggestions}
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """As Strawberry's, but straight away where our extensions would find nothing wrong with the document."""
+        prepared = self.documents.prepare(self._schema, query or "")
+        operation = prepared.operation(operation_name)
+        if (
+            prepared.document is None
+            or operation is None
+            or OperationType(operation.operation.value) not in (allowed_operation_types or OperationType)
+            or not prepared.is_served(
+                self._schema,
+                operation_name,
+                variable_values or {},
+                reads_personal_data=context_value.caller.reads_personal_data,
+            )
+        ):
+            return await super().execute(
+                query,
+                variable_values,
+                context_value,
+                root_value,
+                operation_name,
+                allowed_operation_types,
+                operation_extensions,
+            )
+        executed = execute(
+            self._schema,
+            prepared.document,
+            root_value,
+            context_value,
+            variable_values,
+            operation_name,
+            executor_class=self.execution_context_class,
+            is_awaitable=cast(Any, optimized_is_awaitable),
+            **self._get_custom_context_kwargs(operation_extensions),
+        )
+        result = executed if isinstance(executed, GraphQLResult) else await executed
+        errors = result.errors and list(map(presentable, result.errors))
+        return ExecutionResult(data=result.data, errors=errors)
 
     async def stream(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 from asyncpg import InterfaceError, PostgresError
-from graphql import DocumentNode, GraphQLError, get_operation_ast
+from graphql import DocumentNode, GraphQLError
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import Undefined
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Executor
@@ -18,7 +18,6 @@ from api.graphql.compiled.arguments import is_constant, read_argument
 from api.graphql.compiled.selection import NotCompiled, Selection, may_be_compiled, select
 from api.graphql.context import Context
 from api.graphql.errors import log_failure
-from api.graphql.limits import check_variables
 from api.graphql.schema import Schema
 from api.services import InvalidArgument
 from domain.filters import FilterError
@@ -62,39 +61,23 @@ class CompiledReads:
     ) -> bytes | None:
         """The body of the answer to an operation; None: to be executed as ever."""
         try:
-            document = self._served(query, variables or {}, name, context)
-            operation = get_operation_ast(document, name)
+            schema = self._schema._schema
+            prepared = self._schema.documents.prepare(schema, query)
+            operation = prepared.operation(name)
             if operation is None or not may_be_compiled(operation):
                 return None
-            values = get_variable_values(
-                self._schema._schema, operation.variable_definitions or (), dict(variables or {})
-            )
-            if not isinstance(values, VariableValues):
+            permitted = context.caller.reads_personal_data
+            if not prepared.is_served(schema, name, variables or {}, reads_personal_data=permitted):
                 return None
-            return await self._answer((query, name), document, values, context)
+            values = get_variable_values(schema, operation.variable_definitions or (), dict(variables or {}))
+            if not isinstance(values, VariableValues) or prepared.document is None:
+                return None
+            return await self._answer((query, name), prepared.document, values, context)
         except (NotCompiled, GraphQLError, InvalidArgument, FilterError):
             return None
         except (OSError, InterfaceError, PostgresError) as error:
             log_failure(error)
             return None
-
-    def _served(
-        self, query: str, variables: Mapping[str, Any], name: str | None, context: Context
-    ) -> DocumentNode:
-        """The document, where nothing is wrong with it.
-
-        Raises:
-            NotCompiled, GraphQLError: something is.
-        """
-        schema = self._schema._schema
-        prepared = self._schema.documents.prepare(schema, query)
-        if prepared.document is None or (prepared.is_ambiguous and name is None):
-            raise NotCompiled
-        check_variables(variables)
-        permitted = context.caller.reads_personal_data
-        if prepared.refusals(schema, name, variables, reads_personal_data=permitted):
-            raise NotCompiled
-        return prepared.document
 
     async def _answer(
         self, asked: tuple[str, str | None], document: DocumentNode, values: VariableValues, context: Context
