@@ -9,7 +9,9 @@ execution of the same list, which says what is wrong. Tests hold the two to the 
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from math import isfinite
 from operator import attrgetter
@@ -47,6 +49,8 @@ _DEFINITION = "strawberry-definition"
 
 #: So many selections of lasting rows are remembered; each keeps its whole document.
 _SHAPES = 64
+#: So many instants are remembered as they are written: those at which actions are sent come again and again.
+_INSTANTS = 4_000
 
 #: (type, field) → the attribute that is read, and the function of it.
 _COMPUTED: dict[tuple[str, str], tuple[str | None, Callable[[Any], Any]]] = {}
@@ -70,6 +74,11 @@ def computed(
     _COMPUTED[type_name, field_name] = (of, function)
 
 
+@lru_cache(_INSTANTS)
+def _instant_json(instant: datetime) -> bytes:
+    return b'"%b"' % show_instant(instant).encode()
+
+
 class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
     """Strawberry's execution, with `Rows` completed by column."""
 
@@ -91,6 +100,8 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             try:
                 if isinstance(result, Lasting):
                     return self._written(return_type.of_type, field_details_list, result)
+                if isinstance(result, Rows) and result and isinstance(result[0], Dated):
+                    return self._dated(return_type.of_type, field_details_list, result)
                 return self._column(return_type.of_type, field_details_list, result)
             except _Uncompletable:
                 result = list(result)
@@ -111,7 +122,17 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             while len(self._shapes) > _SHAPES:
                 self._shapes.popitem(last=False)
         self._shapes.move_to_end(key)
-        return Written(rows.made(known[1], write))
+        return Written([rows.made(known[1], write)])
+
+    def _dated(self, kind: GraphQLOutputType, nodes: Any, rows: Sequence[Dated]) -> Written:
+        """Rows that last but for their instants, as they are kept for this selection."""
+        selection, key = self._selection(nodes)
+
+        def complete(whole: Sequence[Any]) -> list[bytes]:
+            completed = self._column(kind, nodes, whole)
+            return list(map(to_json, completed.rows() if isinstance(completed, JsonRows) else completed))
+
+        return Written(self._kept.pieces(key, selection, rows, complete, _instant_json))
 
     def _selection(self, nodes: Sequence[FieldDetails]) -> tuple[object, Hashable]:
         """The nodes that select, and what tells them from others while they live.
@@ -152,8 +173,6 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             completed = self._column(kind.of_type, nodes, [each for row in values for each in row])
             return _split(completed.rows() if isinstance(completed, JsonRows) else completed, values)
         if isinstance(kind, GraphQLObjectType):
-            if values and isinstance(values[0], Dated):
-                return self._dated(kind, nodes, values)
             if not isinstance(values, Columns) and any(value is None for value in values):
                 there = iter(self._objects(kind, nodes, [v for v in values if v is not None]).rows())
                 return [None if value is None else next(there) for value in values]
@@ -161,19 +180,6 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
         if isinstance(kind, GraphQLScalarType | GraphQLEnumType):
             return _leaves(kind, values)
         raise _Uncompletable
-
-    def _dated(
-        self, kind: GraphQLObjectType, nodes: Sequence[FieldDetails], values: Sequence[Dated]
-    ) -> Sequence[Any]:
-        """Rows that last but for their instants, as they are kept for this selection."""
-        selection, key = self._selection(nodes)
-        return self._kept.fragments(
-            key,
-            selection,
-            values,
-            lambda whole: list(map(to_json, self._objects(kind, nodes, whole).rows())),
-            show_instant,
-        )
 
     def _objects(self, kind: GraphQLObjectType, nodes: Any, values: Sequence[Any]) -> JsonRows:
         fields, deferred, _ = self.collect_subfields(kind, nodes)

@@ -83,14 +83,14 @@ class JsonRows:
 
 
 class Written:
-    """A completed list that is JSON already."""
+    """A completed list that is JSON already, in pieces."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
 
     def pieces(self) -> Iterator[bytes | bytearray]:
-        """The list as JSON, in one piece."""
-        return iter([self._content])
+        """The list as JSON, piece by piece."""
+        return iter(self._pieces)
 
 
 def _room(part: bytes | _Texts) -> int:

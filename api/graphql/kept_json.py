@@ -11,14 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
-
-import orjson
 
 #: Some ten kilobytes each; and of so many selections, each of which keeps its whole document.
 _KEPT, _SELECTIONS = 4_000, 64
 _SECOND = datetime(1, 1, 1, tzinfo=UTC) + timedelta(seconds=secrets.randbelow(365 * 24 * 60 * 60))
+_NULL = b"null"
 _PLACE = re.compile(rb'"%b(?:\.(\d{6}))?Z"' % _SECOND.replace(tzinfo=None).isoformat().encode())
 
 
@@ -49,24 +47,22 @@ class Dated:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """JSON in pieces: before the first instant, then the place of each instant and what follows it.
+    """JSON in pieces, and the places of the instants between them.
 
     lasting, selection: kept so that no others get their identity.
     """
 
     lasting: object
     selection: object
-    begin: bytes
-    rest: tuple[tuple[int, bytes], ...]
+    pieces: tuple[bytes, ...]
+    places: tuple[int, ...]
 
-    def json(self, instants: Sequence[bytes]) -> bytes:
-        """The whole, with the instants of the places."""
-        if not self.rest:
-            return self.begin
-        pieces = [self.begin]
-        for place, following in self.rest:
-            pieces += (instants[place], following)
-        return b"".join(pieces)
+    def put_in(self, instants: Sequence[bytes]) -> list[bytes]:
+        """The pieces with the instants of the places between them."""
+        whole = [b""] * (len(self.pieces) + len(self.places))
+        whole[::2] = self.pieces
+        whole[1::2] = [instants[place] for place in self.places]
+        return whole
 
 
 class KeptJson:
@@ -75,20 +71,18 @@ class KeptJson:
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, OrderedDict[Hashable, _Kept]] = OrderedDict()
 
-    def fragments(
+    def pieces(
         self,
         key: Hashable,
         selection: object,
         rows: Sequence[Dated],
         complete: Callable[[Sequence[Any]], Sequence[bytes]],
-        show: Callable[[datetime], str],
-    ) -> list[orjson.Fragment]:
-        """The JSON of each row. key: tells selections apart while `selection` lives; complete: makes the JSON."""
+        show: Callable[[datetime], bytes],
+    ) -> list[bytes]:
+        """The JSON of the list of the rows, piece by piece: it is long, and put together only once.
 
-        @cache
-        def shown(instant: datetime | None) -> bytes:
-            return b"null" if instant is None else b'"%b"' % show(instant).encode()
-
+        key: tells selections apart while `selection` lives; complete: makes the JSON; show: that of an instant.
+        """
         known = self._kept.get(key, OrderedDict())
         places = [tuple(map(id, row.lasting)) for row in rows]
         kept = [known.get(place) for place in places]
@@ -97,17 +91,20 @@ class KeptJson:
             completed = complete([_marked(rows[at]) for at in missing])
             for at, json in zip(missing, completed, strict=True):
                 kept[at] = _in_pieces(rows[at].lasting, selection, json)
-        fragments = []
+        pieces, before = [], b"["
         for row, place, found in zip(rows, places, kept, strict=True):
             if found is not None:
                 known[place] = found
                 known.move_to_end(place)
-                fragments.append(orjson.Fragment(found.json([shown(instant) for instant in row.instants])))
+                instants = [_NULL if instant is None else show(instant) for instant in row.instants]
+                pieces.append(before)
+                pieces += found.put_in(instants)
+                before = b","
         if known:
             self._kept[key] = known
             self._kept.move_to_end(key)
             self._forget()
-        return fragments
+        return [*pieces, b"]"] if pieces else [b"[]"]
 
     def _forget(self) -> None:
         """What has not been asked for the longest, down to the bounds."""
@@ -128,8 +125,5 @@ def _marked(row: Dated) -> Any:
 
 
 def _in_pieces(lasting: object, selection: object, json: bytes) -> _Kept:
-    begin, *rest = _PLACE.split(json)
-    pairs = zip(rest[::2], rest[1::2], strict=True)
-    return _Kept(
-        lasting, selection, begin, tuple((int(number or 0), following) for number, following in pairs)
-    )
+    found = _PLACE.split(json)
+    return _Kept(lasting, selection, tuple(found[::2]), tuple(int(number or 0) for number in found[1::2]))
