@@ -1,7 +1,7 @@
 """Next best actions of segments: each decided once per model, choice of channels and hours left, then kept."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,17 +66,15 @@ class SegmentDecisions:
         decided = await self._decide(keys, version, masks, as_of)
         after = as_of if within is None else max(as_of, within.start)
         before = None if within is None else within.end
-        dates = {
-            place: self._instants.at(place, after=after, before=before)
-            for place in {only_place(ground.places.get(segment.key, ())) for segment in wanted}
-            if place is not None
-        }
+        # A place takes long to be looked up by what it is, and all segments of a ground share theirs.
+        dates: dict[int, Callable[[Slot], datetime | None]] = {id(None): _never}
         found = []
         for segment in wanted:
             of = decided[segment.key]
             place = only_place(ground.places.get(segment.key, ()))
-            next_of = None if place is None else dates[place]
-            send_at = tuple(None if next_of is None else next_of(slot) for slot in of.slots)
+            if id(place) not in dates and place is not None:
+                dates[id(place)] = self._instants.at(place, after=after, before=before)
+            send_at = tuple(map(dates[id(place)], of.slots))
             found.append(SegmentAdvice(segment, DatedRecommendation(of.lasting, send_at)))
         return found
 
@@ -106,6 +104,10 @@ class SegmentDecisions:
         while len(self._decided) > _KEPT:
             self._decided.popitem(last=False)
         return {segment: found for segment, found in decided.items() if found is not None}
+
+
+def _never(_: Slot) -> None:
+    """When an action for debtors in several places could be carried out: there is no telling."""
 
 
 def _slots(recommendation: answers.Recommendation) -> tuple[Slot, ...]:

@@ -58,7 +58,7 @@ _AS_IT_IS = numbered(_GROUND, "tenant_id", "as_of", "known")
 class SegmentGround:
     """The deciding model, whether there is a champion at all, the segments, and where the debtors of each live.
 
-    The same object is answered while nothing of it changes.
+    The same object is answered while nothing of it changes; the same places are the same objects.
     """
 
     version: ModelStamp | None
@@ -110,9 +110,11 @@ def _read(found: str, known: _Sizes) -> SegmentGround:
     own = tenant_presets(stated["contact_rules"])
     sizes: dict[str, int] = {}
     places: dict[str, set[Place]] = {}
+    same: dict[Place, Place] = {}
     for key, zone, country, region, debtors in known.rows:
         sizes[key] = sizes.get(key, 0) + int(debtors)
-        places.setdefault(key, set()).add((zone, presets_at(country, region, own)))
+        place = (zone, presets_at(country, region, own))
+        places.setdefault(key, set()).add(same.setdefault(place, place))
     ruled = [SegmentRow(key, name, rule, sizes.pop(key, 0)) for key, name, rule in stated["rules"] or ()]
     others = [SegmentRow(key, key, None, sizes[key]) for key in sorted(sizes)]
     return SegmentGround(
