@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -21,6 +22,8 @@ STREAM_TYPE = "text/event-stream"
 #: Room for the 1,000 items of a mutation; a query has a much lower limit of its own.
 MAX_BODY = 4_000_000
 _BODY_SECONDS = 60.0
+#: Clients send few different ones, each with every request.
+_HEADERS = 64
 _IDENTIFIER = re.compile("sha256:([0-9a-f]{64})")
 
 
@@ -55,6 +58,7 @@ class AskedByHash:
     automatic: bool
 
 
+@lru_cache(_HEADERS)
 def answered_type(accept: str | None) -> str:
     """The media type to answer in; `application/json` unless another is preferred.
 
@@ -141,16 +145,20 @@ def _check_content_type(headers: Headers) -> None:
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         message = "Send the operation as it is: without Content-Encoding."
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", message, {"Accept-Encoding": "identity"})
-    content_type = headers.get("content-type", "")
-    kind, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
-    charsets = [parameter for parameter in parameters if parameter.startswith("charset=")]
-    if kind != JSON_TYPE or any(each.removeprefix("charset=").strip('"') != "utf-8" for each in charsets):
+    if not _is_json(headers.get("content-type", "")):
         raise Refused(
             415,
             "UNSUPPORTED_MEDIA_TYPE",
             f"Send the operation as Content-Type: {JSON_TYPE} in UTF-8.",
             {"Accept-Post": JSON_TYPE},
         )
+
+
+@lru_cache(_HEADERS)
+def _is_json(content_type: str) -> bool:
+    kind, *parameters = (piece.strip().lower() for piece in content_type.split(";"))
+    charsets = [parameter for parameter in parameters if parameter.startswith("charset=")]
+    return kind == JSON_TYPE and all(each.removeprefix("charset=").strip('"') == "utf-8" for each in charsets)
 
 
 async def _read_body(request: Request) -> bytes:
