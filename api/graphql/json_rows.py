@@ -168,5 +168,8 @@ def to_json(content: object) -> bytes:
     if not lists:
         return around
     before, *after = around.split(_PADDING)
-    pieces = (piece for rows, text in zip(lists, after, strict=True) for piece in (*rows.pieces(), text))
-    return b"".join([before, *pieces])
+    whole: list[bytes | bytearray] = [before]
+    for rows, text in zip(lists, after, strict=True):
+        whole += rows.pieces()
+        whole.append(text)
+    return b"".join(whole)

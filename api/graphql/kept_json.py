@@ -96,9 +96,8 @@ class KeptJson:
             if found is not None:
                 known[place] = found
                 known.move_to_end(place)
-                instants = [_NULL if instant is None else show(instant) for instant in row.instants]
                 pieces.append(before)
-                pieces += found.put_in(instants)
+                pieces += found.put_in([_NULL if at is None else show(at) for at in row.instants])
                 before = b","
         if known:
             self._kept[key] = known
