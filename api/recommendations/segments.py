@@ -9,20 +9,33 @@ from api import answers
 from api.answers import DatedRecommendation, SegmentAdvice, Window
 from api.recommendations import translation
 from api.recommendations.champions import Champions
-from api.recommendations.hours import Hours, hours_of_segments
+from api.recommendations.hours import hours_of_segments
 from api.recommendations.instants import SegmentInstants, Slot, only_place
 from domain.kpis.messages import Weekday
 from domain.storage.models import ModelStamp
-from domain.storage.reads.segment_grounds import SegmentGround
+from domain.storage.reads.segment_grounds import Place, SegmentGround
 from domain.storage.reads.segments import SegmentRow
 from domain.vocabulary import Channel
 from ml.decisions import segment_recommendations
 
 #: Some ten kilobytes each.
 _KEPT = 4_000
+#: So many questions, for each of which references to the kept are at hand.
+_ASKED = 64
 _WEEKDAYS = list(Weekday)
 
 _Key = tuple[int, int, frozenset[Channel] | None, str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """All that decides but the segment."""
+
+    tenant_id: int
+    ground: SegmentGround
+    version: ModelStamp
+    channels: frozenset[Channel] | None
+    within: Window | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +46,21 @@ class _Decided:
     slots: tuple[Slot, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A segment's recommendation as long as its ground is the same. place: the one place of its debtors."""
+
+    decided: _Decided
+    place: Place | None
+
+
 class SegmentDecisions:
     """What the models say of segments, kept; and when it could be done."""
 
     def __init__(self, champions: Champions) -> None:
         self._champions = champions
         self._decided: OrderedDict[_Key, _Decided] = OrderedDict()
+        self._settled: OrderedDict[_Question, dict[str, _Settled]] = OrderedDict()
         self._instants = SegmentInstants()
 
     async def advise(
@@ -57,35 +79,54 @@ class SegmentDecisions:
         Raises:
             ArtefactError: see `Champions.model`.
         """
-        masks = hours_of_segments(ground.places, [segment.key for segment in wanted], within)
-        keys: dict[str, _Key] = {}
-        for segment in wanted:
-            mask = masks.get(segment.key)
-            hours = None if mask is None else mask.tobytes()
-            keys[segment.key] = (tenant_id, version.id, channels, segment.key, hours)
-        decided = await self._decide(keys, version, masks, as_of)
+        question = _Question(tenant_id, ground, version, channels, within)
+        settled = await self._settle(question, [segment.key for segment in wanted], as_of)
         after = as_of if within is None else max(as_of, within.start)
         before = None if within is None else within.end
         # A place takes long to be looked up by what it is, and all segments of a ground share theirs.
-        dates: dict[int, Callable[[Slot], datetime | None]] = {id(None): _never}
+        dates: dict[int, Callable[[Slot], datetime | None]] = {}
         found = []
         for segment in wanted:
-            of = decided[segment.key]
-            place = only_place(ground.places.get(segment.key, ()))
-            if id(place) not in dates and place is not None:
-                dates[id(place)] = self._instants.at(place, after=after, before=before)
-            send_at = tuple(map(dates[id(place)], of.slots))
-            found.append(SegmentAdvice(segment, DatedRecommendation(of.lasting, send_at)))
+            of = settled[segment.key]
+            if of.place is None:
+                send_at: tuple[datetime | None, ...] = (None,) * len(of.decided.slots)
+            else:
+                next_of = dates.get(id(of.place))
+                if next_of is None:
+                    next_of = dates[id(of.place)] = self._instants.at(of.place, after=after, before=before)
+                send_at = tuple(map(next_of, of.decided.slots))
+            found.append(SegmentAdvice(segment, DatedRecommendation(of.decided.lasting, send_at)))
         return found
 
+    async def _settle(
+        self, question: _Question, segments: Sequence[str], as_of: datetime
+    ) -> Mapping[str, _Settled]:
+        """By segment; those of them that nobody asked for on this ground are decided first."""
+        settled = self._settled.setdefault(question, {})
+        self._settled.move_to_end(question)
+        while len(self._settled) > _ASKED:
+            self._settled.popitem(last=False)
+        new = [segment for segment in segments if segment not in settled]
+        if new:
+            places = question.ground.places
+            for segment, decided in (await self._decide(question, new, as_of)).items():
+                settled[segment] = _Settled(decided, only_place(places.get(segment, ())))
+        return settled
+
     async def _decide(
-        self, keys: Mapping[str, _Key], version: ModelStamp, masks: Mapping[str, Hours], as_of: datetime
+        self, question: _Question, segments: Sequence[str], as_of: datetime
     ) -> dict[str, _Decided]:
         """By segment; those not decided yet are computed together in a scoring thread."""
+        tenant_id, version, channels = question.tenant_id, question.version, question.channels
+        masks = hours_of_segments(question.ground.places, segments, question.within)
+        keys: dict[str, _Key] = {}
+        for segment in segments:
+            mask = masks.get(segment)
+            hours = None if mask is None else mask.tobytes()
+            keys[segment] = (tenant_id, version.id, channels, segment, hours)
         decided = {segment: self._decided.get(key) for segment, key in keys.items()}
         missing = [segment for segment, found in decided.items() if found is None]
         if missing:
-            tenant_id, _, channels, *_ = keys[missing[0]]
             model = await self._champions.model(tenant_id, version.id)
             names = None if channels is None else sorted(channel.value for channel in channels)
             answered = await self._champions.run(
@@ -104,10 +145,6 @@ class SegmentDecisions:
         while len(self._decided) > _KEPT:
             self._decided.popitem(last=False)
         return {segment: found for segment, found in decided.items() if found is not None}
-
-
-def _never(_: Slot) -> None:
-    """When an action for debtors in several places could be carried out: there is no telling."""
 
 
 def _slots(recommendation: answers.Recommendation) -> tuple[Slot, ...]:

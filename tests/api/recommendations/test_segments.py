@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from api.answers import Window
 from api.recommendations import segments
@@ -56,6 +56,7 @@ async def test_what_is_kept_is_what_is_computed(
     learned: Learned, champions: Champions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that has answered much, and one that computes everything anew, say the same of any question."""
+    monkeypatch.setattr(segments, "_ASKED", 2)
     rng = random.Random(5)
     often = RecommendationService(learned.database, champions)
     for turn in range(12):
@@ -109,3 +110,32 @@ async def test_sizes_are_those_of_the_instant(learned: Learned, champions: Champ
     async with learned.database.transaction(learned.tenant_id) as connection:
         await connection.execute(moved.values(segment_key=former))
     assert await counted() == before
+
+
+async def test_instants_are_those_of_where_debtors_live_now(learned: Learned, champions: Champions) -> None:
+    service = RecommendationService(learned.database, champions)
+    asked = {"segments": None, "within": None, "channels": None, "as_of": AS_OF, "now": AS_OF}
+
+    async def moved_to(zone: str, segment: str) -> None:
+        async with learned.database.transaction(learned.tenant_id) as connection:
+            await connection.execute(
+                update(debtor).where(debtor.c.segment_key == segment).values(time_zone=zone)
+            )
+
+    before = await service.for_segments(learned.tenant_id, **asked)
+    segment = next(each.segment.key for each in before if any(each.advice.send_at))
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        (home,) = await connection.scalars(
+            select(debtor.c.time_zone).where(debtor.c.segment_key == segment).distinct()
+        )
+    await moved_to("Australia/Lord_Howe", segment)
+    try:
+        after = await service.for_segments(learned.tenant_id, **asked)
+        anew = await RecommendationService(learned.database, champions).for_segments(
+            learned.tenant_id, **asked
+        )
+    finally:
+        await moved_to(home, segment)
+    sent = [{each.segment.key: each.advice.send_at for each in found} for found in (before, after, anew)]
+    assert sent[1] == sent[2]
+    assert {key for key in sent[0] if sent[0][key] != sent[1][key]} == {segment}
