@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Floats, Ints, distinct
 
 
 class AsOfSums:
@@ -14,7 +14,7 @@ class AsOfSums:
     def __init__(self, owner: Ints, at: Ints, values: Floats | None = None) -> None:
         table = np.ones((len(owner), 1)) if values is None else np.asarray(values, dtype=np.float64)
         table = table[:, None] if table.ndim == 1 else table
-        self._instants = np.unique(at)
+        self._instants = distinct(at)
         self._stride = len(self._instants) + 1
         order = np.argsort(self._position(owner, at), kind="stable")
         self._keys = self._position(owner, at)[order]

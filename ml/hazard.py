@@ -12,7 +12,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.arrays import Floats, Ints, sums_by
+from ml.arrays import Floats, Ints, distinct, sums_by
 from ml.boosting import Settings, grow_in_parts, margin, sigmoid
 from ml.feature_space import Matrix
 
@@ -188,7 +188,7 @@ def kaplan_meier(seconds: Floats, followed: Floats) -> tuple[Floats, Floats]:
     kpis.md, medianCensored."""
     happened = seconds <= followed
     observed = np.where(happened, seconds, followed)
-    times = np.unique(observed[happened])
+    times = distinct(observed[happened])
     order = np.sort(observed)
     at_risk = len(observed) - np.searchsorted(order, times, side="left")
     reacted = np.sort(observed[happened])
