@@ -1,6 +1,10 @@
-"""Parquet read in batches, its typed columns as the plain values the import format understands."""
+"""Parquet read in batches, its typed columns as the plain values the import format understands.
 
-from collections.abc import Iterator
+Where a batch holds nothing but text, instants and booleans, each where such belong, it becomes a frame of text, as
+lines of CSV do: frames are read in a fraction of the time that an object per cell takes, and to the same values.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -9,10 +13,11 @@ from typing import Any
 import polars as pl
 
 from api.imports.refusals import ImportRefused
-from domain.import_format import Chunk
+from domain.import_format import FORMAT, Chunk, Column, TextCells
 
 _BATCH = 50_000
 
+_WORDS = (pl.String, pl.Categorical, pl.Enum)
 _UNSUPPORTED = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Time, pl.Duration, pl.Object)
 
 #: Beyond these Python has no such date; a value there becomes the smallest one, which is out of every column's range.
@@ -51,11 +56,37 @@ class ParquetTable:
             for frame in self._frame.collect_batches(chunk_size=_BATCH, maintain_order=True):
                 lines = range(done + 2, done + 2 + frame.height)
                 done += frame.height
-                yield done, Chunk(lines, {column.name: _cells(column) for column in frame.iter_columns()})
+                yield done, Chunk(lines, self._columns(frame))
         except pl.exceptions.PolarsError as error:
             raise ImportRefused(
                 "UNREADABLE_FILE", f"{self.path.name} is damaged after row {done}. Nothing was imported."
             ) from error
+
+    def _columns(self, frame: pl.DataFrame) -> Mapping[str, Sequence[Any]]:
+        known = FORMAT[self.path.stem].by_name
+        texts = []
+        for column in frame.iter_columns():
+            text = _text(column, known[column.name]) if column.name in known else None
+            if text is None:
+                return {column.name: _cells(column) for column in frame.iter_columns()}
+            texts.append(text)
+        return TextCells(pl.DataFrame(texts))
+
+
+def _text(cells: pl.Series, column: Column) -> pl.Series | None:
+    """The cells as text that reads to the same values, null where empty; None where there is none."""
+    kind, wanted = cells.dtype, column.kind.python_type
+    if isinstance(kind, _WORDS):
+        return cells.cast(pl.String).replace("", None)
+    if kind == pl.Boolean and wanted is bool:
+        return cells.cast(pl.String)
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None and wanted is datetime:
+        instants = cells.cast(pl.Datetime("us", kind.time_zone)).dt.convert_time_zone("UTC")
+        if not _is_in_calendar(instants.dt.replace_time_zone(None)).all():
+            return None
+        to_the_second = (instants.dt.microsecond() == 0).all()
+        return instants.dt.to_string("%Y-%m-%dT%H:%M:%SZ" if to_the_second else "%Y-%m-%dT%H:%M:%S%.6fZ")
+    return None
 
 
 def _cells(column: pl.Series) -> list[Any]:
@@ -76,8 +107,12 @@ def _cells(column: pl.Series) -> list[Any]:
 
 
 def _within_calendar(column: pl.Series, wall_clock: pl.Series, impossible: date) -> list[Any]:
-    inside = wall_clock.is_between(_FIRST, _LAST) | wall_clock.is_null()
+    inside = _is_in_calendar(wall_clock)
     if inside.all():
         return column.to_list()
     kept = column.zip_with(inside, pl.Series([None], dtype=column.dtype)).to_list()
     return [cell if good else impossible for cell, good in zip(kept, inside, strict=True)]
+
+
+def _is_in_calendar(wall_clock: pl.Series) -> pl.Series:
+    return wall_clock.is_between(_FIRST, _LAST) | wall_clock.is_null()

@@ -6,13 +6,13 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from api.imports import ImportRefused
+from api.imports import ImportRefused, parquet_table
 from api.imports.parquet_table import ParquetTable
-from domain.import_format import FORMAT, read_rows
+from domain.import_format import FORMAT, TextCells, read_rows
 
 
-def table(tmp_path, **columns):
-    path = tmp_path / "payments.parquet"
+def table(tmp_path, name="payments", **columns):
+    path = tmp_path / f"{name}.parquet"
     pl.DataFrame(columns).write_parquet(path)
     return ParquetTable(path)
 
@@ -26,7 +26,8 @@ def values(tmp_path, name, column, kind="payments"):
 def test_rows_stand_where_they_would_in_csv(tmp_path):
     ((done, chunk),) = table(tmp_path, reference=["P1", "P2"], amount=["1", None]).chunks()
     assert (done, list(chunk.lines)) == (2, [2, 3])
-    assert chunk.columns == {"reference": ["P1", "P2"], "amount": ["1", None]}
+    rows = read_rows(FORMAT["payments"], chunk)
+    assert (rows.columns["reference"], rows.columns["amount"]) == (["P1", "P2"], [Decimal(1), None])
 
 
 @pytest.mark.parametrize(
@@ -105,3 +106,45 @@ def test_columns_that_hold_no_plain_values_are_refused(tmp_path, column):
     with pytest.raises(ImportRefused, match="x_tags") as refused:
         table(tmp_path, x_tags=column)
     assert refused.value.code == "UNSUPPORTED_TYPE"
+
+
+INSTANTS = [datetime(2026, 10, 25, 0, 30, 0, 7, UTC), None, datetime(1899, 12, 31, tzinfo=UTC)]
+EVENTS = {
+    "reference": pl.Series(["E1", "", " x"]),
+    "debtor": pl.Series(["D1", None, "D2"], dtype=pl.Categorical),
+    "kind": pl.Series(["OPENED", "opened", "CLICKED"]),
+    "occurred_at": pl.Series(INSTANTS, dtype=pl.Datetime("us", "UTC")).dt.convert_time_zone("Asia/Kolkata"),
+    "automated": pl.Series([True, None, False]),
+    "detail": pl.Series(["null", "\0", "a,b"]),
+}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"occurred_at": EVENTS["occurred_at"].cast(pl.Datetime("ns", "UTC"))},
+        {"occurred_at": pl.Series([datetime(2026, 1, 1, tzinfo=UTC)] * 3)},
+        {"debtor": pl.Series([1, 2, None])},
+        {"detail": pl.Series([True, None, False])},
+        {"reference": EVENTS["occurred_at"]},
+        {"automated": pl.Series(["true", "TRUE", "yes"])},
+        {"kind": pl.Series([None, None, None])},
+        {"x_device": pl.Series([1.5, None, 2.5])},
+    ],
+    ids=str,
+)
+def test_columns_read_as_text_hold_what_they_hold_typed(tmp_path, odd, monkeypatch):
+    columns = EVENTS | odd
+    ((_, chunk),) = table(tmp_path, "events", **columns).chunks()
+    monkeypatch.setattr(parquet_table, "_text", lambda cells, column: None)
+    ((_, typed),) = table(tmp_path, "events", **columns).chunks()
+    found, expected = read_rows(FORMAT["events"], chunk), read_rows(FORMAT["events"], typed)
+    assert (found.columns, found.attributes, found.problems) == (
+        expected.columns,
+        expected.attributes,
+        expected.problems,
+    )
+    assert isinstance(typed.columns, dict)
+    changed_kind = odd.keys() - {"occurred_at", "automated"}
+    assert isinstance(chunk.columns, TextCells) == (not changed_kind)

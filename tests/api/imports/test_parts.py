@@ -4,10 +4,11 @@ import asyncio
 import csv
 import random
 
+import polars as pl
 import pytest
 from sqlalchemy import text
 
-from api.imports import csv_table, import_folder, use_case
+from api.imports import csv_table, import_folder, parquet_table, use_case
 from api.imports.csv_table import CsvTable
 from api.imports.parts import Parts, merge_in_parts
 from domain.import_format import FORMAT
@@ -71,6 +72,21 @@ async def test_parts_leave_what_one_merge_leaves_and_report_the_same(database, n
     assert await settled(database, in_parts) == await settled(database, at_once)
     again, _ = await load(database, in_parts, folder, tmp_path, parts=PARTS)
     assert not any(counts.accepted for counts in again.values())
+
+
+async def test_typed_parquet_goes_in_parts_as_csv_does(database, new_tenant, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_table, "_BATCH", 10)
+    folder = data_set(tmp_path / "facts", random.Random(4))
+    from_csv, from_parquet = new_tenant(), new_tenant()
+    expected = await load(database, from_csv, folder, tmp_path, parts=PARTS)
+    events = pl.read_csv(folder / "events.csv", infer_schema=False)
+    typed = events.with_columns(pl.col("occurred_at").str.to_datetime(time_unit="ns", time_zone="UTC"))
+    typed.write_parquet(folder / "events.parquet")
+    (folder / "events.csv").unlink()
+    counts, _ = await load(database, from_parquet, folder, tmp_path, parts=PARTS)
+    assert counts == expected[0]
+    assert PARTS.writers <= await commits(database, from_parquet)
+    assert await settled(database, from_parquet) == await settled(database, from_csv)
 
 
 async def test_an_import_that_fails_in_a_part_is_completed_by_the_next(
