@@ -21,6 +21,7 @@ from api.http import create_app
 from api.http.connections import BoundedConnection
 from api.http.requests import MAX_BODY
 from api.jobs.worker import Worker
+from api.logs import configure_logs
 from api.services import Services
 from api.settings import Settings
 from api.wiring import make_keeper, make_learner, open_services, training_folder
@@ -56,6 +57,7 @@ def serve(
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    configure_logs()
     try:
         asyncio.run(_check(server))
         with (

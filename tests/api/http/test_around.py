@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from api.graphql.types.debtors import Debtor
 from api.http import create_app
+from api.logs import configure_logs
 from api.services import Services
 from api.settings import Settings
 from domain.storage.sessions import Database
@@ -157,3 +159,17 @@ async def test_the_access_log_has_who_and_how_long_but_not_what(api: Api) -> Non
     assert entry["tenant"] == int(api.key.split("_")[1])
     assert entry["milliseconds"] > 0
     assert "Jane" not in json.dumps(logged, default=str)
+
+
+async def test_where_nobody_reads_the_log_on_a_terminal_each_line_is_a_json_object(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs()
+    try:
+        await api.ask("{ segments { key } }")
+    finally:
+        structlog.reset_defaults()
+    (entry,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert entry["event"] == "request"
+    assert entry["status"] == 200
+    assert datetime.fromisoformat(entry["timestamp"]).utcoffset() == timedelta(0)
