@@ -10,11 +10,16 @@ import pytest
 import pytest_asyncio
 from alembic import command
 from alembic.config import Config
+from hypothesis import settings
 from sqlalchemy.engine import make_url
 
 from domain.storage.sessions import Database
 
 ROOT = Path(__file__).parent.parent
+
+# How long an example takes tells of the machine, and of what else it has to do, not of the product.
+settings.register_profile("dunwell", deadline=None)
+settings.load_profile("dunwell")
 
 
 @pytest.fixture(scope="session")
