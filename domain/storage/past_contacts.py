@@ -10,14 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.contact_rules import PastContact
 from domain.vocabulary import Channel
 
-# A call counts as a conversation when the right person was spoken with, whoever called; so does a debtor's own call.
+# A conversation is when the right person was spoken with on the telephone, whoever called; so is a debtor's own call.
+# The quiet after it begins when they spoke, which is later than when the call began, and may be reported of no call.
 _MADE = text(
     """
-    SELECT debtor_id, channel, sent_at AS at, direction = 'OUTBOUND' AS counted,
-           channel = 'VOICE' AND (direction = 'INBOUND' OR right_party_contacted_at <= :known) AS conversation
+    SELECT debtor_id, channel, sent_at AS at, direction = 'OUTBOUND' AS counted, direction = 'INBOUND' AS conversation
     FROM communication
     WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND sent_at > :since AND sent_at <= :known
       AND (direction = 'OUTBOUND' OR channel = 'VOICE')
+    UNION ALL
+    SELECT debtor_id, source, occurred_at, false, true FROM event
+    WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND kind = 'RIGHT_PARTY_CONTACTED'
+      AND source = 'VOICE' AND occurred_at > :since AND occurred_at <= :known
     """
 )
 _PLANNED = text(
@@ -58,9 +62,7 @@ async def past_contacts(
     found: dict[int, list[PastContact]] = {debtor_id: [] for debtor_id in debtor_ids}
     wanted = {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids), "known": known}
     for row in await connection.execute(_MADE.bindparams(*_TYPED), {**wanted, "since": known - look_back}):
-        found[row.debtor_id].append(
-            PastContact(Channel(row.channel), row.at, bool(row.conversation), row.counted)
-        )
+        found[row.debtor_id].append(PastContact(Channel(row.channel), row.at, row.conversation, row.counted))
     wanted |= {"since": known - _FARTHEST_PLAN, "forgotten": known - _REPORTED_WITHIN}
     for row in await connection.execute(_PLANNED.bindparams(*_TYPED_PLANNED), wanted):
         found[row.debtor_id].append(PastContact(Channel(row.channel), row.at, planned=True))

@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import text
 
+from domain.contact_rules import blocks
 from domain.storage.decisions import NewDecision, log_decisions
 from domain.storage.past_contacts import past_contacts
+from domain.storage.reachability import reachability
 from domain.storage.sessions import Database
 from domain.vocabulary import Arm, Channel
 from tests.facts import merge_facts, row
@@ -75,3 +78,33 @@ async def test_calls_are_conversations_when_the_right_person_spoke(
         )
     kinds = sorted((past.counted, past.conversation) for past in found[debtor_id])
     assert kinds == [(False, True), (True, False)]
+
+
+@pytest.mark.parametrize("call", ["C1", None])
+async def test_a_conversation_is_when_they_spoke_though_the_call_began_before(
+    database: Database, tenant_id: int, call: str | None
+) -> None:
+    spoken = SENT + timedelta(minutes=25)
+    event = row(
+        "events",
+        communication=call,
+        kind="RIGHT_PARTY_CONTACTED",
+        source="VOICE",
+        occurred_at=spoken.isoformat(),
+    )
+    facts = {
+        "debtors": [row("debtors", country="US", time_zone="Europe/Madrid", phone="+12125550101")],
+        "accounts": [row("accounts")],
+        "communications": [row("communications", channel="VOICE", sent_at=SENT.isoformat())],
+        "events": [event],
+    }
+    await merge_facts(database, tenant_id, facts, items=True)
+    end = spoken + timedelta(days=7)
+    async with database.transaction(tenant_id) as connection:
+        debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
+        people = await reachability(connection, tenant_id, [debtor_id], known=spoken + timedelta(days=1))
+    found = blocks(end - timedelta(minutes=1), Channel.VOICE, people[debtor_id])
+    assert [(block.rule.split("@")[0], block.until) for block in found] == [
+        ("US_QUIET_AFTER_CONVERSATION", end)
+    ]
+    assert blocks(end, Channel.VOICE, people[debtor_id]) == []
