@@ -5,36 +5,33 @@ from datetime import UTC, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from domain.contact_rules.facts import Address, Block, ContactRequest, Reachability
+from domain.contact_rules.facts import Block, ContactRequest, Reachability
 from domain.contact_rules.local_clock import next_quarter
 from domain.vocabulary import Channel, ContactRequestKind
 
 
 def address_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list[Block]:
-    """Empty when at least one address of the channel may be used; else why the first of them may not."""
+    """Why the channel may not be used at all; empty when it may.
+
+    Refusal and consent are the channel's: the last of either, whichever address it came by, holds for all of them.
+    """
     rule = debtor.presets[0].rule
     addresses = [address for address in debtor.addresses if address.channel == channel]
     if not addresses:
         return [Block(rule("NO_ADDRESS"), "There is no address for this channel.", channel)]
-    reasons = [_address_block(at, address, debtor) for address in addresses]
-    return [] if None in reasons else [reason for reason in reasons[:1] if reason is not None]
-
-
-def _address_block(at: datetime, address: Address, debtor: Reachability) -> Block | None:
-    rule = debtor.presets[0].rule
-    consented = address.consented_at if _known(address.consented_at, at) else None
-    opted_out = address.opted_out_at if _known(address.opted_out_at, at) else None
+    consented = _last_known((address.consented_at for address in addresses), at)
+    opted_out = _last_known((address.opted_out_at for address in addresses), at)
     if opted_out is not None and (consented is None or consented <= opted_out):
-        return Block(rule("OPT_OUT"), "The debtor opted out of this channel.", address.channel)
-    if _known(address.hard_bounced_at, at):
-        return Block(rule("HARD_BOUNCE"), "The address does not exist (hard bounce).", address.channel)
-    if consented is None and any(address.channel in preset.consent_required for preset in debtor.presets):
-        return Block(rule("CONSENT"), "The debtor has not consented to this channel.", address.channel)
-    return None
+        return [Block(rule("OPT_OUT"), "The debtor opted out of this channel.", channel)]
+    if all(_last_known([address.hard_bounced_at], at) is not None for address in addresses):
+        return [Block(rule("HARD_BOUNCE"), "The address does not exist (hard bounce).", channel)]
+    if consented is None and any(channel in preset.consent_required for preset in debtor.presets):
+        return [Block(rule("CONSENT"), "The debtor has not consented to this channel.", channel)]
+    return []
 
 
-def _known(happened: datetime | None, at: datetime) -> bool:
-    return happened is not None and happened <= at
+def _last_known(instants: Iterable[datetime | None], at: datetime) -> datetime | None:
+    return max((instant for instant in instants if instant is not None and instant <= at), default=None)
 
 
 def request_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list[Block]:

@@ -12,6 +12,7 @@ from domain.contact_rules import Address, ContactRequest, PastContact, Preset, R
 from domain.contact_rules.frequency import look_back
 from domain.contact_rules.tenant_rules import presets_at, tenant_presets
 from domain.storage.past_contacts import past_contacts
+from domain.storage.refusals import unsubscriptions
 from domain.storage.tables import tenant
 from domain.vocabulary import Channel, ContactRequestKind
 
@@ -51,15 +52,17 @@ _ADDRESSES = text(
         SELECT c.debtor_id, c.channel,
                max(c.sent_at) FILTER (WHERE {_BOUNCED}) AS bounced_sent_at,
                max(c.bounced_hard_at) FILTER (WHERE {_BOUNCED}) AS bounced_at,
-               max(c.sent_at) FILTER (WHERE {_DELIVERED}) AS delivered_sent_at,
-               max(c.unsubscribed_at) FILTER (WHERE c.unsubscribed_at <= :known) AS unsubscribed_at
+               max(c.sent_at) FILTER (WHERE {_DELIVERED}) AS delivered_sent_at
         FROM communication c
         WHERE c.tenant_id = :tenant_id AND c.debtor_id = ANY(:debtor_ids)
           AND c.direction = 'OUTBOUND' AND c.sent_at <= :known
         GROUP BY c.debtor_id, c.channel
+    ), gone AS (
+        {unsubscriptions(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
     )
-    SELECT point.debtor_id, point.channel, stated.consented_at,
-           GREATEST(CASE WHEN stated.opted_out_at <= :known THEN stated.opted_out_at END, heard.unsubscribed_at)
+    SELECT point.debtor_id, point.channel,
+           CASE WHEN stated.consented_at <= :known THEN stated.consented_at END AS consented_at,
+           GREATEST(CASE WHEN stated.opted_out_at <= :known THEN stated.opted_out_at END, gone.unsubscribed_at)
                AS opted_out_at,
            CASE WHEN heard.delivered_sent_at IS NULL OR heard.delivered_sent_at < heard.bounced_sent_at
                 THEN heard.bounced_at END AS hard_bounced_at
@@ -68,6 +71,7 @@ _ADDRESSES = text(
         ON stated.tenant_id = :tenant_id AND stated.debtor_id = point.debtor_id
         AND stated.channel = point.channel AND stated.address = point.address
     LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
+    LEFT JOIN gone ON gone.debtor_id = point.debtor_id AND gone.channel = point.channel
     """
 ).bindparams(*_TYPED)
 

@@ -1,5 +1,7 @@
 """Which channels reach a debtor, as known at an instant."""
 
+from domain.storage.refusals import refusals
+
 # Proof that a communication was received, whatever bounced; a click or a landing is an open as well.
 _ENGAGED_AT = "LEAST(c.opened_at, c.replied_at, c.right_party_contacted_at)"
 
@@ -9,15 +11,15 @@ def usable_channels(*, debtor: str, known: str) -> str:
 
     debtor: the alias under which the statement around has the debtor's row. known: SQL of an instant; facts after it do
     not exist.
-    A channel reaches a debtor who has an address for it (its own e-mail, phone or post, or a contact point) that it
-    has not refused, unless the last that was heard from the channel is a hard bounce: one of an OUTBOUND communication
-    that was sent after every delivered one. An address is refused by its opt-out or by unsubscribing on the channel,
-    until a later consent.
+    A channel reaches a debtor who has an address for it (its own e-mail, phone or post, or a contact point) and has not
+    refused it (`refusals`), unless the last that was heard from the channel is a hard bounce: one of an OUTBOUND
+    communication that was sent after every delivered one.
     """
     not_bounced = f"(c.bounced_hard_at IS NULL OR c.bounced_hard_at > {known})"
     posted = f"c.channel = 'LETTER' AND (c.bounced_soft_at IS NULL OR c.bounced_soft_at > {known})"
     delivered = f"{_ENGAGED_AT} <= {known} OR {not_bounced} AND (c.delivered_at <= {known} OR {posted})"
     bounced = f"c.bounced_hard_at <= {known} AND ({_ENGAGED_AT} IS NULL OR {_ENGAGED_AT} > {known})"
+    refused = refusals(tenant=f"{debtor}.tenant_id", debtors=f"= {debtor}.id", known=known)
     return f"""
         SELECT DISTINCT point.channel
         FROM (
@@ -30,15 +32,7 @@ def usable_channels(*, debtor: str, known: str) -> str:
             WHERE p.tenant_id = {debtor}.tenant_id AND p.debtor_id = {debtor}.id
         ) point
         LEFT JOIN (
-            SELECT p.channel, p.address,
-                   CASE WHEN p.opted_out_at <= {known} THEN p.opted_out_at END AS opted_out_at,
-                   CASE WHEN p.consented_at <= {known} THEN p.consented_at END AS consented_at
-            FROM contact_point p
-            WHERE p.tenant_id = {debtor}.tenant_id AND p.debtor_id = {debtor}.id
-        ) stated ON stated.channel = point.channel AND stated.address = point.address
-        LEFT JOIN (
             SELECT c.channel,
-                   max(c.unsubscribed_at) FILTER (WHERE c.unsubscribed_at <= {known}) AS unsubscribed_at,
                    max(c.sent_at) FILTER (WHERE {delivered}) AS delivered_at,
                    max(c.sent_at) FILTER (WHERE {bounced}) AS bounced_at
             FROM communication c
@@ -46,6 +40,6 @@ def usable_channels(*, debtor: str, known: str) -> str:
               AND c.direction = 'OUTBOUND' AND c.sent_at <= {known}
             GROUP BY c.channel
         ) heard ON heard.channel = point.channel
+        LEFT JOIN ({refused}) refused ON refused.channel = point.channel
         WHERE (heard.bounced_at IS NULL OR heard.delivered_at >= heard.bounced_at)
-          AND (stated.opted_out_at IS NULL AND heard.unsubscribed_at IS NULL
-               OR stated.consented_at > GREATEST(stated.opted_out_at, heard.unsubscribed_at))"""
+          AND refused.channel IS NULL"""

@@ -64,17 +64,12 @@ def _hours(preset: str, local: datetime) -> list[str]:
 
 
 def _addresses(preset: str, channel: Channel, at: datetime, addresses: Sequence[Address]) -> list[str]:
-    for address in addresses:
-        if address.channel != channel:
-            continue
-        consent = address.consented_at is not None and address.consented_at <= at
-        refused = address.opted_out_at is not None and address.opted_out_at <= at
-        if refused and consent and address.consented_at > address.opted_out_at:
-            refused = False
-        bounced = address.hard_bounced_at is not None and address.hard_bounced_at <= at
-        if not refused and not bounced and (consent or preset != "CO"):
-            return []
-    return ["no usable address"]
+    mine = [address for address in addresses if address.channel == channel]
+    consents = [one.consented_at for one in mine if one.consented_at is not None and one.consented_at <= at]
+    refusals = [one.opted_out_at for one in mine if one.opted_out_at is not None and one.opted_out_at <= at]
+    refused = any(all(consent <= refusal for consent in consents) for refusal in refusals)
+    reached = any(one.hard_bounced_at is None or one.hard_bounced_at > at for one in mine)
+    return [] if reached and not refused and (consents or preset != "CO") else ["no usable address"]
 
 
 def _requests(

@@ -105,9 +105,8 @@ def usable_channels(debtor: DebtorWorld, known: datetime) -> frozenset[Channel]:
     own = {"EMAIL": debtor.email, "SMS": debtor.phone, "WHATSAPP": debtor.phone, "VOICE": debtor.phone}
     points = {(Channel(channel), address) for channel, address in own.items() if address}
     points |= {(p.channel, p.address) for p in debtor.contact_points}
-    stated = {(p.channel, p.address): p for p in debtor.contact_points}
     usable = set()
-    for channel, address in points:
+    for channel in {channel for channel, _ in points}:
         heard = [
             c
             for c in debtor.communications
@@ -117,23 +116,25 @@ def usable_channels(debtor: DebtorWorld, known: datetime) -> frozenset[Channel]:
         arrived = [c.sent_at for c in heard if _outcome(debtor, c, known) == "DELIVERED"]
         if bounced and (not arrived or max(arrived) < max(bounced)):
             continue
-        left = [_first(debtor, c, (EventKind.UNSUBSCRIBED,), known) for c in heard]
-        point = stated.get((channel, address))
-        refusals = [*left, point.opted_out_at if point else None]
+        mine = [p for p in debtor.contact_points if p.channel is channel]
+        refusals = [p.opted_out_at for p in mine] + _left(debtor, channel)
         refused = max((r for r in refusals if r is not None and r <= known), default=None)
-        consented = point.consented_at if point else None
-        if refused and not (consented and refused < consented <= known):
+        consents = [p.consented_at for p in mine if p.consented_at is not None and p.consented_at <= known]
+        if refused and not any(consented > refused for consented in consents):
             continue
         usable.add(channel)
     return frozenset(usable)
 
 
-def _first(
-    debtor: DebtorWorld, sent: Communication, kinds: tuple[EventKind, ...], known: datetime
-) -> datetime | None:
-    """The first such event, by when the lattice keeps it: the earliest ever, if that is known yet."""
-    found = [e.occurred_at for e in debtor.events if e.communication == sent.reference and e.kind in kinds]
-    return min(found) if found and min(found) <= known else None
+def _left(debtor: DebtorWorld, channel: Channel) -> list[datetime | None]:
+    """When the debtor unsubscribed from a channel: by a message of it, either way, or by naming none."""
+    channels = {c.reference: c.channel for c in debtor.communications}
+    return [
+        e.occurred_at
+        for e in debtor.events
+        if e.kind is EventKind.UNSUBSCRIBED
+        and (e.communication is None or channels[e.communication] is channel)
+    ]
 
 
 def _outcome(debtor: DebtorWorld, sent: Communication, known: datetime) -> str:

@@ -232,6 +232,17 @@ def test_opting_out_closes_one_channel_until_consent_is_given_again() -> None:
     assert blocks(NOW, Channel.SMS, again) == []
 
 
+def test_opting_out_by_one_address_closes_the_channel_for_all_until_a_consent_by_any() -> None:
+    out, other = (
+        Address(Channel.SMS, opted_out_at=NOW - timedelta(days=3)),
+        Address(Channel.SMS, consented_at=NOW - timedelta(days=9)),
+    )
+    debtor = Reachability("Europe/Madrid", [other, out])
+    assert _codes(blocks(NOW, Channel.SMS, debtor)) == {"OPT_OUT@2026-1"}
+    again = replace(other, consented_at=NOW - timedelta(days=1))
+    assert blocks(NOW, Channel.SMS, replace(debtor, addresses=[out, again])) == []
+
+
 def test_one_good_address_is_enough() -> None:
     bounced = Address(Channel.EMAIL, hard_bounced_at=NOW - timedelta(days=1))
     assert _codes(blocks(NOW, Channel.EMAIL, Reachability("Europe/Madrid", [bounced]))) == {

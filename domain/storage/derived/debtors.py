@@ -36,8 +36,10 @@ _REACH_CHANGES = """
        FROM contact_point p WHERE p.tenant_id = :tenant_id AND p.debtor_id = d.id)
     , (SELECT min(event_at) FROM communication c
        CROSS JOIN LATERAL (VALUES (c.delivered_at), (c.bounced_hard_at), (c.bounced_soft_at), (c.opened_at),
-           (c.replied_at), (c.right_party_contacted_at), (c.unsubscribed_at)) AS heard (event_at)
-       WHERE c.tenant_id = :tenant_id AND c.debtor_id = d.id AND event_at > :now)"""
+           (c.replied_at), (c.right_party_contacted_at)) AS heard (event_at)
+       WHERE c.tenant_id = :tenant_id AND c.debtor_id = d.id AND event_at > :now)
+    , (SELECT min(e.occurred_at) FROM event e
+       WHERE e.tenant_id = :tenant_id AND e.debtor_id = d.id AND e.kind = 'UNSUBSCRIBED' AND e.occurred_at > :now)"""
 
 _DAYS_CHANGE = f"""
     , (SELECT min({_start_of_day("s.due_on + border")})

@@ -8,10 +8,11 @@ from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.storage.refusals import unsubscriptions
 from domain.vocabulary import Channel, ContactPointStatus
 
 # A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
-POINTS = """
+POINTS = f"""
     WITH wanted AS (
         SELECT id, email, phone, postal_address FROM debtor
         WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)
@@ -26,7 +27,6 @@ POINTS = """
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
     ), known AS (
         SELECT debtor_id, channel, sent_at,
-               CASE WHEN unsubscribed_at <= :now THEN unsubscribed_at END AS unsubscribed_at,
                coalesce(least(opened_at, replied_at, right_party_contacted_at) <= :now, false) AS engaged,
                coalesce(bounced_hard_at <= :now, false) AS bounced,
                coalesce(delivered_at <= :now, false)
@@ -34,19 +34,22 @@ POINTS = """
         FROM communication
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND direction = 'OUTBOUND' AND sent_at <= :now
     ), heard AS (
-        SELECT debtor_id, channel, max(unsubscribed_at) AS unsubscribed_at,
+        SELECT debtor_id, channel,
                max(sent_at) FILTER (WHERE bounced AND NOT engaged) AS bounced_at,
                max(sent_at) FILTER (WHERE engaged OR arrived AND NOT bounced) AS reached_at
         FROM known
         GROUP BY debtor_id, channel
+    ), gone AS (
+        {unsubscriptions(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
     )
     SELECT point.debtor_id, point.channel, point.address, stored.verified_at, stored.consented_at,
-           stored.opted_out_at, heard.unsubscribed_at, heard.bounced_at, heard.reached_at
+           stored.opted_out_at, gone.unsubscribed_at, heard.bounced_at, heard.reached_at
     FROM point
     LEFT JOIN contact_point AS stored
         ON stored.tenant_id = :tenant_id AND stored.debtor_id = point.debtor_id
         AND stored.channel = point.channel AND stored.address = point.address
     LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
+    LEFT JOIN gone ON gone.debtor_id = point.debtor_id AND gone.channel = point.channel
     ORDER BY point.debtor_id, point.channel, point.address
 """
 _READ = text(POINTS).bindparams(
