@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.collection_settings import CollectionSettings
+from domain.storage.derived.plans import Scale, planned
 from domain.storage.rollups.changes import touching_days
 
 # OFFSET 0: indexes are looked up for each payment and event, whatever the planner believes of tables that were empty a
@@ -76,14 +77,45 @@ _CONVERTED = """, elsewhere AS (
 _ATTRIBUTE_ALONE = text(_ATTRIBUTE.format(converted="", touched=_TOUCHED))
 _ATTRIBUTE_AND_CONVERT = text(_ATTRIBUTE.format(converted=_CONVERTED, touched=_TOUCHED))
 
-#: SELECT of the communications (id) that unreversed payments of the touched debtors are attributed to, with the first
-#: payment's instant. Binds tenant_id, now.
-CONVERTED = """
-    SELECT p.attributed_to AS id, min(p.paid_at) AS converted_at
+_CONVERTED_AT = """
+    SELECT {columns}min(p.paid_at) AS converted_at FROM payment p
+    WHERE p.tenant_id = :tenant_id AND p.attributed_to {causes}
+      AND p.paid_at <= :now AND (p.reversed_at IS NULL OR p.reversed_at > :now)"""
+
+
+def with_converted_at(communication: str, scale: Scale) -> str:
+    """SQL that joins `converted.converted_at` to communications, given the SQL of their id: when the first unreversed
+    payment attributed to each was made, whoever's the payment's account is now. Binds tenant_id, now.
+    """
+    if scale.is_few:
+        looked_up = _CONVERTED_AT.format(columns="", causes=f"= {communication}")
+        return f"LEFT JOIN LATERAL ({looked_up}) converted ON true"
+    every = _CONVERTED_AT.format(columns="p.attributed_to AS id, ", causes="IS NOT NULL")
+    return f"LEFT JOIN ({every} GROUP BY p.attributed_to) converted ON converted.id = {communication}"
+
+
+# Communications of debtors who are not touched, that payments of touched ones name, or did until now.
+_OF_OTHERS = text(
+    """
+    SELECT DISTINCT c.id
     FROM touched_debtor t
     JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
-    WHERE p.attributed_to IS NOT NULL AND p.paid_at <= :now AND (p.reversed_at IS NULL OR p.reversed_at > :now)
-    GROUP BY p.attributed_to"""
+    CROSS JOIN LATERAL (VALUES (p.communication_id), (p.attributed_to)) AS cause (id)
+    JOIN communication c ON c.tenant_id = :tenant_id AND c.id = cause.id AND c.debtor_id <> p.debtor_id
+    WHERE NOT EXISTS (SELECT FROM touched_debtor t WHERE t.debtor_id = c.debtor_id)
+    ORDER BY c.id
+    """
+)
+_CONVERT_THESE = text(
+    f"""
+    UPDATE communication c SET converted_at = fresh.converted_at
+    FROM (
+        SELECT cause.id, converted.converted_at FROM unnest(CAST(:ids AS bigint[])) AS cause (id)
+        CROSS JOIN LATERAL ({_CONVERTED_AT.format(columns="", causes="= cause.id")}) converted
+    ) fresh
+    WHERE c.tenant_id = :tenant_id AND c.id = fresh.id AND c.converted_at IS DISTINCT FROM fresh.converted_at
+    """
+)
 
 #: The communication that payment `p` is attributed to by what is known at :as_of, null once it is reversed. Where the
 #: one it is attributed to by all facts (alias `cause`) was sent only later, its events carrying an earlier clock, it
@@ -105,19 +137,29 @@ ATTRIBUTED_AT = """
 
 
 async def attribute_payments(
-    connection: AsyncConnection, tenant_id: int, *, settings: CollectionSettings, convert_at: datetime | None
+    connection: AsyncConnection,
+    tenant_id: int,
+    *,
+    settings: CollectionSettings,
+    now: datetime,
+    convert: bool,
 ) -> None:
     """Write `payment.attributed_to` of the touched debtors' payments; touch the days it moved them from and to.
 
-    convert_at: write `communication.converted_at` as of then, where that moved; None where all that is derived of
-    communications is written anyway.
+    convert: write `communication.converted_at` as of now, where that moved. Otherwise all that is derived of the
+    touched debtors' communications is written anyway, and only those of others are seen to: an account that goes to
+    another debtor takes payments along that name messages to the former one.
     """
     binds = {
         "tenant_id": tenant_id,
         "click_window": settings.click_window,
         "open_window": settings.open_window,
     }
-    if convert_at is None:
-        await connection.execute(_ATTRIBUTE_ALONE, binds)
-    else:
-        await connection.execute(_ATTRIBUTE_AND_CONVERT, {**binds, "now": convert_at})
+    of_others = [] if convert else list(await connection.scalars(_OF_OTHERS, {"tenant_id": tenant_id}))
+    async with planned(connection, None):
+        if convert:
+            await connection.execute(_ATTRIBUTE_AND_CONVERT, {**binds, "now": now})
+        else:
+            await connection.execute(_ATTRIBUTE_ALONE, binds)
+        if of_others:
+            await connection.execute(_CONVERT_THESE, {"tenant_id": tenant_id, "now": now, "ids": of_others})

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.derived.account_spans import with_account_spans
-from domain.storage.derived.attribution import CONVERTED
+from domain.storage.derived.attribution import with_converted_at
 from domain.storage.derived.balances import OPEN_ON
 from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import SegmentProgram
@@ -20,7 +20,7 @@ from domain.storage.rollups.changes import touching_days
 # Facts "before" an instant are those up to the microsecond before it, the resolution of every stored instant. OFFSET 0
 # keeps a subquery whole: the local date of a communication is worked out once, not wherever it is used.
 _COMMUNICATIONS = f"""
-    converted AS MATERIALIZED ({CONVERTED}), sole AS MATERIALIZED (
+    sole AS MATERIALIZED (
         SELECT a.debtor_id, min(a.product) AS product, min(a.currency) AS currency
         FROM touched_debtor t JOIN account a ON a.tenant_id = :tenant_id AND a.debtor_id = t.debtor_id
         GROUP BY a.debtor_id HAVING count(*) = 1
@@ -56,7 +56,7 @@ _COMMUNICATIONS = f"""
     ), fresh AS MATERIALIZED (
         SELECT * FROM (
             SELECT stood.*, {{segment_key}} AS fresh_key, converted.converted_at AS fresh_converted_at
-            FROM stood LEFT JOIN converted ON converted.id = stood.communication_id
+            FROM stood {{converted}}
             OFFSET 0
         ) derived
         WHERE (stored_key, stored_days, stored_product, stored_currency, stored_converted_at) IS DISTINCT FROM
@@ -82,6 +82,7 @@ async def derive_communications(
         filter_columns="".join(f", {column}" for column in rules.filter_columns),
         account_columns="".join(f", {column}" for column in rules.account_columns),
         segment_key=rules.segment_key,
+        converted=with_converted_at("stood.communication_id", scale),
     )
     await connection.execute(
         text(with_account_spans(statement, scale)), {"tenant_id": tenant_id, "now": now, **rules.binds}

@@ -144,10 +144,7 @@ async def _derive_touched(
     demand = _Demand.by(merged, rules)
     settings = await collection_settings(connection, tenant_id)
     if demand.attribution:
-        async with planned(connection, None):
-            await attribute_payments(
-                connection, tenant_id, settings=settings, convert_at=None if demand.states else now
-            )
+        await attribute_payments(connection, tenant_id, settings=settings, now=now, convert=not demand.states)
     if demand.promises:
         await settle_promises(connection, tenant_id, settings=settings, now=now)
     if not demand.states:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from domain.storage.derived import plans
 from tests.facts import merge_facts, row, stored
 
 EVERYTHING = {
@@ -371,6 +372,35 @@ async def test_a_message_keeps_the_payment_that_names_it_when_the_account_goes_t
     assert (await only(database, tenant_id, "payment", reference="P2"))["attributed_to"] == "C1"
     (message,) = (await stored(database, tenant_id))["communication"]
     assert message["converted_at"] == datetime(2026, 2, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("few", [True, False])
+async def test_what_converted_a_message_is_told_whichever_of_the_two_debtors_changes(
+    database, tenant_id, monkeypatch, few
+):
+    if not few:
+        monkeypatch.setattr(plans, "_FEW", 0)
+    home, guest = row("debtors"), row("debtors", reference="D2")
+    paid = row("payments", communication="C1")
+    facts = {
+        "debtors": [home, guest],
+        "accounts": [row("accounts")],
+        "communications": [row("communications")],
+        "payments": [paid],
+    }
+    await merge_facts(database, tenant_id, facts)
+    await merge_facts(database, tenant_id, {"accounts": [row("accounts", debtor="D2")]})
+
+    async def converted_at():
+        (message,) = (await stored(database, tenant_id))["communication"]
+        return message["converted_at"]
+
+    first = datetime(2026, 2, 2, 10, tzinfo=UTC)
+    for changed in (home, guest):
+        await merge_facts(database, tenant_id, {"debtors": [changed | {"time_zone": "Asia/Tokyo"}]})
+        assert await converted_at() == first
+    await merge_facts(database, tenant_id, {"payments": [paid | {"communication": ""}]})
+    assert await converted_at() is None
 
 
 async def test_a_payment_moved_to_another_account_leaves_no_trace_on_the_first(database, portfolio):
