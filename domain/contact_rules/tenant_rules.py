@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from domain.contact_rules.presets import PRESETS, AtMost, OpenHours, Preset, preset_for
+from domain.contact_rules.presets import DEFAULT, PRESETS, AtMost, OpenHours, Preset, preset_for
 from domain.kpis.messages import Weekday
 from domain.vocabulary import Channel
 
@@ -61,9 +61,16 @@ def tenant_presets(rules: Mapping[str, Any] | None) -> tuple[Preset, ...]:
 
 
 def presets_at(country: str, region: str | None, own: Sequence[Preset]) -> tuple[Preset, ...]:
-    """What binds who lives there: the jurisdiction's preset, then those that the tenant adds (`tenant_presets`)."""
-    here = preset_for(country, region)
-    return (here, *(preset for preset in own if preset != here))
+    """What binds who lives there: the jurisdiction's preset, then those that the tenant adds (`tenant_presets`).
+
+    Where the region is another country's, both bind: which of the two is wrong cannot be told.
+    """
+    if region is None or region.startswith(f"{country}-"):
+        here = [preset_for(country, region)]
+    else:
+        both = dict.fromkeys([preset_for(country), preset_for(region.split("-")[0], region)])
+        here = [preset for preset in both if preset is not DEFAULT] or [DEFAULT]
+    return (*here, *(preset for preset in own if preset not in here))
 
 
 def _also(names: Any) -> list[Preset]:

@@ -22,7 +22,7 @@ from domain.contact_rules import (
     preset_for,
     rules_version,
 )
-from domain.contact_rules.tenant_rules import TenantRulesError, tenant_presets
+from domain.contact_rules.tenant_rules import TenantRulesError, presets_at, tenant_presets
 from domain.vocabulary import Channel
 from tests.domain.contact_rules_oracle import broken_rules
 from tests.domain.random_debtors import random_debtor
@@ -220,3 +220,19 @@ def test_rules_that_cannot_be_read_are_named(rules: dict, field: str) -> None:
         tenant_presets(rules)
     assert error.value.field == field
     assert error.value.code == "BAD_CONTACT_RULES"
+
+
+@pytest.mark.parametrize(
+    ("country", "region", "bound"),
+    [
+        ("US", "US-MA", ["US-MA"]),
+        ("US", "US-XX", ["US"]),
+        ("CO", "US-MA", ["CO", "US-MA"]),
+        ("CO", "US-TX", ["CO", "US"]),
+        ("CO", "DE-BE", ["CO"]),
+        ("DE", "AT-9", ["DEFAULT"]),
+        ("GB", "GB-ENG", ["UK"]),
+    ],
+)
+def test_a_region_of_another_country_loosens_nothing(country: str, region: str, bound: list[str]) -> None:
+    assert [preset.name for preset in presets_at(country, region, ())] == bound
