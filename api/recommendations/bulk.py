@@ -138,9 +138,7 @@ def _decided(
         else None
         for channel, hour, person in actions
     ]
-    blocked = [
-        [block.rule for block in translation.standing_blocks(person, window.start)] for person in people
-    ]
+    blocked = [[block.rule for block in translation.standing_blocks(person, window)] for person in people]
     rules: dict[str, pl.Series] = {
         "debtor": pl.Series([debtor.reference for debtor in part], dtype=pl.String),
         "segment": pl.Series([debtor.segment for debtor in part], dtype=pl.String),

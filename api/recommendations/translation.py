@@ -37,15 +37,16 @@ def for_debtor(
 ) -> answers.Recommendation:
     """A debtor's recommendation, with the first lawful instant for each action and the rules that block channels."""
     answer = _recommendation(found, version_id, debtor, after=window.start, before=window.end)
-    return replace(answer, blocked_by=standing_blocks(debtor, window.start))
+    return replace(answer, blocked_by=standing_blocks(debtor, window))
 
 
-def standing_blocks(debtor: Reachability, at: datetime) -> tuple[answers.Block, ...]:
-    """What forbids a channel at `at` other than the hour of the day."""
+def standing_blocks(debtor: Reachability, window: Window) -> tuple[answers.Block, ...]:
+    """What forbids a channel as the window begins; of the hours of the day, only what forbids the whole window."""
     found: dict[answers.Block, None] = {}
     for channel in Channel:
-        for block in blocks(at, channel, debtor):
-            if not block.rule.split("@")[0].endswith("_HOURS"):
+        for block in blocks(window.start, channel, debtor):
+            is_of_the_hour = block.rule.split("@")[0].endswith("_HOURS")
+            if not is_of_the_hour or block.until is None or block.until >= window.end:
                 found[answers.Block(block.rule, block.message, block.channel, block.until)] = None
     return tuple(found)
 

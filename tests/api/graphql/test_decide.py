@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import psycopg
 import pytest_asyncio
+from sqlalchemy import text
 
 from api.decisions.service import DecisionService
 from api.graphql.ids import global_id, number_of
@@ -206,6 +207,19 @@ async def test_a_decision_of_nobody_or_of_somebody_else_is_refused(
     assert (await other.ask("query ($id: ID!) { decision(id: $id) { id } }", id=one["decision"]["id"])) == {
         "decision": None
     }
+
+
+async def test_hours_that_forbid_the_whole_window_are_named(campaigner: Api, learned: Learned) -> None:
+    night = {"from": "2026-05-01T20:00:00Z", "to": "2026-05-01T22:00:00Z"}  # 22 to 24 in Madrid
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        query = "SELECT reference FROM debtor WHERE time_zone = 'Europe/Madrid' AND country = 'ES' LIMIT 1"
+        (somebody,) = await connection.scalars(text(query))
+    (found,) = await decide(campaigner, [somebody], within=night)
+    hours = [block for block in found["decision"]["blockedBy"] if "_HOURS" in block["rule"]]
+    assert found["decision"]["action"] is None
+    assert [block["until"] for block in hours] == ["2026-05-02T06:00:00Z"]
+    (found,) = await decide(campaigner, [somebody], within={**night, "to": "2026-05-02T09:00:00Z"})
+    assert not any("_HOURS" in block["rule"] for block in found["decision"]["blockedBy"])
 
 
 async def test_arguments_that_cannot_be_served_are_named(campaigner: Api, api_of, learned: Learned) -> None:
