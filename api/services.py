@@ -85,7 +85,7 @@ class Decisions(Protocol):
     ) -> Mapping[int, int] | Failure:
         """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
 
-        Asking again decides again. Failure: WINDOW_IS_PAST.
+        Asking again decides again. Failure: WINDOW_IS_PAST, WINDOW_TOO_FAR.
         """
         ...
 
@@ -98,7 +98,8 @@ class Campaigns(Protocol):
     ) -> int | Failure:
         """Plan a campaign, log it, and answer its id.
 
-        Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_LONG, NO_MODEL, NO_EXCHANGE_RATE.
+        Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_FAR, WINDOW_TOO_LONG, NO_MODEL,
+        NO_EXCHANGE_RATE.
         """
         ...
 

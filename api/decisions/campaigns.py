@@ -61,7 +61,8 @@ class CampaignService:
     ) -> int | Failure:
         """Plan a campaign, log it, and answer its id. All of it is stored, or nothing.
 
-        Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_LONG, NO_MODEL, NO_EXCHANGE_RATE.
+        Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_FAR, WINDOW_TOO_LONG, NO_MODEL,
+        NO_EXCHANGE_RATE.
         """
         problem = request.problem(as_of)
         if problem is not None:

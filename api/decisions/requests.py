@@ -15,8 +15,21 @@ from ml.outcomes import CHANNELS
 from ml.planning import Limits
 
 LONGEST_WINDOW = timedelta(days=31)
+FARTHEST_START = timedelta(days=366)
+"""How far ahead a window may begin: `domain.storage.past_contacts` counts planned contacts no further back."""
 LONGEST_NAME = 200
 LARGEST_HOLD_OUT = 0.9
+
+
+def misplaced_window(within: Window, as_of: datetime) -> Failure | None:
+    """Why nothing can be decided for a window that is over, or too far ahead."""
+    if within.end <= as_of:
+        message = "within ends before asOf (or now): nothing can be sent in it. Ask for a later window."
+        return Failure("WINDOW_IS_PAST", message, ("input", "within"))
+    if within.start - as_of > FARTHEST_START:
+        message = f"within begins more than {FARTHEST_START.days} days ahead; decide nearer the time."
+        return Failure("WINDOW_TOO_FAR", message, ("input", "within"))
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +62,9 @@ class CampaignRequest:
             return _bad(f"holdOutShare: give a share from 0 to {LARGEST_HOLD_OUT}.", "holdOutShare")
         if self.budget is not None and self.budget.amount < 0:
             return _bad("budget: give an amount of 0 or more.", "budget", "amount")
-        if self.within.end <= as_of:
-            message = "within ends before asOf (or now): nothing can be sent in it. Ask for a later window."
-            return Failure("WINDOW_IS_PAST", message, ("input", "within"))
+        misplaced = misplaced_window(self.within, as_of)
+        if misplaced is not None:
+            return misplaced
         if self.within.end - max(self.within.start, as_of) > LONGEST_WINDOW:
             message = f"within spans more than {LONGEST_WINDOW.days} days; plan one stretch after the other."
             return Failure("WINDOW_TOO_LONG", message, ("input", "within"))

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.answers import Failure, Window
 from api.decisions.choosing import Deciding, decide, left_alone
+from api.decisions.requests import misplaced_window
 from api.histories import read_history_of
 from api.recommendations import translation
 from api.recommendations.champions import Champion, Champions
@@ -55,11 +56,12 @@ class DecisionService:
     ) -> Mapping[int, int] | Failure:
         """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
 
-        Failure: WINDOW_IS_PAST.
+        Failure: WINDOW_IS_PAST, WINDOW_TOO_FAR.
         """
         window = window_from(within, as_of)
-        if window.end <= window.start:
-            return window_is_past()
+        misplaced = misplaced_window(window, as_of)
+        if misplaced is not None:
+            return misplaced
         champion = await self._champions.deciding(tenant_id, as_of=as_of)
         ids = list(dict.fromkeys(debtor_ids))
         async with self._database.transaction(tenant_id) as connection:
@@ -120,12 +122,3 @@ class DecisionService:
         latest = await present_champion(connection, tenant_id)
         reasons = translation.no_model(as_of, is_past=latest is not None).reasons
         return left_alone(people, reasons, window=window, as_of=as_of, seed=self._seeds())
-
-
-def window_is_past() -> Failure:
-    """The failure of a window that is over before anything can be sent."""
-    return Failure(
-        "WINDOW_IS_PAST",
-        "within ends before asOf (or now): nothing can be sent in it. Ask for a later window.",
-        ("input", "within"),
-    )

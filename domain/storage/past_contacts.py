@@ -41,8 +41,8 @@ _TYPED = (
     bindparam("known", type_=DateTime(timezone=True)),
 )
 _TYPED_PLANNED = (*_TYPED, bindparam("forgotten", type_=DateTime(timezone=True)))
-#: No decision plans further ahead.
-_FARTHEST_PLAN = timedelta(days=100)
+#: No decision plans further ahead: windows begin within 366 days, and their first ten weeks are looked at.
+_FARTHEST_PLAN = timedelta(days=366 + 70)
 _REPORTED_WITHIN = timedelta(days=1)
 """What was decided for an instant that has passed may have been sent without being recorded yet: so long it counts."""
 

@@ -177,9 +177,11 @@ async def test_nothing_possible_is_a_named_outcome(campaigner: Api) -> None:
         assert found["reasons"][0].startswith(reason)
         assert found["expected"]["net"] == []
     past = {"from": "2026-04-01T00:00:00Z", "to": "2026-04-08T00:00:00Z"}
+    far = {"from": "2027-05-03T00:00:00Z", "to": "2027-05-04T00:00:00Z"}
     long = {"from": "2026-05-01T00:00:00Z", "to": "2026-08-01T00:00:00Z"}
     for more, code, path in (
         ({"within": past}, "WINDOW_IS_PAST", ["input", "within"]),
+        ({"within": far}, "WINDOW_TOO_FAR", ["input", "within"]),
         ({"within": long}, "WINDOW_TOO_LONG", ["input", "within"]),
         ({"budget": {"amount": "5", "currency": "JPY"}}, "NO_EXCHANGE_RATE", ["input", "budget", "currency"]),
         ({"budget": {"amount": "-5", "currency": "EUR"}}, "BAD_USER_INPUT", ["input", "budget", "amount"]),

@@ -226,6 +226,9 @@ async def test_arguments_that_cannot_be_served_are_named(campaigner: Api, api_of
     past = {"from": "2026-04-01T00:00:00Z", "to": "2026-04-08T00:00:00Z"}
     answer = await run(campaigner, "Decide", input={"references": [], **ASKED, "within": past})
     assert answer["decide"]["code"] == "WINDOW_IS_PAST"
+    far = {"from": "2127-05-01T00:00:00Z", "to": "2127-05-08T00:00:00Z"}
+    answer = await run(campaigner, "Decide", input={"references": [], **ASKED, "within": far})
+    assert answer["decide"]["code"] == "WINDOW_TOO_FAR"
     turned = {"from": past["to"], "to": past["from"]}
     error = await campaigner.error(operation("Decide"), input={"references": [], "within": turned})
     assert error["extensions"]["code"] == "BAD_USER_INPUT"

@@ -25,30 +25,32 @@ async def seen(database: Database, tenant_id: int, *, known: datetime) -> list[t
     return [(past.channel, past.at, past.planned) for past in found[debtor_id]]
 
 
+def _decision(debtor_id: int, decided_at: datetime, sent: datetime | None) -> NewDecision:
+    """To send an SMS then; None: held out."""
+    return NewDecision(
+        debtor_id=debtor_id,
+        decided_at=decided_at,
+        action={"channel": "SMS", "send_at": sent.isoformat()} if sent else None,
+        propensity=1.0,
+        explored=False,
+        arm=Arm.PLANNED if sent else Arm.HELD_OUT,
+        eligible=(),
+        blocked_by=(),
+        reasons=(),
+        seed=1,
+        policy="RECOMMENDED@1",
+        rules_version="CO@2026-1",
+        model_version_id=None,
+    )
+
+
 async def test_a_decision_counts_until_it_is_recorded_or_a_day_has_passed(
     database: Database, tenant_id: int
 ) -> None:
     await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "accounts": [row("accounts")]})
     async with database.transaction(tenant_id) as connection:
         debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
-        decided = [
-            NewDecision(
-                debtor_id=debtor_id,
-                decided_at=SENT - timedelta(days=1),
-                action={"channel": "SMS", "send_at": SENT.isoformat()} if arm is Arm.PLANNED else None,
-                propensity=1.0,
-                explored=False,
-                arm=arm,
-                eligible=(),
-                blocked_by=(),
-                reasons=(),
-                seed=1,
-                policy="RECOMMENDED@1",
-                rules_version="CO@2026-1",
-                model_version_id=None,
-            )
-            for arm in (Arm.PLANNED, Arm.HELD_OUT)
-        ]
+        decided = [_decision(debtor_id, SENT - timedelta(days=1), sent) for sent in (SENT, None)]
         number, _ = await log_decisions(connection, tenant_id, decided)
     planned = [(Channel.SMS, SENT, True)]
     assert await seen(database, tenant_id, known=SENT - timedelta(days=2)) == []
@@ -108,3 +110,11 @@ async def test_a_conversation_is_when_they_spoke_though_the_call_began_before(
         ("US_QUIET_AFTER_CONVERSATION", end)
     ]
     assert blocks(end, Channel.VOICE, people[debtor_id]) == []
+
+
+async def test_a_contact_planned_a_year_ahead_counts_until_then(database: Database, tenant_id: int) -> None:
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "accounts": [row("accounts")]})
+    async with database.transaction(tenant_id) as connection:
+        debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
+        await log_decisions(connection, tenant_id, [_decision(debtor_id, SENT - timedelta(days=400), SENT)])
+    assert await seen(database, tenant_id, known=SENT) == [(Channel.SMS, SENT, True)]
