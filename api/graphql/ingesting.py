@@ -15,6 +15,7 @@ from domain.storage.audit import named_by, record
 from domain.storage.ingest import ingest_items
 
 MOST_ITEMS = 1000
+_NOBODYS = 2**63 - 1
 
 
 async def ingest(info: Info, table: str, items: Sequence[Any]) -> IngestReport:
@@ -63,10 +64,10 @@ def _cell(name: str, value: Any) -> Any:
     return value
 
 
-def _decision_number(value: str) -> int | str:
-    """The number behind a decision's id; what is no such id is left for the merge to refuse."""
+def _decision_number(value: str) -> int:
+    """The number behind a decision's id; of what is no such id one that no decision has, for the merge to refuse."""
     try:
         kind, number = parse_id(value)
     except InvalidArgument:
-        return value
-    return number if kind == "Decision" else value
+        return _NOBODYS
+    return number if kind == "Decision" else _NOBODYS

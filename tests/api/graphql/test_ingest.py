@@ -135,13 +135,12 @@ async def test_a_decision_nobody_made_is_refused_by_its_field(api_of, tenant_id:
     await fill(api)
     items = [
         {**SMS, "reference": f"C{n}", "decisionId": d}
-        for n, d in enumerate((global_id("Decision", 9), "junk"))
+        for n, d in enumerate((global_id("Decision", 9), "junk", "9", global_id("Debtor", 9)))
     ]
     report = await run(api, "RecordCommunications", items)
     assert report["accepted"] == 0
-    assert [(bad["index"], bad["field"]) for bad in report["rejected"]] == [
-        (0, "decisionId"),
-        (1, "decisionId"),
+    assert [(bad["index"], bad["field"], bad["code"]) for bad in report["rejected"]] == [
+        (number, "decisionId", "UNKNOWN_REFERENCE") for number in range(4)
     ]
 
 
