@@ -19,6 +19,7 @@ _BATCH = 50_000
 
 _WORDS = (pl.String, pl.Categorical, pl.Enum)
 _UNSUPPORTED = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Time, pl.Duration, pl.Object)
+_DIGITS = 38  # of a decimal of 128 bits, the widest that can be read
 
 #: Beyond these Python has no such date; a value there becomes the smallest one, which is out of every column's range.
 _FIRST, _LAST = datetime(2, 1, 1), datetime(9999, 12, 31)  # noqa: DTZ001 - compared with the wall clock of UTC
@@ -42,10 +43,13 @@ class ParquetTable:
             raise ImportRefused("UNREADABLE_FILE", f"{path.name} can't be read as Parquet.") from error
         self.columns = schema.names()
         for name, kind in schema.items():
-            if isinstance(kind, _UNSUPPORTED):
+            holds = str(kind.base_type()) if isinstance(kind, _UNSUPPORTED) else None
+            if isinstance(kind, pl.Decimal) and kind.precision > _DIGITS:
+                holds = f"decimals of more than {_DIGITS} digits"
+            if holds is not None:
                 raise ImportRefused(
                     "UNSUPPORTED_TYPE",
-                    f"The column {name!r} of {path.name} holds {kind.base_type()}; "
+                    f"The column {name!r} of {path.name} holds {holds}; "
                     "give text, numbers, booleans, dates or instants.",
                 )
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from api.imports import ImportRefused, parquet_table
 from api.imports.parquet_table import ParquetTable
 from domain.import_format import FORMAT, TextCells, read_rows
+
+#: One decimal of 256 bits in a column `amount`, as PyArrow writes it.
+WIDE_DECIMAL = Path(__file__).parents[2] / "data" / "decimal256.parquet"
 
 
 def table(tmp_path, name="payments", **columns):
@@ -105,6 +109,12 @@ def test_what_is_no_parquet_is_refused(tmp_path):
 def test_columns_that_hold_no_plain_values_are_refused(tmp_path, column):
     with pytest.raises(ImportRefused, match="x_tags") as refused:
         table(tmp_path, x_tags=column)
+    assert refused.value.code == "UNSUPPORTED_TYPE"
+
+
+def test_decimals_too_wide_to_be_read_are_refused_before_the_import_begins():
+    with pytest.raises(ImportRefused, match="amount") as refused:
+        ParquetTable(WIDE_DECIMAL)
     assert refused.value.code == "UNSUPPORTED_TYPE"
 
 
