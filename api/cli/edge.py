@@ -68,13 +68,13 @@ def instant(text: str) -> datetime:
     """An ISO 8601 instant with offset, as UTC."""
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+        if parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(
             f"{text!r} is no ISO 8601 instant; write it like 2026-03-01T09:30:00+01:00."
         ) from None
-    if parsed.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} has no offset; add one, as in {text}+00:00 for UTC.")
-    return parsed.astimezone(UTC)
+    raise typer.BadParameter(f"{text!r} has no offset; add one, as in {parsed.isoformat()}+00:00 for UTC.")
 
 
 TenantOption = Annotated[str, typer.Option("--tenant", metavar="KEY", help="The tenant's key.")]

@@ -56,7 +56,9 @@ def _window(start: datetime | None, end: datetime | None, now: datetime) -> Wind
         return None
     window = Window(start or now, end or datetime.max.replace(tzinfo=UTC))
     if window.start >= window.end:
-        raise edge.CommandError("BAD_PERIOD", "--from must come before --to.")
+        raise edge.CommandError(
+            "BAD_PERIOD", "--from must come before --to; without --from it is now (or --as-of)."
+        )
     return window
 
 

@@ -100,7 +100,9 @@ def _request(
     from api.decisions.requests import CampaignRequest
 
     if start >= end:
-        raise edge.CommandError("BAD_PERIOD", "--from must come before --to.")
+        raise edge.CommandError(
+            "BAD_PERIOD", "--from must come before --to; without --from it is now (or --as-of)."
+        )
     asked = {
         "name": name,
         "within": {"from": start.isoformat(), "to": end.isoformat()},

@@ -1,0 +1,24 @@
+"""Instants on the command line: what is refused says how to write it, and writing it so is taken."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+import typer
+
+from api.cli.edge import instant
+
+
+@pytest.mark.parametrize("text", ["2026-10-20", "2026-10-20T09:30:00", "2026-10-20 09:30"])
+def test_what_is_proposed_instead_of_an_instant_without_offset_is_taken(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="has no offset") as refused:
+        instant(text)
+    proposed = re.search(r"as in (\S+) for UTC", str(refused.value))
+    assert proposed is not None
+    assert instant(proposed[1]) == datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["soon", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+def test_what_is_no_instant_of_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no ISO 8601 instant"):
+        instant(text)
