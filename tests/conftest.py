@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from alembic import command
 from alembic.config import Config
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from domain.storage.sessions import Database
@@ -18,7 +18,7 @@ from domain.storage.sessions import Database
 ROOT = Path(__file__).parent.parent
 
 # How long an example takes tells of the machine, and of what else it has to do, not of the product.
-settings.register_profile("dunwell", deadline=None)
+settings.register_profile("dunwell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dunwell")
 
 
