@@ -58,7 +58,7 @@ class StagedClassifier:
 @dataclass(frozen=True)
 class Lesson:
     """What one step learns from, n rows: label in [0, 1]; weight, 0 where the outcome is not known;
-    debtor: unit of the bootstrap; stands_for: how many contacts each row is (`ml.drawing`), one without."""
+    debtor: unit of the bootstrap; counted: weights that tell how much evidence the rows are, `weight` without."""
 
     matrix: Matrix
     cells: Cells
@@ -67,7 +67,7 @@ class Lesson:
     debtor: Ints
     categorical: list[int]
     shape: Shape
-    stands_for: Floats | None = None
+    counted: Floats | None = None
 
 
 def fit_staged(
@@ -95,13 +95,11 @@ def fit_staged(
 
 
 def _worth(lesson: Lesson, told: Bools, prior: Floats) -> float:
-    """How many contacts drawn one by one would tell as much as the rows that are told: as many, where each stands
-    for itself alone."""
-    if lesson.stands_for is None:
-        return float(told.sum())
-    stands_for = lesson.stands_for[told]
+    """How many contacts drawn one by one would tell as much as the rows that are told: as many where all weigh the
+    same, fewer where old contacts, or those others stand for, weigh less. Source: Kish 1965, of the score."""
+    weight = (lesson.weight if lesson.counted is None else lesson.counted)[told]
     off = (lesson.label - sigmoid(prior)[lesson.cells.channel])[told] ** 2
-    return float(stands_for.sum() * np.sum(stands_for * off) / np.sum(stands_for**2 * off))
+    return float(weight.sum() * np.sum(weight * off) / np.sum(weight**2 * off))
 
 
 def bootstrap_weights(debtor: Ints, seed: int) -> Floats:

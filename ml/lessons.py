@@ -67,16 +67,27 @@ def engagement_lesson(
     casework: Casework, knowledge: Knowledge, cells: Cells, prior: Floats, rows: Ints
 ) -> tuple[Lesson, Floats]:
     """What the given contacts teach of engaging, weighted by `prior`; and the (channels,) horizons of all contacts in
-    seconds. cells, prior: of all contacts."""
+    seconds. cells, prior: of all contacts.
+
+    Their evidence is that of unweighted ones: a half-life that is tried must not lose because it leaves less of it,
+    which shrinks all that is learned. Measured: docs/adr/0029.
+    """
     longest = horizons_of(watches_of(knowledge, np.arange(len(knowledge.outcomes)))["engaged"], knowledge)
     some = watches_of(knowledge, rows)["engaged"]
-    return lesson_of(casework, knowledge, some, longest, cells, prior), longest
+    return lesson_of(casework, knowledge, some, longest, cells, prior, counted=knowledge.stands_for), longest
 
 
 def lesson_of(
-    casework: Casework, knowledge: Knowledge, watch: Watch, longest: Floats, cells: Cells, prior: Floats
+    casework: Casework,
+    knowledge: Knowledge,
+    watch: Watch,
+    longest: Floats,
+    cells: Cells,
+    prior: Floats,
+    *,
+    counted: Floats | None = None,
 ) -> Lesson:
-    """Of matured contacts alone."""
+    """Of matured contacts alone. cells, prior (weights), counted (as in `Lesson`): of all contacts."""
     label, matured = matured_labels(
         watch.seconds, watch.followed, longest[knowledge.outcomes.channel[watch.rows]]
     )
@@ -91,7 +102,7 @@ def lesson_of(
         shape=Shape(
             len(casework.segments) + 1, int(cells.rhythm.max(initial=0)) + 1, parts_of(casework.segments)
         ),
-        stands_for=knowledge.stands_for[rows],
+        counted=None if counted is None else counted[rows],
     )
 
 

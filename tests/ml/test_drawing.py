@@ -134,7 +134,6 @@ def test_a_draw_costs_the_estimate_little_and_its_error_is_told() -> None:
         label=label[drawn],
         weight=1 / chance[drawn],
         debtor=drawn,
-        stands_for=1 / chance[drawn],
     )
     asked = Cells(np.arange(3), zero[:3], zero[:3], np.full(3, 34))
     whole, part = (fit_staged(each, draws=24, seed=1, threads=1) for each in (lesson, some))
@@ -142,6 +141,37 @@ def test_a_draw_costs_the_estimate_little_and_its_error_is_told() -> None:
     spread = np.std([draw.shift(asked) for draw in part.draws], axis=0)
     assert (far <= 4 * spread).all()
     assert spread.mean() < 1.6 * np.std([draw.shift(asked) for draw in whole.draws], axis=0).mean()
+
+
+def test_contacts_that_hardly_count_are_hardly_evidence() -> None:
+    """What 2,000 contacts say of their segments is not believed more for 18,000 beside them that count for nothing."""
+    rng = np.random.default_rng(7)
+    count, few = 20_000, 2_000
+    zero = np.zeros(count, dtype=np.int64)
+    segment = rng.integers(0, 6, count)
+    slot = rng.integers(0, 7, count) * 24 + rng.integers(8, 21, count)
+    label = (rng.random(count) < 0.06 + 0.03 * segment).astype(np.float64)
+    matrix = np.zeros((count, 1), dtype=np.float32)
+    weight = np.where(np.arange(count) < few, 1.0, 1e-5)
+    whole = Lesson(matrix, Cells(segment, zero, zero, slot), label, weight, np.arange(count), [], Shape(6, 1))
+    first = np.arange(few)
+    alone = replace(
+        whole,
+        matrix=matrix[:few],
+        cells=whole.cells.take(first),
+        label=label[:few],
+        weight=weight[:few],
+        debtor=first,
+    )
+    asked = Cells(np.arange(6), zero[:6], zero[:6], np.full(6, 34))
+    said, meant = (
+        fit_staged(each, draws=0, seed=1, threads=1).effects.shift(asked) for each in (whole, alone)
+    )
+    np.testing.assert_allclose(said - said.mean(), meant - meant.mean(), atol=0.02)
+    believed = fit_staged(replace(whole, counted=np.ones(count)), draws=0, seed=1, threads=1).effects.shift(
+        asked
+    )
+    assert np.std(believed) > 1.3 * np.std(said)
 
 
 def test_a_model_of_drawn_contacts_says_nearly_the_same_and_the_same_each_time() -> None:
