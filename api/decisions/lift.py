@@ -12,7 +12,7 @@ from domain.storage.campaigns import ArmPaid, paid_by_arm
 from domain.storage.reads.campaigns import CampaignRow
 from domain.vocabulary import Arm
 from ml.actions import rounded
-from ml.lift import Estimate, Sums, difference, per_debtor
+from ml.lift import Estimate, Sums, difference, per_debtor, usual_payment
 
 COUNTED_AFTER = timedelta(days=30)
 """Payments up to so long after the window's end count as its outcome."""
@@ -64,6 +64,7 @@ def lift_of(sizes: dict[Arm, int], paid: Sequence[ArmPaid]) -> Lift:
         for arm, size in sizes.items()
         for currency in currencies
     }
+    usual = {currency: usual_payment(*(sums[arm, currency] for arm in sizes)) for currency in currencies}
     arms = tuple(
         ArmOutcome(
             arm,
@@ -71,7 +72,7 @@ def lift_of(sizes: dict[Arm, int], paid: Sequence[ArmPaid]) -> Lift:
             tuple(
                 _money(found, currency)
                 for currency in currencies
-                if (found := per_debtor(sums[arm, currency])) is not None
+                if (found := per_debtor(sums[arm, currency], payment=usual[currency])) is not None
             ),
         )
         for arm, size in sizes.items()
