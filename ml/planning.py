@@ -6,7 +6,7 @@ Beyond that the same program's dual is minimised on a sample, smoothed, and its 
 is left of the limits is filled greedily, and no limit is ever exceeded. Deterministic under a seed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linprog, minimize
@@ -76,15 +76,17 @@ def assign(
     )
 
 
-def hold_out(option: Ints, share: float, *, seed: int) -> Bools:
+def hold_out(option: Ints, share: float, cost: Floats, days: int, *, seed: int) -> Bools:
     """(n,) which of the debtors chosen are left alone after all: each with just this probability.
 
     Drawn systematically over channel and day, so that each day's and channel's part is held out as evenly as can be,
-    and what remains of `Limits.widened` fits the limits.
+    and what remains of `Limits.widened` fits the limits; of the budget, but for about one contact of the costliest,
+    since channels come in the order of their cost.
     """
     rng = np.random.default_rng([seed, 1])
     chosen = np.flatnonzero(option >= 0)
-    order = chosen[np.lexsort((rng.random(len(chosen)), option[chosen]))]
+    channel = option[chosen] // days
+    order = chosen[np.lexsort((rng.random(len(chosen)), option[chosen], cost[channel]))]
     steps = np.floor(np.arange(len(order) + 1) * share + rng.random())
     held = np.zeros(len(option), dtype=bool)
     held[order] = np.diff(steps) > 0
@@ -92,15 +94,30 @@ def hold_out(option: Ints, share: float, *, seed: int) -> Bools:
 
 
 def trim(option: Ints, worth: Floats, cost: Floats, limits: Limits) -> Ints:
-    """The assignment without the least worthy contacts beyond the limits; the same one where it holds them."""
+    """The assignment without the least worthy contacts beyond the limits; the same one where it holds them.
+
+    Where the budget is exceeded, as few contacts as can be are given up: a little money is not saved on many cheap
+    ones when one that costs more frees it.
+    """
     count, channels, days = worth.shape
     flat = worth.reshape(count, channels * days)
     chosen = np.flatnonzero(option >= 0)
     order = chosen[np.argsort(-flat[chosen, option[chosen]], kind="stable")]
-    fits = _accepted(option[order], cost, limits, days)
+    unpaid = replace(limits, budget=np.inf)
+    order = order[_accepted(option[order], cost, unpaid, days)]
+    order = order[_paid_for(cost[option[order] // days], limits.budget)]
     kept = np.full_like(option, NOBODY)
-    kept[order[fits]] = option[order[fits]]
+    kept[order] = option[order]
     return kept
+
+
+def _paid_for(spent: Floats, budget: float) -> Bools:
+    """Which contacts the budget pays for. spent: (m,) what each costs, the worthiest first."""
+    paid = np.ones(len(spent), dtype=bool)
+    while (beyond := float(spent[paid].sum()) - budget) > _SLACK:
+        enough = spent >= min(beyond, float(spent[paid].max()))
+        paid[np.flatnonzero(paid & enough)[-1]] = False
+    return paid
 
 
 # ---- the linear program ----

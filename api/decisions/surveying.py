@@ -88,7 +88,7 @@ def solve(
     cost, share = contact_cost(deciding.champion.model), request.hold_out_share
     # More are chosen than the limits allow, by as much as is then held out: both groups are chosen in one way.
     option = assign(worth, cost, limits.widened(share), seed=deciding.seed).option
-    held = hold_out(option, share, seed=deciding.seed)
+    held = hold_out(option, share, cost, len(days), seed=deciding.seed)
     kept = trim(np.where(held, NOBODY, option), worth, cost, limits)
     count = len(days)
     return {

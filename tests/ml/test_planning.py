@@ -114,7 +114,7 @@ def test_what_is_not_held_out_fits_the_limits(seed: int, share: float, per_day: 
     limits = Limits(np.array([per_day, INF]), np.array([total, 40.0]), INF)
     cost = np.zeros(2)
     made = assign(worth, cost, limits.widened(share), seed=seed, exact=False)
-    held = hold_out(made.option, share, seed=seed)
+    held = hold_out(made.option, share, cost, 3, seed=seed)
     kept = np.where(held, NOBODY, made.option)
     assert not held[made.option == NOBODY].any()
     assert abs(held.sum() - share * (made.option >= 0).sum()) <= 1
@@ -125,5 +125,23 @@ def test_what_is_not_held_out_fits_the_limits(seed: int, share: float, per_day: 
 
 def test_everybody_is_held_out_with_the_same_probability() -> None:
     option = np.repeat(np.arange(6), 7)
-    often = np.mean([hold_out(option, 0.1, seed=seed) for seed in range(4000)], axis=0)
+    often = np.mean(
+        [hold_out(option, 0.1, np.array([1.0, 0.5]), 3, seed=seed) for seed in range(4000)], axis=0
+    )
     assert np.abs(often - 0.1).max() < 4.5 * np.sqrt(0.09 / 4000)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_budget_beyond_by_one_call_gives_up_one_call_not_hundreds_of_messages(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    worth = rng.lognormal(3, 1, (1500, 1, 1)) * np.array([0.5, 0.6, 1.0])[None, :, None]
+    worth = worth * rng.uniform(0.8, 1.2, (1500, 3, 7))
+    cost = np.array([0.0012, 0.08, 1.5])
+    limits = Limits(np.full(3, INF), np.full(3, INF), 25.0)
+    option = assign(worth, cost, limits.widened(0.1), seed=seed).option
+    held = hold_out(option, 0.1, cost, 7, seed=seed)
+    kept = np.where(held, NOBODY, option)
+    trimmed = trim(kept, worth, cost, limits)
+    assert holds(trimmed, cost, limits, 7)
+    assert ((kept != NOBODY) & (trimmed == NOBODY)).sum() <= 2
+    assert (trimmed[trimmed != NOBODY] == kept[trimmed != NOBODY]).all()
