@@ -22,7 +22,7 @@ from domain.contact_rules import Reachability
 from domain.storage.audit import record
 from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
 from domain.storage.debtor_filter import debtor_condition
-from domain.storage.decisions import NewDecision, decide_alone, log_decisions
+from domain.storage.decisions import NewDecision, deciding_alone, log_decisions
 from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
@@ -71,14 +71,13 @@ class CampaignService:
         if champion is None:
             message = f"No model was trained on what was known at {as_of.isoformat()}; train one first."
             return Failure("NO_MODEL", message)
-        async with self._database.transaction(tenant_id) as connection:
-            await decide_alone(connection, tenant_id)
+        async with deciding_alone(self._database, tenant_id) as connection:
             limits = request.limits(*await currency_and_rates(connection, tenant_id, as_of))
             if isinstance(limits, Failure):
                 return limits
-            planning = _Planning(self._database, self._champions, tenant_id, request, progress, write)
+            planning = _Planning(connection, self._champions, tenant_id, request, progress, write)
             deciding = await self._deciding(tenant_id, champion, request, as_of)
-            campaign_id = await planning.run(connection, deciding, limits)
+            campaign_id = await planning.run(deciding, limits)
             await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
             return campaign_id
 
@@ -98,9 +97,12 @@ class CampaignService:
 
 @dataclass(frozen=True)
 class _Planning:
-    """One planning: reads the portfolio twice, part by part, so that memory holds a part and a small table."""
+    """One planning: reads the portfolio twice, part by part, so that memory holds a part and a small table.
 
-    database: Database
+    connection: of its one transaction; a second connection might be one that those who wait for it hold.
+    """
+
+    connection: AsyncConnection
     champions: Champions
     tenant_id: int
     request: CampaignRequest
@@ -112,18 +114,18 @@ class _Planning:
         if self.progress is not None:
             self.progress(stage, share)
 
-    async def run(self, connection: AsyncConnection, deciding: Deciding, limits: Limits) -> int:
+    async def run(self, deciding: Deciding, limits: Limits) -> int:
         """Survey, solve, log; answers the campaign's id."""
         days = days_of(deciding.window)
         survey = await self._survey(deciding, days)
         self.show("solving", 0.5)
         choices = await self.champions.run(partial(solve, survey, deciding, limits, self.request, days))
-        campaign_id = await begin_campaign(connection, self.tenant_id, self._new(deciding))
+        campaign_id = await begin_campaign(self.connection, self.tenant_id, self._new(deciding))
         outcome, chosen = Outcome(), list(choices.items())
         debtors = {debtor.id: debtor for debtor in survey.debtors}
         for start in range(0, len(chosen), PART):
             some = dict(chosen[start : start + PART])
-            outcome.add(await self._log(connection, deciding, some, campaign_id, debtors))
+            outcome.add(await self._log(deciding, some, campaign_id, debtors))
             self.show(f"{start + len(some):,} of {len(chosen):,}", 0.5 + 0.5 * start / len(chosen))
         planned = Planned(
             outcome.planned,
@@ -132,19 +134,17 @@ class _Planning:
             outcome.by_channel,
             outcome.expected(why_empty(survey, self.request, len(choices))),
         )
-        await finish_campaign(connection, self.tenant_id, campaign_id, planned)
+        await finish_campaign(self.connection, self.tenant_id, campaign_id, planned)
         return campaign_id
 
     async def _survey(self, deciding: Deciding, days: Sequence[date]) -> Survey:
         where = self._where(deciding.as_of)
-        async with self.database.transaction(self.tenant_id) as connection:
-            total = await count_debtors(connection, self.tenant_id, where=where)
+        total = await count_debtors(self.connection, self.tenant_id, where=where)
         names = None if self.request.channels is None else sorted(self.request.channels)
         ranking = await self.champions.run(lambda: segment_ranking(deciding.champion.model, names))
         survey, last = Survey(), 0
         while True:
-            async with self.database.transaction(self.tenant_id) as connection:
-                part = await debtors_after(connection, self.tenant_id, last, limit=PART, where=where)
+            part = await debtors_after(self.connection, self.tenant_id, last, limit=PART, where=where)
             if not part:
                 return survey
             last = part[-1].id
@@ -159,20 +159,18 @@ class _Planning:
         return None if where is None else debtor_condition(where, now=as_of)
 
     async def _read(self, deciding: Deciding, ids: Sequence[int]) -> tuple[dict[int, Reachability], History]:
-        async with self.database.transaction(self.tenant_id) as connection:
-            people = await reachability(connection, self.tenant_id, ids, known=deciding.as_of)
-            history = await read_history_of(
-                connection,
-                self.tenant_id,
-                ids,
-                as_of=deciding.as_of,
-                attributes=deciding.champion.attributes,
-            )
+        people = await reachability(self.connection, self.tenant_id, ids, known=deciding.as_of)
+        history = await read_history_of(
+            self.connection,
+            self.tenant_id,
+            ids,
+            as_of=deciding.as_of,
+            attributes=deciding.champion.attributes,
+        )
         return dict(people), history
 
     async def _log(
         self,
-        connection: AsyncConnection,
         deciding: Deciding,
         choices: dict[int, Choice],
         campaign_id: int,
@@ -189,7 +187,7 @@ class _Planning:
             campaign_id=campaign_id,
         )
         part = await self.champions.run(work)
-        numbers = await log_decisions(connection, self.tenant_id, part.decisions)
+        numbers = await log_decisions(self.connection, self.tenant_id, part.decisions)
         if self.write is not None:
             self.write([debtors[one.debtor_id] for one in part.decisions], part.told, part.decisions, numbers)
         return part

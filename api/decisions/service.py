@@ -19,7 +19,7 @@ from domain.contact_rules import Reachability
 from domain.contact_rules.frequency import look_back
 from domain.decision_settings import DecisionSettings, is_held_out
 from domain.storage.audit import record
-from domain.storage.decisions import NewDecision, decide_alone, log_decisions
+from domain.storage.decisions import NewDecision, deciding_alone, log_decisions
 from domain.storage.derived.settings import decision_settings
 from domain.storage.models import champion as present_champion
 from domain.storage.reachability import reachability
@@ -64,11 +64,10 @@ class DecisionService:
             return misplaced
         champion = await self._champions.deciding(tenant_id, as_of=as_of)
         ids = list(dict.fromkeys(debtor_ids))
-        async with self._database.transaction(tenant_id) as connection:
-            people = await reachability(connection, tenant_id, ids, known=as_of)
-            if any(look_back(person.presets) for person in people.values()):
-                await decide_alone(connection, tenant_id)
-                people = await reachability(connection, tenant_id, ids, known=as_of)
+
+        async def logged(
+            connection: AsyncConnection, people: Mapping[int, Reachability]
+        ) -> Mapping[int, int]:
             if champion is None:
                 decisions = await self._without_model(connection, tenant_id, people, window, as_of)
             else:
@@ -76,10 +75,16 @@ class DecisionService:
                     connection, tenant_id, champion, people, window, channels, explore, as_of
                 )
             numbers = await log_decisions(connection, tenant_id, decisions)
-            await record(
-                connection, tenant_id, by, "decide", nodes=[("Decision", number) for number in numbers]
-            )
-        return {one.debtor_id: number for one, number in zip(decisions, numbers, strict=True)}
+            nodes = [("Decision", number) for number in numbers]
+            await record(connection, tenant_id, by, "decide", nodes=nodes)
+            return {one.debtor_id: number for one, number in zip(decisions, numbers, strict=True)}
+
+        async with self._database.transaction(tenant_id) as connection:
+            people = await reachability(connection, tenant_id, ids, known=as_of)
+            if not any(look_back(person.presets) for person in people.values()):
+                return await logged(connection, people)
+        async with deciding_alone(self._database, tenant_id) as connection:
+            return await logged(connection, await reachability(connection, tenant_id, ids, known=as_of))
 
     async def _decide(
         self,

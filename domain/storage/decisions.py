@@ -1,6 +1,7 @@
 """Decisions as they are logged: what was chosen for a debtor, from what, with what probability, under which rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.storage.sessions import Database
 from domain.storage.tables import decision
 from domain.vocabulary import Arm
 
@@ -48,9 +50,12 @@ async def log_decisions(
     return [int(number) for number in await connection.scalars(stored, rows)]
 
 
-async def decide_alone(connection: AsyncConnection, tenant_id: int) -> None:
-    """Wait until nobody else decides for the tenant, and keep others waiting until the transaction ends.
+@asynccontextmanager
+async def deciding_alone(database: Database, tenant_id: int) -> AsyncIterator[AsyncConnection]:
+    """A transaction of the tenant during which nobody else decides for it; waits until nobody does.
 
     Rules on how often count what is decided: two at once would not see each other's.
     """
-    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_id)))
+    async with database.turn(tenant_id), database.transaction(tenant_id) as connection:
+        await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_id)))
+        yield connection

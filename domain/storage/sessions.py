@@ -5,9 +5,11 @@ tenant in a transaction-local setting that every policy compares with. Nothing o
 transaction mode (PgBouncer) may stand between. Without a tenant every policy compares with NULL: no row is visible.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -70,6 +72,7 @@ class Database:
             hide_parameters=True,  # an error's text would quote them, and they may be personal
             connect_args=settings,
         )
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         options = {
             name: value for name, value in options.items() if not name.startswith("prepared_statement")
@@ -82,6 +85,13 @@ class Database:
         async with self.engine.begin() as connection:
             await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
             yield connection
+
+    def turn(self, tenant_id: int) -> asyncio.Lock:
+        """What at most one task of this process holds for a tenant; others wait for it without a connection.
+
+        Whoever would wait in PostgreSQL would keep a connection from everybody else meanwhile.
+        """
+        return self._turns.setdefault(tenant_id, asyncio.Lock())
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:

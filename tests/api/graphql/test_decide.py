@@ -9,6 +9,9 @@ import psycopg
 import pytest_asyncio
 from sqlalchemy import text
 
+from api.answers import Window
+from api.decisions.campaigns import CampaignService
+from api.decisions.requests import CampaignRequest
 from api.decisions.service import DecisionService
 from api.graphql.ids import global_id, number_of
 from api.histories import read_history_of
@@ -17,6 +20,7 @@ from api.recommendations.service import RecommendationService
 from domain.audit import operator
 from domain.storage.reachability import reachability
 from domain.storage.reads.decisions import decisions_by_id
+from domain.storage.sessions import Database
 from domain.vocabulary import Channel, Role
 from tests.api.learned import AS_OF, Learned
 from tests.api.portfolio import Api, operation
@@ -305,6 +309,45 @@ async def test_contacts_that_are_planned_count_towards_how_often(
         planned = sorted(past.at for past in person.contacts if past.planned)
         for first, eighth in zip(planned, planned[7:], strict=False):
             assert eighth - first >= timedelta(days=7)
+
+
+async def test_whoever_waits_for_another_to_decide_keeps_no_connection(
+    learned: Learned, champions: Champions, owner_url: str
+) -> None:
+    """A pool of two: one plans, the others wait for it, and what does not wait is served meanwhile."""
+    narrow = Database(owner_url, pool_size=1)
+    later = AS_OF + timedelta(days=80)
+    deciding, planning = DecisionService(narrow, champions), CampaignService(narrow, champions)
+    async with narrow.transaction(learned.tenant_id) as connection:
+        people = await reachability(connection, learned.tenant_id, learned.ids, known=AS_OF)
+    bound = [number for number, person in people.items() if person.presets[0].name == "US"][:3]
+    week = Window(later, later + timedelta(days=7))
+
+    async def decide():
+        return await deciding.decide(
+            learned.tenant_id,
+            bound,
+            within=week,
+            channels=None,
+            explore=True,
+            as_of=later,
+            by=operator(later),
+        )
+
+    async def plan():
+        request = CampaignRequest("Narrow", week)
+        return await planning.plan(learned.tenant_id, request, as_of=later, by=operator(later))
+
+    async def read():
+        async with narrow.transaction(learned.tenant_id) as connection:
+            return await connection.scalar(text("SELECT 1"))
+
+    async with asyncio.timeout(25):  # a pool gives up after thirty seconds
+        made = await asyncio.gather(plan(), *(decide() for _ in range(6)), plan(), read())
+    await narrow.close()
+    assert made[-1] == 1
+    assert all(isinstance(number, int) for number in (made[0], made[-2]))
+    assert all(len(numbers) == len(bound) for numbers in made[1:-2])
 
 
 async def test_a_logged_seed_gives_the_same_choice_again(learned: Learned, champions: Champions) -> None:
