@@ -33,6 +33,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Result = TypeVar("Result")
 
+_INTERRUPTED = 130
+
 
 class CommandError(Exception):
     """What a person asked for cannot be done; `code` is stable."""
@@ -46,11 +48,13 @@ def run(*_verbs: ModuleType) -> None:
     """Run the verb named on the command line; expected errors are one sentence with a code, exit status 1."""
     try:
         app()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:  # Typer's own way out
+            raise
         err.print("Interrupted.")
         sys.stdout.flush()
         # A thread that learns would keep the process for minutes; its run is carried on by the next worker.
-        os._exit(130)
+        os._exit(_INTERRUPTED)
     except Exception as error:
         report(error)
         sys.exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,27 +79,69 @@ async def _recommend(
             )
 
 
+class FileOfParts:
+    """Takes frames one by one and leaves them as one file, which appears whole or not at all.
+
+    Raises:
+        CommandError: FILE_NOT_WRITABLE, from every method.
+    """
+
+    def __init__(self, out: Path, folder: Path) -> None:
+        self._out = out
+        self._folder = folder
+        self._parts: list[Path] = []
+        self._whole = folder / "whole.parquet"
+
+    def __call__(self, frame: pl.DataFrame) -> None:
+        """Take the next part."""
+        self._parts.append(self._folder / f"{len(self._parts):06}.parquet")
+        with _writing(self._out):
+            frame.write_parquet(self._parts[-1])
+
+    def join(self) -> None:
+        """Make one file of all parts, not yet in its place: what is left to do needs no room any more."""
+        import polars as pl
+
+        with _writing(self._out):
+            pl.scan_parquet(self._parts).sink_parquet(self._whole)
+
+    def settle(self) -> None:
+        """Put the file in its place; no parts, no file."""
+        if self._parts and not self._whole.exists():
+            self.join()
+        with _writing(self._out):
+            if self._parts:
+                self._whole.replace(self._out)
+
+
 @contextmanager
-def file_of_parts(out: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
-    """Takes frames one by one and leaves them as one file, which appears whole or not at all."""
+def file_of_parts(out: Path) -> Iterator[FileOfParts]:
+    """A file in parts, settled when all went well.
+
+    Raises:
+        CommandError: FILE_NOT_WRITABLE.
+    """
+    with _writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
+    with folder as name:
+        parts = FileOfParts(out, Path(name))
+        yield parts
+        parts.settle()
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Names what keeps a file from being written; polars tells a full disk in words of its own."""
     import polars as pl
 
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-            parts: list[Path] = []
-
-            def write(frame: pl.DataFrame) -> None:
-                parts.append(Path(folder) / f"{len(parts):06}.parquet")
-                frame.write_parquet(parts[-1])
-
-            yield write
-            whole = Path(folder) / "whole.parquet"
-            if parts:
-                pl.scan_parquet(parts).sink_parquet(whole)
-                whole.replace(out)
+        yield
     except OSError as error:
         raise edge.CommandError("FILE_NOT_WRITABLE", f"{out} cannot be written: {error.strerror}.") from None
+    except pl.exceptions.ComputeError as error:
+        message = f"{out} cannot be written; is there room on the disk? ({error})"
+        raise edge.CommandError("FILE_NOT_WRITABLE", message) from None
 
 
 @edge.app.command()

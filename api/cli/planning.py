@@ -174,6 +174,7 @@ async def _plan(
                 by=operator(datetime.now(UTC)),
                 progress=show,
                 write=lambda *part: write(frame_of(*part)),
+                written=write.join,
             )
             if isinstance(made, Failure):
                 raise edge.CommandError(made.code, made.message)

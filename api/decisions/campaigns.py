@@ -58,8 +58,11 @@ class CampaignService:
         by: Signature,
         progress: Progress | None = None,
         write: Write | None = None,
+        written: Callable[[], None] | None = None,
     ) -> int | Failure:
         """Plan a campaign, log it, and answer its id. All of it is stored, or nothing.
+
+        written: called when `write` has taken all, before anything is stored; what it raises leaves nothing.
 
         Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_FAR, WINDOW_TOO_LONG, NO_MODEL,
         NO_EXCHANGE_RATE.
@@ -79,6 +82,8 @@ class CampaignService:
             deciding = await self._deciding(tenant_id, champion, request, as_of)
             campaign_id = await planning.run(deciding, limits)
             await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
+            if written is not None:
+                written()
             return campaign_id
 
     async def _deciding(

@@ -51,6 +51,14 @@ class Portfolio:
                 " JOIN tenant t ON t.id = r.tenant_id WHERE t.key = 'main' ORDER BY r.id"
             ).fetchall()
 
+    def campaigns(self) -> int:
+        with psycopg.connect(self.owner_url) as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM campaign c JOIN tenant t ON t.id = c.tenant_id WHERE t.key = 'main'"
+            ).fetchone()
+        assert found is not None
+        return int(found[0])
+
 
 @pytest.fixture(scope="module")
 def portfolio(tmp_path_factory: pytest.TempPathFactory, owner_url: str) -> Portfolio:
@@ -224,3 +232,58 @@ def test_a_file_that_cannot_be_written_is_named(trained: Portfolio) -> None:
     done = trained.dunwell("recommend", "--tenant", "main", "--out", "taken/advice.parquet", "--as-of", AS_OF)
     assert done.status == 1
     assert done.err.splitlines()[-1].startswith("FILE_NOT_WRITABLE: ")
+
+
+def test_where_the_plan_has_no_room_to_be_written_nothing_is_logged(trained: Portfolio) -> None:
+    before = trained.campaigns()
+    line = (
+        f"ulimit -f 8; exec {sys.executable} -m api.cli plan --tenant main --out full.parquet --as-of {AS_OF}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=trained.place,
+        env=environment(**trained.variables),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("FILE_NOT_WRITABLE: full.parquet cannot be written")
+    assert "Traceback" not in done.stderr
+    assert list(trained.place.glob("*full.parquet*")) == []
+    assert trained.campaigns() == before
+
+
+def test_ctrl_c_says_so_and_leaves_nothing(trained: Portfolio) -> None:
+    before = trained.campaigns()
+    plan = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "api.cli",
+            "plan",
+            "--tenant",
+            "main",
+            "--out",
+            "cut.parquet",
+            "--as-of",
+            AS_OF,
+        ],
+        cwd=trained.place,
+        env=environment(**trained.variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(trained.place.glob(".cut.parquet.*")):
+        assert time.monotonic() < deadline
+        assert plan.poll() is None
+        time.sleep(0.01)
+    plan.send_signal(signal.SIGINT)
+    _, told = plan.communicate(timeout=60)
+    assert plan.returncode == 130
+    assert told.splitlines()[-1] == "Interrupted."
+    assert list(trained.place.glob("*cut.parquet*")) == []
+    assert trained.campaigns() == before

@@ -7,15 +7,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
+import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from api.answers import Window
 from api.auth import create_key
+from api.decisions.campaigns import CampaignService
+from api.decisions.requests import CampaignRequest
 from api.graphql.ids import number_of
 from api.http import create_app
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
 from api.settings import Settings
+from domain.audit import operator
 from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
 from domain.storage.reads.campaigns import CampaignRow
@@ -196,6 +201,25 @@ async def test_nothing_possible_is_a_named_outcome(campaigner: Api) -> None:
         assert code is None or (found["code"], found["path"]) == (code, path), more
     early = {"from": "2020-01-01T00:00:00Z", "to": "2020-01-08T00:00:00Z"}
     assert (await planned(asOf="2020-01-01T00:00:00Z", within=early))["code"] == "NO_MODEL"
+
+
+async def test_a_plan_whose_file_cannot_be_finished_is_not_stored(
+    learned: Learned, champions: Champions
+) -> None:
+    def no_room() -> None:
+        raise OSError("no space left on device")
+
+    async def stored() -> int:
+        async with learned.database.transaction(learned.tenant_id) as connection:
+            return int(await connection.scalar(text("SELECT count(*) FROM campaign")) or 0)
+
+    before = await stored()
+    later = AS_OF + timedelta(days=50)
+    request = CampaignRequest("No room", Window(later, later + timedelta(days=7)))
+    service = CampaignService(learned.database, champions)
+    with pytest.raises(OSError, match="no space"):
+        await service.plan(learned.tenant_id, request, as_of=later, by=operator(later), written=no_room)
+    assert await stored() == before
 
 
 async def test_a_budget_in_another_currency_is_converted(campaigner: Api, learned: Learned) -> None:
