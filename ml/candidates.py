@@ -28,7 +28,15 @@ from ml.values import (
     without_channels,
     worth,
 )
-from ml.wording import Sheet, best_templates, describe, ninety_per_cent, recommend, segment_evidence
+from ml.wording import (
+    Sheet,
+    best_templates,
+    describe,
+    moved_payments,
+    ninety_per_cent,
+    recommend,
+    segment_evidence,
+)
 
 LEAVE_ALONE = -1
 
@@ -171,12 +179,15 @@ def _explained(sheet: Sheet, chosen: int) -> Recommendation:
 
 @dataclass(frozen=True)
 class Total:
-    """Expected money of many contacts in one currency; draws: (k,) their net under the bootstrap replicates."""
+    """Expected money of many contacts in one currency; draws: (k,) their net under the bootstrap replicates; gains,
+    moved: (segments + 1, channels) what is collected from contacts alike, and payments that such once moved."""
 
     collected: float
     cost: float
     net: float
     draws: Floats
+    gains: Floats
+    moved: Floats
 
     def __add__(self, other: "Total") -> "Total":
         return Total(
@@ -184,12 +195,14 @@ class Total:
             self.cost + other.cost,
             self.net + other.net,
             self.draws + other.draws,
+            self.gains + other.gains,
+            self.moved,
         )
 
     @property
     def error(self) -> float:
         """Half the width of the 90 % interval of the net."""
-        return ninety_per_cent(self.draws, self.collected)
+        return ninety_per_cent(self.draws, self.gains.ravel(), self.moved.ravel())
 
 
 def totals(found: Candidates, chosen: Ints) -> dict[str, Total]:
@@ -201,15 +214,20 @@ def totals(found: Candidates, chosen: Ints) -> dict[str, Total]:
     kept = 1.0 - np.minimum(CONTACTS_LOST * found.model.channels.opt_out, 0.5)[action // HOURS]
     collected = (net + cost) / kept
     sums: dict[str, Total] = {}
+    moved = moved_payments(found.model)
     currencies = some.currency.to_numpy()
     for currency in sorted(set(currencies.tolist())):
         mine = np.flatnonzero(currencies == currency)
         rate = some.rate[mine]
+        gains = np.zeros(moved.shape)
+        np.add.at(gains, (some.segment[mine], action[mine] // HOURS), collected[mine] / rate)
         sums[currency] = Total(
             float((collected[mine] / rate).sum()),
             float((cost[mine] / rate).sum()),
             float((net[mine] / rate).sum()),
             (draws[mine] / rate[:, None]).sum(axis=0),
+            gains,
+            moved,
         )
     return sums
 
