@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from bench.measuring import Report
+from bench.worlds import USUAL
 from ml.arrays import Floats, Ints
 from ml.features import Casebook
 from ml.frames import History
@@ -27,7 +28,7 @@ from ml.simulator import PRESETS, simulate
 END = date(2026, 5, 1)
 NOW = datetime.combine(END, clock(), UTC)
 LEARNT = NOW - timedelta(days=60)
-DEBTORS, SEED = 5_000, 7
+DEBTORS, SEED = USUAL, 7
 TIMES = REACTION_EDGES[1:]
 KINDS = ("open", "pay")
 
