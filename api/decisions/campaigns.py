@@ -19,10 +19,12 @@ from api.recommendations.champions import Champion, Champions
 from api.recommendations.hours import window_from
 from domain.audit import Signature
 from domain.contact_rules import Reachability
+from domain.decision_settings import is_held_out
 from domain.storage.audit import record
 from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
 from domain.storage.debtor_filter import debtor_condition
 from domain.storage.decisions import NewDecision, deciding_alone, log_decisions
+from domain.storage.derived.settings import decision_settings
 from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
@@ -78,7 +80,8 @@ class CampaignService:
             limits = request.limits(*await currency_and_rates(connection, tenant_id, as_of))
             if isinstance(limits, Failure):
                 return limits
-            planning = _Planning(connection, self._champions, tenant_id, request, progress, write)
+            kept_out = (await decision_settings(connection, tenant_id)).hold_out_share
+            planning = _Planning(connection, self._champions, tenant_id, request, kept_out, progress, write)
             deciding = await self._deciding(tenant_id, champion, request, as_of)
             campaign_id = await planning.run(deciding, limits)
             await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
@@ -105,12 +108,14 @@ class _Planning:
     """One planning: reads the portfolio twice, part by part, so that memory holds a part and a small table.
 
     connection: of its one transaction; a second connection might be one that those who wait for it hold.
+    kept_out: the share of the tenant's debtors whom no decision may contact; they are in no campaign.
     """
 
     connection: AsyncConnection
     champions: Champions
     tenant_id: int
     request: CampaignRequest
+    kept_out: float
     progress: Progress | None
     write: Write | None
 
@@ -149,10 +154,13 @@ class _Planning:
         ranking = await self.champions.run(lambda: segment_ranking(deciding.champion.model, names))
         survey, last = Survey(), 0
         while True:
-            part = await debtors_after(self.connection, self.tenant_id, last, limit=PART, where=where)
-            if not part:
+            page = await debtors_after(self.connection, self.tenant_id, last, limit=PART, where=where)
+            if not page:
                 return survey
-            last = part[-1].id
+            last = page[-1].id
+            part = [debtor for debtor in page if not is_held_out(self.tenant_id, debtor.id, self.kept_out)]
+            if not part:
+                continue
             ids = [debtor.id for debtor in part]
             people, history = await self._read(deciding, ids)
             work = partial(survey_part, deciding, history, people, ids, days=days, ranking=ranking)
@@ -189,6 +197,7 @@ class _Planning:
             people,
             choices,
             hold_out_share=self.request.hold_out_share,
+            kept_out_share=self.kept_out,
             campaign_id=campaign_id,
         )
         part = await self.champions.run(work)

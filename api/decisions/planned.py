@@ -78,9 +78,13 @@ def plan_part(
     choices: Mapping[int, Choice],
     *,
     hold_out_share: float,
+    kept_out_share: float,
     campaign_id: int,
 ) -> PlannedPart:
-    """The decisions of the debtors chosen; one whose instant is not lawful any more is left out."""
+    """The decisions of the debtors chosen; one whose instant is not lawful any more is left out.
+
+    hold_out_share: of the chosen, left alone by a draw. kept_out_share: of all debtors, in no campaign by another.
+    """
     instants = {key: _send_at(people[key], choice, deciding.window) for key, choice in choices.items()}
     ids = [key for key, instant in instants.items() if instant is not None]
     calendar = calendar_of(
@@ -108,7 +112,8 @@ def plan_part(
                 people[key],
                 key,
                 action=advice.best,
-                propensity=hold_out_share if choice.held_out else 1.0 - hold_out_share,
+                propensity=(1.0 - kept_out_share)
+                * (hold_out_share if choice.held_out else 1.0 - hold_out_share),
                 explored=False,
                 arm=Arm.HELD_OUT if choice.held_out else Arm.PLANNED,
                 reasons=advice.reasons,

@@ -266,6 +266,10 @@ async def test_a_share_held_out_is_always_left_alone(
 
     set_share('{"hold_out_share": 0.3}')
     first, second = [await decide(campaigner, learned.references) for _ in range(2)]
+    week = {"from": "2026-11-02T00:00:00Z", "to": "2026-11-09T00:00:00Z"}
+    asked = {"name": "Beside", "within": week, "holdOutShare": 0.5, "asOf": "2026-11-01T00:00:00Z"}
+    campaign = (await run(campaigner, "PlanCampaign", input=asked))["planCampaign"]
+    page = (await run(campaigner, "CampaignPlan", id=campaign["id"], first=100))["campaign"]["plan"]
     set_share("{}")
     held = [one["reference"] for one in first if one["decision"]["arm"] == "HELD_OUT"]
     assert held == [one["reference"] for one in second if one["decision"]["arm"] == "HELD_OUT"]
@@ -275,6 +279,10 @@ async def test_a_share_held_out_is_always_left_alone(
             assert (one["decision"]["action"], one["decision"]["propensity"]) == (None, 0.3)
         else:
             assert one["decision"]["propensity"] <= 0.7
+    planned = [edge["node"] for edge in page["edges"]]
+    assert planned
+    assert not set(held) & {one["debtor"]["reference"] for one in planned}
+    assert {one["propensity"] for one in planned} == {0.35}
 
 
 async def test_contacts_that_are_planned_count_towards_how_often(
