@@ -14,6 +14,7 @@ from sqlalchemy import text
 from api.answers import Window
 from api.auth import create_key
 from api.decisions.campaigns import CampaignService
+from api.decisions.lift import measure_lift
 from api.decisions.requests import CampaignRequest
 from api.graphql.ids import number_of
 from api.http import create_app
@@ -23,7 +24,7 @@ from api.settings import Settings
 from domain.audit import operator
 from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
-from domain.storage.reads.campaigns import CampaignRow
+from domain.storage.reads.campaigns import CampaignRow, campaigns_by_id
 from domain.storage.reads.decisions import decisions_by_id
 from domain.vocabulary import CampaignStatus, Role
 from tests.api.learned import AS_OF, Learned
@@ -296,6 +297,30 @@ async def test_lift_is_measured_from_the_arms(campaigner: Api, api_of, learned: 
     (difference,) = [money for money in found["lift"]["difference"] if money["currency"] == "EUR"]
     assert abs(Decimal(difference["amount"]) - Decimal(expected)) < Decimal("0.01")
     assert Decimal(difference["low"]) < Decimal(difference["amount"]) < Decimal(difference["high"])
+
+
+async def test_what_was_paid_before_the_plan_was_made_is_no_outcome_of_it(
+    campaigner: Api, learned: Learned
+) -> None:
+    since_march = {"from": "2026-03-01T00:00:00Z", "to": WEEK["to"]}
+    campaign = await plan(campaigner, holdOutShare=0.5, within=since_march)
+    numbers = [number_of(node["id"], "Decision") for node in await decisions_of(campaigner, campaign)]
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        earlier = await connection.scalar(
+            text(
+                "SELECT count(*) FROM payment p JOIN decision d ON d.debtor_id = p.debtor_id "
+                "WHERE d.id = ANY(:numbers) AND p.paid_at >= '2026-03-01' AND p.paid_at < :planned"
+            ),
+            {"numbers": numbers, "planned": AS_OF},
+        )
+        (row,) = (
+            await campaigns_by_id(connection, learned.tenant_id, [number_of(campaign["id"], "Campaign")])
+        ).values()
+        found = await measure_lift(connection, learned.tenant_id, row, now=AS_OF)
+    assert earlier
+    assert found is not None
+    assert [arm.collected_per_debtor for arm in found.arms] == [(), ()]
+    assert found.difference == ()
 
 
 async def test_the_request_is_kept_and_a_reader_may_not_plan(
