@@ -1,5 +1,6 @@
 """Decisions for a few debtors at once, logged."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -42,6 +43,8 @@ class DecisionService:
         self._database = database
         self._champions = champions
         self._seeds = seeds
+        # What is decided keeps a connection while it is computed; the others are for everybody else.
+        self._computing = asyncio.Semaphore(max(1, database.pool_size // 2))
 
     async def decide(
         self,
@@ -79,7 +82,7 @@ class DecisionService:
             await record(connection, tenant_id, by, "decide", nodes=nodes)
             return {one.debtor_id: number for one, number in zip(decisions, numbers, strict=True)}
 
-        async with self._database.transaction(tenant_id) as connection:
+        async with self._computing, self._database.transaction(tenant_id) as connection:
             people = await reachability(connection, tenant_id, ids, known=as_of)
             if not any(look_back(person.presets) for person in people.values()):
                 return await logged(connection, people)

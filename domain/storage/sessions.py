@@ -72,6 +72,7 @@ class Database:
             hide_parameters=True,  # an error's text would quote them, and they may be personal
             connect_args=settings,
         )
+        self.pool_size = pool_size
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         options = {

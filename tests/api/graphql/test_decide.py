@@ -1,6 +1,7 @@
 """Deciding: lawful, logged with its exact probability, read again, and its outcome comes back."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -356,6 +357,42 @@ async def test_whoever_waits_for_another_to_decide_keeps_no_connection(
     assert made[-1] == 1
     assert all(isinstance(number, int) for number in (made[0], made[-2]))
     assert all(len(numbers) == len(bound) for numbers in made[1:-2])
+
+
+async def test_many_decisions_at_once_leave_connections_to_others(
+    learned: Learned, champions: Champions, owner_url: str
+) -> None:
+    """While the scoring threads are busy and many wait for them, what needs no score is served."""
+    narrow = Database(owner_url, pool_size=1)
+    service = DecisionService(narrow, champions)
+    async with narrow.transaction(learned.tenant_id) as connection:
+        people = await reachability(connection, learned.tenant_id, learned.ids, known=AS_OF)
+    free = [number for number, person in people.items() if person.presets[0].name == "ES"][:2]
+
+    async def decide_once():
+        return await service.decide(
+            learned.tenant_id,
+            free,
+            within=None,
+            channels=None,
+            explore=True,
+            as_of=AS_OF,
+            by=operator(AS_OF),
+        )
+
+    assert len(await decide_once()) == len(free)  # from here on the model is at hand
+    go_on = threading.Event()
+    busy = [asyncio.ensure_future(champions.run(go_on.wait)) for _ in range(2)]
+    deciding = [asyncio.ensure_future(decide_once()) for _ in range(6)]
+    try:
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10), narrow.transaction(learned.tenant_id) as connection:
+            assert await connection.scalar(text("SELECT 1")) == 1
+    finally:
+        go_on.set()
+        made = await asyncio.gather(*deciding, *busy)
+        await narrow.close()
+    assert [len(numbers) for numbers in made[:6]] == [len(free)] * 6
 
 
 async def test_a_logged_seed_gives_the_same_choice_again(learned: Learned, champions: Champions) -> None:
