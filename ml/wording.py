@@ -134,7 +134,10 @@ def _why_nothing(sheet: Sheet) -> Recommendation | None:
         reason = "Too little has been sent to or heard from here to tell what works."
         return _nothing(Evidence.INSUFFICIENT, reason)
     if not _usable(sheet):
-        return _nothing(Evidence.POOLED, "No known channel may be used within the hours asked for.")
+        reason = (
+            "The contact rules and what was asked for leave no hour on any channel of which enough is known."
+        )
+        return _nothing(Evidence.POOLED, reason)
     return None
 
 

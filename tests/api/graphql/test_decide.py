@@ -223,6 +223,8 @@ async def test_hours_that_forbid_the_whole_window_are_named(campaigner: Api, lea
     hours = [block for block in found["decision"]["blockedBy"] if "_HOURS" in block["rule"]]
     assert found["decision"]["action"] is None
     assert [block["until"] for block in hours] == ["2026-05-02T06:00:00Z"]
+    (logged,) = await rows_of(learned, [found])
+    assert logged.reasons[0].startswith("The contact rules and what was asked for leave no hour")
     (found,) = await decide(campaigner, [somebody], within={**night, "to": "2026-05-02T09:00:00Z"})
     assert not any("_HOURS" in block["rule"] for block in found["decision"]["blockedBy"])
 
