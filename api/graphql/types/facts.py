@@ -251,11 +251,13 @@ class Payment(Node):
 
     @resolved(
         "The communication that brought it: the stated one, else the latest that the debtor engaged with "
-        "shortly before (kpis.md, Attribution); null: none."
+        "shortly before (kpis.md, Attribution); null: none, or the payment was reversed."
     )
     async def attributed_to(self, info: Info) -> Communication | None:
         """The communication."""
-        found: Communication | None = await linked_node(info, "Communication", self.row.attributed_to)
+        taken_back = self.row.reversed_at is not None and self.row.reversed_at <= info.context.now
+        cause = None if taken_back else self.row.attributed_to
+        found: Communication | None = await linked_node(info, "Communication", cause)
         return found
 
     @classmethod

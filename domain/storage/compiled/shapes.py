@@ -107,6 +107,7 @@ _BOUNCE_KIND = (
     f"CASE WHEN {_DELIVERED} THEN NULL WHEN communication.bounced_hard_at IS NOT NULL THEN 'HARD' "
     "WHEN communication.bounced_soft_at IS NOT NULL THEN 'SOFT' END"
 )
+_CAUSE = f"CASE WHEN payment.reversed_at <= {NOW} THEN NULL ELSE payment.attributed_to END"
 _PROMISE_STATUS = (
     f"CASE WHEN promise.kept_at <= {NOW} THEN 'KEPT' WHEN promise.deadline <= {NOW} THEN 'BROKEN' "
     "ELSE 'PENDING' END"
@@ -240,6 +241,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "Payment": Shape(
         table=payment,
+        derived={"cause": _CAUSE},
         fields={
             "id": global_id("Payment", "payment.id"),
             "reference": _payment("reference"),
@@ -248,7 +250,7 @@ SHAPES: Mapping[str, Shape] = {
             "reversedAt": instant("payment.reversed_at", nullable=True),
             "method": _payment("method", nullable=True),
             "account": Link("Account", "account_id"),
-            "attributedTo": Link("Communication", "attributed_to", nullable=True),
+            "attributedTo": Link("Communication", "cause", nullable=True),
         },
     ),
 }

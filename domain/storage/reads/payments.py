@@ -17,7 +17,7 @@ _P = payment.c
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """A payment and the id of the communication it is attributed to (kpis.md, Attribution)."""
+    """A payment and the id of the communication it is attributed to while it is not reversed (kpis.md, Attribution)."""
 
     id: int
     reference: str

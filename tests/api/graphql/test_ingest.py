@@ -1,12 +1,13 @@
 """Facts in by mutation: good items land, bad ones come back, the same again changes nothing."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from api.graphql.ids import global_id
 from domain.storage.derived import drafts
-from tests.api.portfolio import Api, operation
+from tests.api.portfolio import NOW, Api, operation
 
 DEBTOR = {
     "reference": "D1",
@@ -90,6 +91,17 @@ async def test_facts_that_are_sent_are_there_at_once(api_of, tenant_id: int) -> 
     assert paid["attributedTo"] == {"reference": "C1"}
     (promised,) = [edge["node"] for edge in case["promises"]["edges"]]
     assert promised["status"] == "BROKEN"
+
+
+@pytest.mark.parametrize("also", ["", "attributes"])  # by one statement, and field by field
+async def test_a_payment_is_attributed_until_it_is_reversed(api_of, tenant_id: int, also: str) -> None:
+    api = await api_of(tenant_id)
+    await fill(api)
+    payments = "payments { edges { node { attributedTo { reference } } } }"
+    for reversed_at, cause in ((NOW + timedelta(seconds=1), {"reference": "C1"}), (NOW, None)):
+        await run(api, "RecordPayments", [{**PAYMENT, "reversedAt": reversed_at.isoformat()}])
+        found = await api.ask(f'{{ debtorByReference(reference: "D1") {{ {also} {payments} }} }}')
+        assert found["debtorByReference"]["payments"]["edges"] == [{"node": {"attributedTo": cause}}]
 
 
 async def test_the_same_again_is_a_duplicate(api_of, tenant_id: int) -> None:
