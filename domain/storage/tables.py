@@ -186,6 +186,8 @@ debtor = _tenant_table(
     Column("region", _C),
     Column("language", _C),
     Column("time_zone", _C, nullable=False),
+    # the creditor's own; else it is the country's, and follows it
+    Column("time_zone_stated", Boolean, nullable=False, server_default=text("false")),
     Column("birth_date", Date),
     Column("customer_since", Date),
     Column("segment", _C),  # the creditor's own key, as imported
@@ -317,6 +319,8 @@ event = _tenant_table(
     *_words("kind", EventKind),
     _instant("occurred_at", nullable=False),
     *_words("source", Source),
+    # the creditor's own; else it is the communication's channel, and follows it
+    Column("source_stated", Boolean, nullable=False, server_default=text("false")),
     Column("automated", Boolean, nullable=False),
     Column("detail", Text),
     _attributes(),

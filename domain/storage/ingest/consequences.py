@@ -81,8 +81,8 @@ async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str)
         await connection.execute(
             text(
                 f"UPDATE event e SET source = r.channel FROM resolved_communications r WHERE e.{OF_TENANT} "
-                "AND e.communication_id = r.stored_id AND e.source = r.old_channel AND r.channel <> r.old_channel "
-                "AND r.problem IS NULL"
+                "AND e.communication_id = r.stored_id AND e.source = r.old_channel AND NOT e.source_stated "
+                "AND r.channel <> r.old_channel AND r.problem IS NULL"
             ),
             {"tenant_id": tenant_id},
         )

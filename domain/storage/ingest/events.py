@@ -27,7 +27,10 @@ _FUNNEL: dict[str, tuple[EventKind, ...]] = {
 }
 _BY_A_PERSON = frozenset({"opened_at", "clicked_at", "landed_at", "replied_at"})
 
-_COLUMNS = "reference, debtor_id, communication_id, kind, occurred_at, source, automated, detail, attributes"
+_COLUMNS = (
+    "reference, debtor_id, communication_id, kind, occurred_at, source, source_stated, "
+    "automated, detail, attributes"
+)
 
 
 async def record_events(connection: AsyncConnection, tenant_id: int, *, many: bool) -> int:
@@ -70,7 +73,7 @@ def _resolve(*, any_near: bool, many: bool) -> str:
         SELECT {"false" if any_near else "problem IS NULL"} AS is_fresh, * FROM (
             SELECT COALESCE(s.automated, false) AS automated, s.line, d.id AS debtor_id, c.id AS communication_id,
                 s.occurred_at, s.kind, {problem(checks)} AS problem, s.given, s.reference,
-                COALESCE(s.source, c.channel, 'DIRECT') AS source, s.detail,
+                COALESCE(s.source, c.channel, 'DIRECT') AS source, s.source IS NOT NULL AS source_stated, s.detail,
                 COALESCE(s.attributes, '{{}}') AS attributes, s.cleared
             FROM staged_events s
             LEFT JOIN locked_debtor d ON d.reference = s.debtor

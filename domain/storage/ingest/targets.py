@@ -114,10 +114,13 @@ TARGETS: dict[str, Target] = {
         ),
         computed={
             "name_key": "s.name_key",
-            # empty, or absent from a debtor that had its country's default: the default, of today's country
+            # empty, or absent from a debtor who was given none: the default, of today's country
             "time_zone": "CASE WHEN s.time_zone IS NOT NULL THEN s.time_zone "
-            "WHEN t.time_zone IS NULL OR <time_zone> OR t.time_zone = zones.of_country ->> t.country "
+            "WHEN t.time_zone IS NULL OR <time_zone> "
+            "OR NOT t.time_zone_stated AND t.time_zone = zones.of_country ->> t.country "
             "THEN zones.of_country ->> s.country ELSE t.time_zone END",
+            "time_zone_stated": "CASE WHEN <time_zone> THEN s.time_zone IS NOT NULL "
+            "ELSE COALESCE(t.time_zone_stated, false) END",
         },
         joins=_ZONES,
         owner="id",

@@ -1,5 +1,7 @@
 """Staged rows merged into their table: references resolved, rules across tables checked, changes alone written."""
 
+import re
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -137,7 +139,7 @@ def _effective(table: TableFormat, target: Target) -> dict[str, str]:
     for column in target.copied:
         columns[column] = _kept_unless_given(table, column, f"s.{column}", column)
     for column, sql in target.computed.items():
-        columns[column] = sql.replace(f"<{column}>", given(table, column)) if f"<{column}>" in sql else sql
+        columns[column] = re.sub(r"<(\w+)>", lambda named: given(table, named[1]), sql)
     columns["attributes"] = merged_attributes()
     return columns
 

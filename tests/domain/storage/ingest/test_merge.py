@@ -221,6 +221,11 @@ async def test_the_time_zone_is_the_countrys_unless_given_and_follows_it(databas
     assert await zone() == "America/Chicago"
     await merge_facts(database, tenant_id, {"debtors": [row("debtors", country="ES", time_zone="")]})
     assert await zone() == "Europe/Madrid"
+    await merge_facts(
+        database, tenant_id, {"debtors": [row("debtors", country="ES", time_zone="Europe/Madrid")]}
+    )
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors", country="MX")]})
+    assert await zone() == "Europe/Madrid"
 
 
 FUNNEL = [
@@ -279,16 +284,17 @@ async def test_a_visits_source_is_its_messages_channel_unless_given(database, po
         row("events", reference="V1", communication="S1"),
         row("events", reference="V2", communication="S1", source="EMAIL"),
         row("events", reference="V3"),
+        row("events", reference="V4", communication="S1", source="SMS"),
     ]
     await merge_facts(database, portfolio, {"communications": messages, "events": events})
     sources = {one["reference"]: one["source"] for one in (await stored(database, portfolio))["event"]}
-    assert [sources[name] for name in ("V1", "V2", "V3")] == ["SMS", "EMAIL", "DIRECT"]
+    assert [sources[name] for name in ("V1", "V2", "V3", "V4")] == ["SMS", "EMAIL", "DIRECT", "SMS"]
 
     corrected = [row("communications", reference="S1", channel="WHATSAPP")]
     report, _ = await merge_facts(database, portfolio, {"communications": corrected, "events": events})
-    assert report.tables["events"].duplicates == 3
+    assert report.tables["events"].duplicates == 4
     sources = {one["reference"]: one["source"] for one in (await stored(database, portfolio))["event"]}
-    assert [sources[name] for name in ("V1", "V2", "V3")] == ["WHATSAPP", "EMAIL", "DIRECT"]
+    assert [sources[name] for name in ("V1", "V2", "V3", "V4")] == ["WHATSAPP", "EMAIL", "DIRECT", "SMS"]
 
 
 async def test_a_known_event_may_come_with_fewer_columns(database, portfolio):
