@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from stat import S_ISREG
 from typing import Protocol
 
 from api.imports.csv_table import CsvTable
@@ -74,6 +75,8 @@ def open_folder(folder: Path) -> DataSet:
     for name in FORMAT:
         if name in paths:
             try:
+                if not S_ISREG(paths[name].stat().st_mode):  # a pipe or a device would be waited for
+                    raise ImportRefused("UNREADABLE_FILE", f"{paths[name].name} is no file.")
                 files[name] = _READERS[paths[name].suffix](paths[name])
             except OSError as error:
                 raise ImportRefused(

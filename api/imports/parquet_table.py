@@ -23,6 +23,8 @@ _DIGITS = 38  # of a decimal of 128 bits, the widest that can be read
 
 #: Beyond these Python has no such date; a value there becomes the smallest one, which is out of every column's range.
 _FIRST, _LAST = datetime(2, 1, 1), datetime(9999, 12, 31)  # noqa: DTZ001 - compared with the wall clock of UTC
+#: The same in days of 1970, as Parquet has them: it holds some that no timestamp can.
+_FIRST_DAY, _LAST_DAY = ((day - datetime(1970, 1, 1)).days for day in (_FIRST, _LAST))  # noqa: DTZ001 - no clock at all
 
 
 class ParquetTable:
@@ -104,14 +106,15 @@ def _cells(column: pl.Series) -> list[Any]:
         if kind.time_zone is not None:
             column = column.dt.convert_time_zone("UTC")
         zone = UTC if kind.time_zone is not None else None
-        return _within_calendar(column, column.dt.replace_time_zone(None), datetime(1, 1, 1, tzinfo=zone))
+        inside = _is_in_calendar(column.dt.replace_time_zone(None))
+        return _within_calendar(column, inside, datetime(1, 1, 1, tzinfo=zone))
     if isinstance(kind, pl.Date):
-        return _within_calendar(column, column.cast(pl.Datetime("us")), date.min)
+        days = column.to_physical()
+        return _within_calendar(column, days.is_between(_FIRST_DAY, _LAST_DAY) | days.is_null(), date.min)
     return column.to_list()
 
 
-def _within_calendar(column: pl.Series, wall_clock: pl.Series, impossible: date) -> list[Any]:
-    inside = _is_in_calendar(wall_clock)
+def _within_calendar(column: pl.Series, inside: pl.Series, impossible: date) -> list[Any]:
     if inside.all():
         return column.to_list()
     kept = column.zip_with(inside, pl.Series([None], dtype=column.dtype)).to_list()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import random
 import re
 import shutil
@@ -146,6 +147,15 @@ async def test_a_folder_that_is_no_data_set_is_refused_before_anything_begins(
         await load(database, tenant_id, folder(tmp_path / "in", **files), tmp_path)
     assert refused.value.code == code
     assert (tmp_path / "listed.csv").read_text() == "from an earlier import"
+
+
+@pytest.mark.parametrize("name", ["events.csv", "events.parquet"])
+async def test_a_pipe_is_refused_and_not_waited_for(database, tenant_id, tmp_path, name):
+    path = folder(tmp_path / "facts")
+    os.mkfifo(path / name)
+    with pytest.raises(ImportRefused, match=name) as refused:
+        await import_folder(database, tenant_id, path, rejects=tmp_path / "listed.csv", now=NOW)
+    assert refused.value.code == "UNREADABLE_FILE"
 
 
 async def test_a_table_in_parts_is_refused_and_not_passed_over(database, tenant_id, tmp_path):

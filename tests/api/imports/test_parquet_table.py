@@ -89,12 +89,10 @@ def test_typed_cells_that_are_wrong(tmp_path, name, column, code):
 
 
 def test_dates_beyond_the_calendar_are_out_of_range(tmp_path):
-    due = pl.Series([date(2026, 1, 1), None, date(2026, 1, 1)]).cast(pl.Int32) + pl.Series(
-        [0, None, 10_000_000]
-    )
-    found, problems = values(tmp_path, "due_on", due.cast(pl.Int32).cast(pl.Date), "accounts")
-    assert found == [date(2026, 1, 1), None, None]
-    assert problems == {1: "MISSING", 2: "OUT_OF_RANGE"}
+    due = pl.Series([20_454, None, 10_000_000, 2**31 - 1, -(2**31)], dtype=pl.Int32).cast(pl.Date)
+    found, problems = values(tmp_path, "due_on", due, "accounts")
+    assert found == [date(2026, 1, 1), None, None, None, None]
+    assert problems == {1: "MISSING", 2: "OUT_OF_RANGE", 3: "OUT_OF_RANGE", 4: "OUT_OF_RANGE"}
 
 
 def test_what_is_no_parquet_is_refused(tmp_path):
