@@ -43,6 +43,12 @@ class ParquetTable:
             self.size: int = self._frame.select(pl.len()).collect().item()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise ImportRefused("UNREADABLE_FILE", f"{path.name} can't be read as Parquet.") from error
+        except pl.exceptions.PanicException as error:  # of offsets that are no whole hours, for one
+            raise ImportRefused(
+                "UNREADABLE_FILE",
+                f"{path.name} can't be read as Parquet; if it has instants in a zone that is no IANA name, "
+                "write them in UTC.",
+            ) from error
         self.columns = schema.names()
         for name, kind in schema.items():
             holds = str(kind.base_type()) if isinstance(kind, _UNSUPPORTED) else None
@@ -87,9 +93,10 @@ def _text(cells: pl.Series, column: Column) -> pl.Series | None:
     if kind == pl.Boolean and wanted is bool:
         return cells.cast(pl.String)
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None and wanted is datetime:
-        instants = cells.cast(pl.Datetime("us", kind.time_zone)).dt.convert_time_zone("UTC")
+        instants = _in_utc(cells, kind)
         if not _is_in_calendar(instants.dt.replace_time_zone(None)).all():
             return None
+        instants = instants.dt.cast_time_unit("us")
         to_the_second = (instants.dt.microsecond() == 0).all()
         return instants.dt.to_string("%Y-%m-%dT%H:%M:%SZ" if to_the_second else "%Y-%m-%dT%H:%M:%S%.6fZ")
     return None
@@ -101,10 +108,7 @@ def _cells(column: pl.Series) -> list[Any]:
     if isinstance(kind, pl.Float32):
         return [None if cell is None else Decimal(cell) for cell in column.cast(pl.String).to_list()]
     if isinstance(kind, pl.Datetime):
-        if kind.time_unit == "ns":
-            column = column.cast(pl.Datetime("us", kind.time_zone))
-        if kind.time_zone is not None:
-            column = column.dt.convert_time_zone("UTC")
+        column = _in_utc(column, kind)
         zone = UTC if kind.time_zone is not None else None
         inside = _is_in_calendar(column.dt.replace_time_zone(None))
         return _within_calendar(column, inside, datetime(1, 1, 1, tzinfo=zone))
@@ -112,6 +116,13 @@ def _cells(column: pl.Series) -> list[Any]:
         days = column.to_physical()
         return _within_calendar(column, days.is_between(_FIRST_DAY, _LAST_DAY) | days.is_null(), date.min)
     return column.to_list()
+
+
+def _in_utc(column: pl.Series, kind: pl.Datetime) -> pl.Series:
+    """Instants in UTC, wall clocks as they are, in units that reach beyond the calendar."""
+    if kind.time_unit == "ns":
+        column = column.dt.cast_time_unit("us")
+    return column if kind.time_zone is None else column.dt.convert_time_zone("UTC")
 
 
 def _within_calendar(column: pl.Series, inside: pl.Series, impossible: date) -> list[Any]:

@@ -13,6 +13,8 @@ from domain.import_format import FORMAT, TextCells, read_rows
 
 #: One decimal of 256 bits in a column `amount`, as PyArrow writes it.
 WIDE_DECIMAL = Path(__file__).parents[2] / "data" / "decimal256.parquet"
+#: One event, its `occurred_at` with +05:30 for a zone, as PyArrow writes it.
+HALF_HOUR = WIDE_DECIMAL.with_name("half_hour_offset.parquet")
 
 
 def table(tmp_path, name="payments", **columns):
@@ -78,6 +80,8 @@ def test_both_passes_through_a_doubled_hour_stay_apart(tmp_path):
         ("paid_at", pl.Series([datetime(2026, 1, 1, 9)]), "NAIVE_INSTANT"),  # noqa: DTZ001
         ("paid_at", pl.Series([date(2026, 1, 1)]), "NAIVE_INSTANT"),
         ("paid_at", pl.Series([2**60]).cast(pl.Datetime("us", "UTC")), "OUT_OF_RANGE"),
+        ("paid_at", pl.Series([2**62]).cast(pl.Datetime("ms", "UTC")), "OUT_OF_RANGE"),
+        ("paid_at", pl.Series([-(2**62)]).cast(pl.Datetime("ms", "UTC")), "OUT_OF_RANGE"),
         ("amount", pl.Series([float("nan")]), "NOT_A_NUMBER"),
         ("amount", pl.Series([float("inf")], dtype=pl.Float32), "NOT_A_NUMBER"),
         ("amount", pl.Series([True]), "NOT_A_NUMBER"),
@@ -93,6 +97,12 @@ def test_dates_beyond_the_calendar_are_out_of_range(tmp_path):
     found, problems = values(tmp_path, "due_on", due, "accounts")
     assert found == [date(2026, 1, 1), None, None, None, None]
     assert problems == {1: "MISSING", 2: "OUT_OF_RANGE", 3: "OUT_OF_RANGE", 4: "OUT_OF_RANGE"}
+
+
+def test_an_offset_that_can_not_be_read_is_refused_and_told_what_to_do():
+    with pytest.raises(ImportRefused, match="UTC") as refused:
+        ParquetTable(HALF_HOUR)
+    assert refused.value.code == "UNREADABLE_FILE"
 
 
 def test_what_is_no_parquet_is_refused(tmp_path):
