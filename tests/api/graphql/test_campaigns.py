@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
@@ -27,6 +28,7 @@ from domain.storage.reachability import reachability
 from domain.storage.reads.campaigns import CampaignRow, campaigns_by_id
 from domain.storage.reads.decisions import decisions_by_id
 from domain.vocabulary import CampaignStatus, Role
+from tests import facts
 from tests.api.learned import AS_OF, Learned
 from tests.api.portfolio import Api, operation
 from tests.domain.contact_rules_oracle import broken_rules
@@ -321,6 +323,48 @@ async def test_what_was_paid_before_the_plan_was_made_is_no_outcome_of_it(
     assert found is not None
     assert [arm.collected_per_debtor for arm in found.arms] == [(), ()]
     assert found.difference == ()
+
+
+async def test_right_before_sending_only_what_was_refused_since_is_named_beside_how_often(
+    campaigner: Api, learned: Learned, champions: Champions, owner_url: str
+) -> None:
+    """As docs/campaigns.md has senders ask: rules on how often name the planned contact itself, others do not."""
+    heeded = ("NO_ADDRESS", "HARD_BOUNCE", "OPT_OUT", "CONSENT", "REQUEST_")
+    service = RecommendationService(learned.database, champions)
+    week = {"from": "2027-01-04T00:00:00Z", "to": "2027-01-11T00:00:00Z"}
+    numbers = {debtor.reference: debtor.id for debtor in learned.debtors}
+
+    def set_rules(settings: str) -> None:
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            connection.execute("UPDATE tenant SET settings = %s WHERE id = %s", (settings, learned.tenant_id))
+
+    async def named(one: dict) -> set[str]:
+        at = datetime.fromisoformat(one["action"]["sendAt"])
+        number = numbers[one["debtor"]["reference"]]
+        found = await service.for_debtors(learned.tenant_id, [number], within=None, channels=None, as_of=at)
+        blocks = found[number].blocked_by
+        return {block.rule for block in blocks if block.channel in (None, one["action"]["channel"])}
+
+    set_rules('{"contact_rules": {"once_a_day": true}}')
+    try:
+        campaign = await plan(campaigner, within=week, asOf=week["from"], holdOutShare=0.0)
+        some = (await decisions_of(campaigner, campaign))[:10]
+        before = [await named(one) for one in some]
+        assert all(any("ONCE_A_DAY" in rule for rule in rules) for rules in before)
+        assert not any(rule.startswith(heeded) for rules in before for rule in rules)
+        refused = facts.row(
+            "events",
+            reference="REFUSED",
+            debtor=some[0]["debtor"]["reference"],
+            kind="UNSUBSCRIBED",
+            source="DIRECT",
+            communication="",
+            occurred_at="2027-01-04T00:30:00Z",
+        )
+        await facts.merge_facts(learned.database, learned.tenant_id, {"events": [refused]})
+        assert any(rule.startswith("OPT_OUT") for rule in await named(some[0]))
+    finally:
+        set_rules("{}")
 
 
 async def test_the_request_is_kept_and_a_reader_may_not_plan(
