@@ -102,10 +102,14 @@ def _read_header(file: TextIO, name: str) -> tuple[list[str], int]:
     try:
         header = next((row for row in reader if row), None)
     except csv.Error as error:
-        raise ImportRefused("UNREADABLE_FILE", f"The header of {name} is no CSV: {error}.") from error
+        raise ImportRefused(
+            "UNREADABLE_FILE",
+            f"The header of {name} is no CSV: it breaks the rules of quotes (RFC 4180), holds a field over 128 kB, or "
+            "ends in a lone CR instead of LF or CRLF.",
+        ) from error
     if header is None:
         raise ImportRefused("UNREADABLE_FILE", f"{name} is empty. It needs at least a header row.")
-    if not _is_utf8([header]) or any("\0" in cell for cell in header):
+    if not _is_utf8([header]) or any("\0" in cell for cell in header):  # NUL: UTF-16 or the like
         raise ImportRefused("UNREADABLE_FILE", f"{name} is not UTF-8. Save it as CSV UTF-8.")
     if len(header) == 1 and set(header[0]) & set(";\t|"):
         raise ImportRefused(

@@ -145,7 +145,10 @@ class DebtorWhere:
     customer_since: DateFilter | None = optional("Since when a customer.")
     birth_date: DateFilter | None = optional("Date of birth. Personal.")
     promise_status: list[PromiseStatus] | None = optional("Has a promise in one of these states.")
-    reachable_by: list[Channel] | None = optional("Has a usable address for one of these channels.")
+    reachable_by: list[Channel] | None = optional(
+        "Has an address for one of these channels that has not bounced, and has not refused that channel: the "
+        "opt-out of one address refuses it for all, until a later consent."
+    )
     attributes: list[AttributeFilter] | None = optional("Custom attributes; all must match. Personal.")
     and_: list["DebtorWhere"] | None = optional("All of these hold.", name="and")
     or_: list["DebtorWhere"] | None = optional(

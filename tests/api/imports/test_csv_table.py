@@ -119,6 +119,7 @@ def test_both_ways_of_reading_read_the_same(tmp_path_factory, content):
         ("a,b\n".encode("utf-16"), "is not UTF-8"),
         (b"a;b;c\n1;2;3\n", "not separated by commas"),
         (b'"a,b\n', "is no CSV"),
+        (b"a,b\r1,2\r", "lone CR"),
     ],
 )
 def test_a_file_without_a_header_is_refused(tmp_path, content, words):
