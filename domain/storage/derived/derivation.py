@@ -16,7 +16,6 @@ from domain.storage.derived.debtors import derive_debtors
 from domain.storage.derived.plans import Scale, planned, refresh_statistics
 from domain.storage.derived.segment_rules import SegmentProgram, segment_program
 from domain.storage.derived.segment_sets import (
-    SegmentSet,
     default_rules,
     mark_applied,
     own_segments,
@@ -101,10 +100,12 @@ async def _derive_columns(
         return
     await refresh_statistics(connection, scale)
     async with planned(connection, scale):
-        segments, is_current = await stored_segments(connection, tenant_id), True
-        if segments.is_default and merged & {"accounts", "exchange_rates"}:
-            segments, is_current = await _follow_new_kinds(connection, tenant_id, segments, now=now)
+        is_current = True
+        if merged & {"accounts", "exchange_rates"}:
+            is_current = await _follow_new_kinds(connection, tenant_id, now=now)
         is_shared = await share_segments(connection, tenant_id)
+        # Read only now: until they are shared, somebody may put others in force who has not seen our new debtors.
+        segments = await stored_segments(connection, tenant_id)
         await _derive_touched(
             connection,
             tenant_id,
@@ -116,19 +117,20 @@ async def _derive_columns(
         )
 
 
-async def _follow_new_kinds(
-    connection: AsyncConnection, tenant_id: int, segments: SegmentSet, *, now: datetime
-) -> tuple[SegmentSet, bool]:
-    """The default rules as they should be now, stored; the former and False while somebody else holds them."""
+async def _follow_new_kinds(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> bool:
+    """Store the default rules as they should be now, if such are in force; False while somebody else holds them."""
+    segments = await stored_segments(connection, tenant_id)
+    if not segments.is_default:
+        return True
     wanted = await default_rules(connection, tenant_id, now=now)
     if same_rules(segments, wanted):
-        return segments, True
+        return True
     if not await try_own_segments(connection, tenant_id):
-        return segments, False
+        return False
     others = await connection.scalar(_ANY_UNTOUCHED, {"tenant_id": tenant_id})
     applied_at = None if others else now
     await replace_segments(connection, tenant_id, wanted, is_default=True, applied_at=applied_at)
-    return await stored_segments(connection, tenant_id), True
+    return True
 
 
 async def _derive_touched(

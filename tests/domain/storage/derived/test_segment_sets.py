@@ -10,7 +10,13 @@ from sqlalchemy import insert, text
 
 from domain.filters import FilterError
 from domain.storage import tables
-from domain.storage.derived import catch_up, define_segments, derive, ensure_default_segments
+from domain.storage.derived import (
+    catch_up,
+    define_segments,
+    derivation,
+    derive,
+    ensure_default_segments,
+)
 from domain.storage.sessions import Database
 from tests.domain.portfolios import NOW, random_portfolio, touched, write
 from tests.domain.storage.derived.test_derivation import ALL
@@ -137,6 +143,29 @@ async def test_whoever_derives_while_rules_change_is_caught_up(database: Databas
     async with database.transaction(tenant_id) as connection:
         assert await _segments(connection) == {"D1": "ALL", "D2": "MID-MEDIUM-CARD"}
         assert await catch_up(connection, tenant_id, now=NOW) == 1
+        assert await _segments(connection) == {"D1": "ALL", "D2": "ALL"}
+
+
+async def test_a_new_debtor_follows_rules_that_came_into_force_just_before(
+    database: Database, tenant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever puts rules in force waits for the debtors it sees: not for one that is being made meanwhile."""
+    async with database.transaction(tenant_id) as connection:
+        await _debtor(connection, tenant_id, "D1", "CARD")
+    sharing, calls = derivation.share_segments, []
+
+    async def share(*asked: Any) -> bool:
+        calls.append(asked)
+        if len(calls) == 1:
+            async with database.transaction(tenant_id) as other:
+                await define_segments(other, tenant_id, [EVERYBODY], now=NOW)
+        return await sharing(*asked)
+
+    monkeypatch.setattr(derivation, "share_segments", share)
+    async with database.transaction(tenant_id) as connection:
+        await _debtor(connection, tenant_id, "D2", "CARD")
+    async with database.transaction(tenant_id) as connection:
+        await catch_up(connection, tenant_id, now=NOW)
         assert await _segments(connection) == {"D1": "ALL", "D2": "ALL"}
 
 
