@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
+#: The longest grace and windows that can be set: a year.
+MOST_DAYS = 365
+
+
+class SettingError(ValueError):
+    """A setting with a value that it cannot have; the message names the setting."""
+
+    code = "BAD_SETTING"
+
 
 @dataclass(frozen=True)
 class CollectionSettings:
@@ -12,7 +21,7 @@ class CollectionSettings:
 
     promise_grace_days: whole local days after `due_on` in which a promise can still be filled.
     click_window, open_window: how far before a payment a click or landing, an open or right-party contact may lie
-    and still be its cause.
+    and still be its cause; 0: never.
     """
 
     promise_grace_days: int = 2
@@ -26,11 +35,14 @@ class CollectionSettings:
         Keys: `promise_grace_days`, `click_window_days`, `open_window_days`.
 
         Raises:
-            ValueError: a value is not a number of days at or above 0; names the key.
+            SettingError: a value is no number of days from 0 to MOST_DAYS, or grace is not of whole days.
         """
         defaults = cls()
+        grace = _days(settings, "promise_grace_days", defaults.promise_grace_days)
+        if grace != int(grace):
+            raise SettingError(f"promise_grace_days is {grace!r}; give whole days.")
         return cls(
-            promise_grace_days=int(_days(settings, "promise_grace_days", defaults.promise_grace_days)),
+            promise_grace_days=int(grace),
             click_window=timedelta(days=_days(settings, "click_window_days", defaults.click_window.days)),
             open_window=timedelta(days=_days(settings, "open_window_days", defaults.open_window.days)),
         )
@@ -40,6 +52,6 @@ def _days(settings: Mapping[str, Any], key: str, default: float) -> float:
     value = settings.get(key)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError(f"The setting {key} is {value!r}; give a number of days, 0 or more.")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_DAYS:
+        raise SettingError(f"{key} is {value!r}; give a number of days from 0 to {MOST_DAYS}.")
     return value

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from domain.collection_settings import SettingError
+
 
 @dataclass(frozen=True)
 class DecisionSettings:
@@ -17,11 +19,11 @@ class DecisionSettings:
         """Read a tenant's stored settings; absent or null: nobody is held out.
 
         Raises:
-            ValueError: `hold_out_share` is no share, 0 to below 1.
+            SettingError: `hold_out_share` is no share, 0 to below 1.
         """
         share = settings.get("hold_out_share") or 0.0
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
-            raise ValueError(f"The setting hold_out_share is {share!r}; give a share from 0 to below 1.")
+            raise SettingError(f"hold_out_share is {share!r}; give a share from 0 to below 1.")
         return cls(float(share))
 
 

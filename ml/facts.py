@@ -22,8 +22,7 @@ from ml.frames import (
 )
 
 _TRUE_WORDS = ("true", "1", "t", "yes")
-_CLICK_WINDOW = timedelta(days=7)
-_OPEN_WINDOW = timedelta(days=3)
+_SETTINGS = CollectionSettings()
 _ADDRESS_OF = {
     "EMAIL": "email",
     "SMS": "phone",
@@ -80,17 +79,19 @@ def history_from_facts(facts: Facts, *, as_of: datetime, currency: str | None) -
 def attribute_payments(
     payments: pl.DataFrame, communications: pl.DataFrame, events: pl.DataFrame, as_of: datetime
 ) -> pl.DataFrame:
-    """payments with `communication` set by the attribution rule; null on payments reversed by `as_of`.
-    Source: kpis.md."""
+    """payments with `communication` set by the attribution rule in its default windows; null on those reversed by
+    `as_of`. Source: kpis.md."""
     outbound = communications.filter(pl.col("direction") == "OUTBOUND").select("communication", "sent_at")
     touches = events.join(outbound, on="communication").sort("occurred_at", "sent_at", "communication")
     human = touches.filter(~pl.col("automated") | (pl.col("kind") == "RIGHT_PARTY_CONTACTED"))
     known = payments.with_columns(
         reversed_at=pl.when(pl.col("reversed_at") <= as_of).then(pl.col("reversed_at")),
     ).sort("paid_at")
-    clicked = _latest_touch(known, human.filter(pl.col("kind").is_in(["CLICKED", "LANDED"])), _CLICK_WINDOW)
+    clicked = _latest_touch(
+        known, human.filter(pl.col("kind").is_in(["CLICKED", "LANDED"])), _SETTINGS.click_window
+    )
     reached = _latest_touch(
-        known, human.filter(pl.col("kind").is_in(["OPENED", "RIGHT_PARTY_CONTACTED"])), _OPEN_WINDOW
+        known, human.filter(pl.col("kind").is_in(["OPENED", "RIGHT_PARTY_CONTACTED"])), _SETTINGS.open_window
     )
     cause = pl.coalesce(pl.col("communication"), clicked, reached)
     return known.with_columns(communication=pl.when(pl.col("reversed_at").is_null()).then(cause))
@@ -101,7 +102,6 @@ def _settled(
 ) -> pl.DataFrame:
     """promises with `deadline` and `kept_at`, after the default days of grace. Source: kpis.md, by
     `domain.promises`."""
-    grace = CollectionSettings().promise_grace_days
     zones = debtors.select(debtor="reference", time_zone=pl.col("time_zone").fill_null("UTC"))
     made = promises.drop("deadline", "kept_at", strict=False).join(
         zones, on="debtor", how="left", maintain_order="left"
@@ -109,7 +109,7 @@ def _settled(
     rows = made.select("promise", "account", "amount", "promised_at", "due_on", "time_zone").iter_rows()
     by_account: dict[str, list[Promise]] = {}
     for name, account, amount, promised_at, due_on, zone in rows:
-        ends = deadline(due_on, zone or "UTC", grace)
+        ends = deadline(due_on, zone or "UTC", _SETTINGS.promise_grace_days)
         by_account.setdefault(account, []).append(Promise(name, _exact(amount), promised_at, ends))
     paid: dict[str, list[Payment]] = {}
     known = payments.filter(pl.col("account").is_in(list(by_account)))

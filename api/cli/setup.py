@@ -1,12 +1,22 @@
-"""Verbs that prepare a database: migrate, tenant create, tenant set."""
+"""Verbs that prepare a database: migrate, tenant create, tenant set, tenant list."""
+
+from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from api.cli import edge
+from domain.collection_settings import MOST_DAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.storage.tenants import StoredTenant
 
 tenants = typer.Typer(help="Tenants: the creditors whose debtors these are.", no_args_is_help=True)
 edge.app.add_typer(tenants, name="tenant")
@@ -63,26 +73,84 @@ def set_tenant(
             min=0, max=0.9, help="The share of debtors that decisions never contact, to measure lift."
         ),
     ] = None,
+    promise_grace_days: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=MOST_DAYS, help="Whole days after its due day in which a promise can be kept."
+        ),
+    ] = None,
+    click_window_days: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=MOST_DAYS, help="How long before a payment a click may lie and be its cause."
+        ),
+    ] = None,
+    open_window_days: Annotated[
+        float | None,
+        typer.Option(min=0, max=MOST_DAYS, help="The same of an open, or of a call that reached the debtor."),
+    ] = None,
 ) -> None:
-    """Set how a tenant's decisions are made. What is not named stays as it is."""
+    """Set how a tenant's decisions are made and its payments read. What is not named stays as it is.
+
+    When it returns, every KPI is as if grace days and windows had always been so; until then, and if it does not, as if
+    nothing had been set.
+    """
     from api.databases import open_database
     from domain.storage.tenants import change_settings
 
-    changes: dict[str, Any] = {}
-    if contact_rules is not None:
-        changes["contact_rules"] = _rules(contact_rules)
-    if hold_out_share is not None:
-        changes["hold_out_share"] = hold_out_share
+    given = {
+        "contact_rules": None if contact_rules is None else _rules(contact_rules),
+        "hold_out_share": hold_out_share,
+        "promise_grace_days": promise_grace_days,
+        "click_window_days": click_window_days,
+        "open_window_days": open_window_days,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         raise edge.CommandError("NOTHING_TO_SET", "Name what to set; see dunwell tenant set --help.")
     with edge.server() as server:
 
         async def change() -> None:
             async with open_database(server):
-                await change_settings(server.owner_url, key=key, changes=changes)
+                await change_settings(server.owner_url, key=key, changes=changes, now=datetime.now(UTC))
 
-        edge.wait_for(change())
+        with edge.err.status("Setting it, and deriving anew what rests on it"):
+            edge.wait_for(change())
     edge.out.print(f"Set for tenant {key}: {', '.join(changes)}.", markup=False)
+
+
+@tenants.command("list")
+def list_tenants() -> None:
+    """Every tenant and its settings."""
+    from api.databases import open_database
+    from domain.storage.tenants import list_tenants as read
+
+    with edge.server() as server:
+
+        async def find() -> list[StoredTenant]:
+            async with open_database(server):
+                return await read(server.owner_url)
+
+        _show(edge.wait_for(find()))
+
+
+def _show(found: Sequence[StoredTenant]) -> None:
+    from rich.table import Table
+
+    table = Table("tenant", "currency", "own rules", "held out", box=None, pad_edge=False)
+    for heading in ("grace days", "click window", "open window", "name"):
+        table.add_column(heading, no_wrap=True)
+    for one in found:
+        set_ = one.collection
+        windows = (f"{window / _DAY:g} d" for window in (set_.click_window, set_.open_window))
+        table.add_row(
+            *(one.key, one.currency, "yes" if one.has_contact_rules else "no"),
+            *(f"{one.decisions.hold_out_share:g}", str(set_.promise_grace_days), *windows, escape(one.name)),
+        )
+    edge.out.print(table)
+
+
+_DAY = timedelta(days=1)
 
 
 def _rules(path: Path) -> dict[str, Any]:

@@ -46,6 +46,11 @@ def async_url(url: str) -> str:
     )
 
 
+async def bind(connection: AsyncConnection, tenant_id: int) -> None:
+    """See and write the rows of one tenant as the app, until the transaction ends."""
+    await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
+
+
 class Database:
     """The pool behind every statement the product runs as the app.
 
@@ -84,7 +89,7 @@ class Database:
     async def transaction(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
         """A READ COMMITTED transaction that sees and writes the rows of one tenant; committed unless it raises."""
         async with self.engine.begin() as connection:
-            await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
+            await bind(connection, tenant_id)
             yield connection
 
     def turn(self, tenant_id: int) -> asyncio.Lock:
@@ -100,7 +105,7 @@ class Database:
         async with self.engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
-                await connection.execute(_BIND, {"tenant_id": str(tenant_id)})
+                await bind(connection, tenant_id)
                 yield connection
 
     async def document(

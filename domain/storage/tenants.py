@@ -1,17 +1,23 @@
 """Making tenants and setting them up: what no tenant's own transaction may write, so it takes the owner's URL."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import operator
+from domain.collection_settings import CollectionSettings
 from domain.currencies import CURRENCIES
+from domain.decision_settings import DecisionSettings
 from domain.storage.audit import record
-from domain.storage.sessions import TENANT_SETTING, async_url
+from domain.storage.derived import derive_everything
+from domain.storage.sessions import Database, bind
 from domain.storage.tables import tenant
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -39,42 +45,86 @@ async def create_tenant(owner_url: str, *, key: str, name: str, currency: str) -
         )
     if currency not in CURRENCIES:
         raise TenantError("BAD_CURRENCY", f"{currency!r} is no ISO 4217 currency; write it like EUR.")
-    engine = create_async_engine(async_url(owner_url))
     try:
-        async with engine.begin() as connection:
+        async with _as_owner(owner_url) as connection:
             row = insert(tenant).values(key=key, name=name, currency=currency).returning(tenant.c.id)
             tenant_id = int((await connection.execute(row)).scalar_one())
+            await bind(connection, tenant_id)
             await _record(connection, tenant_id, "createTenant")
             return tenant_id
     except IntegrityError:
         raise TenantError("TENANT_EXISTS", f"There is a tenant {key!r} already.") from None
-    finally:
-        await engine.dispose()
 
 
-async def change_settings(owner_url: str, *, key: str, changes: Mapping[str, Any]) -> None:
-    """Set some of a tenant's settings, checked by the caller; the others stay.
+async def change_settings(owner_url: str, *, key: str, changes: Mapping[str, Any], now: datetime) -> None:
+    """Set some of a tenant's settings; the others stay. Contact rules are checked by the caller.
+
+    Where lengths of `CollectionSettings` change, all that rests on them is derived anew in the same transaction: who
+    reads meanwhile, or after this was killed, finds everything by the former ones.
 
     Raises:
         TenantError: there is no such tenant.
+        SettingError: a setting has no such value.
     """
-    engine = create_async_engine(async_url(owner_url))
+    async with _as_owner(owner_url) as connection:
+        # Rows that refer to the tenant are written meanwhile: whoever writes them may hold what is waited for below.
+        found = (
+            select(tenant.c.id, tenant.c.settings).where(tenant.c.key == key).with_for_update(key_share=True)
+        )
+        row = (await connection.execute(found)).one_or_none()
+        if row is None:
+            raise TenantError("TENANT_UNKNOWN", f"There is no tenant {key!r}.")
+        settings = {**row.settings, **changes}
+        DecisionSettings.from_json(settings)
+        lengths = CollectionSettings.from_json(settings)
+        await connection.execute(update(tenant).where(tenant.c.id == row.id).values(settings=settings))
+        await bind(connection, row.id)
+        if lengths != CollectionSettings.from_json(row.settings):
+            await derive_everything(connection, row.id, now=now)
+        for name in sorted(changes):
+            await _record(connection, row.id, "set" + "".join(map(str.title, name.split("_"))))
+
+
+@dataclass(frozen=True)
+class StoredTenant:
+    """A tenant and what it has set."""
+
+    key: str
+    name: str
+    currency: str
+    has_contact_rules: bool
+    decisions: DecisionSettings
+    collection: CollectionSettings
+
+
+async def list_tenants(owner_url: str) -> list[StoredTenant]:
+    """Every tenant, by key."""
+    async with _as_owner(owner_url) as connection:
+        rows = await connection.execute(select(tenant).order_by(tenant.c.key))
+        return [
+            StoredTenant(
+                row.key,
+                row.name,
+                row.currency,
+                bool(row.settings.get("contact_rules")),
+                DecisionSettings.from_json(row.settings),
+                CollectionSettings.from_json(row.settings),
+            )
+            for row in rows
+        ]
+
+
+@asynccontextmanager
+async def _as_owner(owner_url: str) -> AsyncIterator[AsyncConnection]:
+    database = Database(owner_url, pool_size=1)
     try:
-        async with engine.begin() as connection:
-            merged = tenant.c.settings.concat(dict(changes))
-            changed = update(tenant).where(tenant.c.key == key).values(settings=merged)
-            tenant_id = (await connection.execute(changed.returning(tenant.c.id))).scalar_one_or_none()
-            if tenant_id is None:
-                raise TenantError("TENANT_UNKNOWN", f"There is no tenant {key!r}.")
-            for name in sorted(changes):
-                await _record(connection, tenant_id, "set" + "".join(map(str.title, name.split("_"))))
+        async with database.engine.begin() as connection:
+            yield connection
     finally:
-        await engine.dispose()
+        await database.close()
 
 
 async def _record(connection: AsyncConnection, tenant_id: int, action: str) -> None:
     """Note a command in the tenant's audit log, as of the instant the database stamps the transaction with."""
-    bind = text(f"SELECT set_config('{TENANT_SETTING}', :tenant_id, true)")
-    await connection.execute(bind, {"tenant_id": str(tenant_id)})
     now = (await connection.execute(select(func.now()))).scalar_one()
     await record(connection, tenant_id, operator(now), action)

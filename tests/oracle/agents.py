@@ -9,8 +9,6 @@ from tests.oracle.accounts import Account, accounts, moment_before
 from tests.oracle.knowledge import look_back, naive
 from tests.oracle.reading import Reading
 
-GRACE = 2
-
 
 def agent_kpis(
     reading: Reading, start: datetime, end: datetime, *, by: str, as_of: datetime
@@ -82,7 +80,9 @@ def _promises(
     for account in held:
         promises = made[account.reference]
         for promise in promises:
-            midnight = datetime.combine(promise["due_on"] + timedelta(days=GRACE + 1), time(), account.zone)
+            midnight = datetime.combine(
+                promise["due_on"] + timedelta(days=reading.settings.grace_days + 1), time(), account.zone
+            )
             promise["breaks"] = midnight.astimezone(UTC).replace(tzinfo=None)
         for payment in account.paid:
             if payment.stands(known):

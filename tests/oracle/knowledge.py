@@ -14,6 +14,7 @@ def look_back(reading: Reading, as_of: datetime) -> None:
     if reading.known_at == as_of:
         return
     reading.known_at = as_of
+    set_ = reading.settings
     at = f"TIMESTAMP '{naive(as_of).isoformat(sep=' ')}'"
     reading.db.execute(
         f"""
@@ -27,15 +28,19 @@ def look_back(reading: Reading, as_of: datetime) -> None:
         CREATE OR REPLACE TEMP TABLE k_promises AS SELECT * FROM promises WHERE promised_at <= {at};
         CREATE OR REPLACE TEMP TABLE k_causes AS
             WITH engaged AS (
-                SELECT p.reference AS payment, c.reference AS communication,
-                    CASE WHEN e.kind IN ('CLICKED', 'LANDED') THEN 1 ELSE 2 END AS rank, e.occurred_at, c.sent_at
+                SELECT p.reference AS payment, c.reference AS communication, 1 AS rank, e.occurred_at, c.sent_at
                 FROM k_payments p
                 JOIN k_events e ON e.debtor = p.debtor AND e.occurred_at <= p.paid_at
-                    AND e.occurred_at > p.paid_at - INTERVAL 7 DAY
+                    AND e.occurred_at > p.paid_at - INTERVAL {set_.click_hours} HOUR
                 JOIN k_communications c ON c.reference = e.communication AND c.direction = 'OUTBOUND'
-                WHERE (e.kind IN ('CLICKED', 'LANDED') AND NOT e.automated)
-                   OR ((e.kind = 'OPENED' AND NOT e.automated OR e.kind = 'RIGHT_PARTY_CONTACTED')
-                       AND e.occurred_at > p.paid_at - INTERVAL 3 DAY)
+                WHERE e.kind IN ('CLICKED', 'LANDED') AND NOT e.automated
+                UNION ALL
+                SELECT p.reference, c.reference, 2, e.occurred_at, c.sent_at
+                FROM k_payments p
+                JOIN k_events e ON e.debtor = p.debtor AND e.occurred_at <= p.paid_at
+                    AND e.occurred_at > p.paid_at - INTERVAL {set_.open_hours} HOUR
+                JOIN k_communications c ON c.reference = e.communication AND c.direction = 'OUTBOUND'
+                WHERE e.kind = 'OPENED' AND NOT e.automated OR e.kind = 'RIGHT_PARTY_CONTACTED'
                 UNION ALL
                 SELECT p.reference, c.reference, 0, p.paid_at, c.sent_at
                 FROM k_payments p JOIN k_communications c ON c.reference = p.communication

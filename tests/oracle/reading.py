@@ -5,6 +5,7 @@ written from docs/contract alone and kept plain rather than fast. Source: import
 """
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,23 @@ def _column(described: str) -> tuple[str, bool, str, str]:
     return name, mark == "!", "" if rest.startswith(">") else rest, rest[1:] if rest.startswith(">") else ""
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What kpis.md calls settings: days of grace, and hours before a payment in which a cause may lie."""
+
+    grace_days: int = 2
+    click_hours: int = 7 * 24
+    open_hours: int = 3 * 24
+
+
 class Reading:
     """The accepted rows of a data set as DuckDB tables named like its files; instants are UTC without an offset.
 
     rejected: how many distinct rows of each table are not accepted.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Settings = Settings()) -> None:
+        self.settings = settings
         self.db = duckdb.connect()
         self.db.execute("SET TimeZone = 'UTC'")
         self.db.execute("CREATE MACRO local_time(t, zone) AS (t AT TIME ZONE 'UTC') AT TIME ZONE zone")

@@ -30,7 +30,7 @@ from domain.storage.derived.settings import collection_settings
 from domain.storage.derived.settlement import settle_promises
 from domain.storage.derived.spans import offer_spans
 from domain.storage.derived.touched import lock_all, lock_due, touched_count
-from domain.storage.rollups.changes import collect_days, publish_days, touch_every_day
+from domain.storage.rollups.changes import collect_days, publish_days, touch_other_facts
 
 _HISTORY = frozenset({"debtors", "accounts", "payments", "communications"})
 
@@ -228,10 +228,10 @@ async def _apply_segments(connection: AsyncConnection, tenant_id: int, *, now: d
 
 
 async def derive_everything(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
-    """Derive all debtors anew from the facts: after a change of settings, or to repair. Answers how many there are."""
+    """Derive all debtors anew from the facts, after a change of settings in this transaction; answers how many.
+
+    Whoever derives meanwhile by the former settings does so for debtors that this waits for, or marks them as due.
+    """
     await own_segments(connection, tenant_id)
-    await lock_all(connection, tenant_id)
-    await touch_every_day(connection, tenant_id)
-    await derive(connection, tenant_id, merged=_TIME | {"debtors", "events", "contact_points"}, now=now)
-    await mark_applied(connection, tenant_id, now=now)
-    return await touched_count(connection)
+    await touch_other_facts(connection)
+    return await _apply_segments(connection, tenant_id, now=now)

@@ -55,6 +55,12 @@ async def touch_every_day(connection: AsyncConnection, tenant_id: int) -> None:
     await connection.execute(text(_EVERY_DAY.format(day=DAY_SENT)), {"tenant_id": tenant_id})
 
 
+async def touch_other_facts(connection: AsyncConnection) -> None:
+    """Touch what KPIs other than those of messages rest on, of all days."""
+    await collect_days(connection)
+    await connection.execute(text("INSERT INTO touched_day VALUES ('-infinity', false)"))
+
+
 async def publish_days(connection: AsyncConnection, tenant_id: int) -> None:
     """Hand the touched days on: to be counted again, and to those who watch KPIs."""
     await connection.execute(_PUBLISH, {"tenant_id": tenant_id})

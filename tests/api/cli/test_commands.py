@@ -17,6 +17,7 @@ VERBS = [
     ["migrate"],
     ["tenant", "create"],
     ["tenant", "set"],
+    ["tenant", "list"],
     ["key", "create"],
     ["key", "list"],
     ["key", "revoke"],
@@ -114,6 +115,11 @@ def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, argum
         (["plan", "--tenant", "acme", "--out", "p.parquet", "--capacity", "PIGEON=3"], "VOICE=1000"),
         (["simulate", "world", "--debtors", "0", "--seed", "1"], "--debtors"),
         (["import", "no-such-folder", "--tenant", "acme"], "no-such-folder"),
+        (["tenant", "set", "acme", "--promise-grace-days", "1.5"], "--promise-grace-days"),
+        (["tenant", "set", "acme", "--click-window-days", "-1"], "--click-window-days"),
+        (["tenant", "set", "acme", "--open-window-days", "366"], "--open-window-days"),
+        (["tenant", "set", "acme", "--open-window-days", "nan"], "--open-window-days"),
+        (["tenant", "set", "acme", "--hold-out-share", "nan"], "--hold-out-share"),
     ],
 )
 def test_wrong_usage_says_what_is_right(run, arguments: list[str], hint: str) -> None:
@@ -162,6 +168,18 @@ def test_a_tenants_own_rules_are_checked_and_kept(run, tenant: str, owner_url: s
     assert row is not None
     assert row[0]["contact_rules"]["closed_weekdays"] == ["SUNDAY"]
     assert row[0]["hold_out_share"] == 0.05
+
+
+def test_grace_days_and_windows_are_set_and_shown(run) -> None:
+    assert run("tenant", "create", "patient", "--name", "Patient [bold]").status == 0
+    days = ("--promise-grace-days", "4", "--click-window-days", "1.5", "--open-window-days", "0")
+    done = run("tenant", "set", "patient", *days, "--hold-out-share", "0.05")
+    assert (done.status, done.out) == (
+        0,
+        "Set for tenant patient: hold_out_share, promise_grace_days, click_window_days, open_window_days.\n",
+    )
+    (shown,) = (line for line in run("tenant", "list").out.splitlines() if line.startswith("patient "))
+    assert shown.split() == ["patient", "EUR", "no", "0.05", "4", "1.5", "d", "0", "d", "Patient", "[bold]"]
 
 
 def test_an_import_counts_and_lists_bad_rows(run, tenant: str, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """A data set that was imported for its KPIs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from tests.oracle.reading import Reading
+from tests.oracle.reading import Reading, Settings
 
 SAMPLE = Path(__file__).parents[3] / "data" / "sample"
 #: When everything is imported.
@@ -19,7 +19,8 @@ class Imported:
     tenant_id: int
     rejected: dict[str, int]
     folder: Path
+    settings: Settings = field(default_factory=Settings)
 
     @cached_property
     def oracle(self) -> Reading:
-        return Reading(self.folder)
+        return Reading(self.folder, self.settings)

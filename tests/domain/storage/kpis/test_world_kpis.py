@@ -19,6 +19,7 @@ from domain.kpis.requests import AgentDimension, MessageDimension, MessageKpiWhe
 from domain.kpis.templates import TemplateDimension
 from domain.list_where import ChannelFilter
 from domain.storage.sessions import Database
+from domain.storage.tenants import change_settings
 from domain.vocabulary import Channel
 from tests.domain.storage.kpis.agreement import (
     compare_agents,
@@ -30,6 +31,9 @@ from tests.domain.storage.kpis.agreement import (
 )
 from tests.domain.storage.kpis.imported import NOW, Imported
 from tests.domain.storage.kpis.troubled import troubled_world, write
+from tests.oracle.agents import agent_kpis as oracle_of_agents
+from tests.oracle.messages import message_kpis as oracle_of_messages
+from tests.oracle.reading import Settings
 
 Rules = list[tuple[str, dict]]
 
@@ -113,6 +117,46 @@ async def test_every_kpi_of_a_world_agrees_with_the_oracle(
         == imported.rejected
         == {}
     )
+    await every_kpi_agrees(database, imported, rules, instants)
+
+
+@pytest.mark.parametrize("settings", [Settings(0, 36, 20 * 24), Settings(11, 0, 0)])
+async def test_every_kpi_agrees_with_the_oracle_under_other_settings(
+    database: Database, owner_url: str, import_data_set: Callable, tmp_path: Path, settings: Settings
+) -> None:
+    """As of every instant, as if the settings had always been so: they were the usual ones when facts came in."""
+    facts = troubled_world("default", debtors=100, seed=7)
+    soon = pl.col("promised_at").dt.date() + pl.duration(
+        days=1
+    )  # so that what keeps a promise often comes later
+    facts["promises"] = facts["promises"].with_columns(due_on=soon)
+    folder = write(facts, tmp_path / "all")
+    imported = await import_data_set(folder)
+    async with database.transaction(imported.tenant_id) as connection:
+        key = await connection.scalar(text("SELECT key FROM tenant"))
+        rules = [
+            tuple(row)
+            for row in await connection.execute(text("SELECT key, rule FROM segment ORDER BY position"))
+        ]
+    changes = {
+        "promise_grace_days": settings.grace_days,
+        "click_window_days": settings.click_hours / 24,
+        "open_window_days": settings.open_hours / 24,
+    }
+    await change_settings(owner_url, key=key, changes=changes, now=NOW)
+    told = Imported(imported.tenant_id, imported.rejected, folder, settings)
+    usual, (period, as_of) = imported.oracle, view(VIEWS[0])
+    for family, asked in ((oracle_of_messages, {"by": []}), (oracle_of_agents, {"by": "ALL"})):
+        of_period = {**asked, "as_of": as_of}
+        one = family(usual, period.start, period.end, **of_period)
+        assert family(told.oracle, period.start, period.end, **of_period) != one  # the settings tell
+    for instants in VIEWS:
+        await every_kpi_agrees(database, told, rules, instants)
+
+
+async def every_kpi_agrees(
+    database: Database, imported: Imported, rules: Rules, instants: tuple[str, str, str]
+) -> None:
     period, as_of = view(instants)
     async with database.transaction(imported.tenant_id) as connection:
         for grouping in GROUPINGS:
