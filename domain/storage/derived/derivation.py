@@ -98,7 +98,7 @@ async def _derive_columns(
     scale = Scale(await touched_count(connection))
     if not scale.debtors and not merged & {"accounts", "exchange_rates"}:
         return
-    await refresh_statistics(connection, scale)
+    await refresh_statistics(connection, tenant_id, scale)
     async with planned(connection, scale):
         is_current = True
         if merged & {"accounts", "exchange_rates"}:

@@ -7,7 +7,7 @@ import psycopg
 from sqlalchemy import text
 
 from domain.storage.derived import attribution
-from domain.storage.derived.plans import planned
+from domain.storage.derived.plans import Scale, planned, refresh_statistics
 from domain.storage.rollups.changes import collect_days
 from domain.storage.sessions import Database
 from tests.domain.portfolios import random_portfolio, write
@@ -15,10 +15,10 @@ from tests.facts import NOW
 
 WINDOW = timedelta(days=7)
 
-_MANY_EVENTS = """
+_EVENTS = """
     INSERT INTO event (tenant_id, reference, debtor_id, kind, occurred_at, source, automated)
     SELECT :tenant_id, 'E' || n, n % 5000, 'OPENED', CAST(:now AS timestamptz), 'EMAIL', false
-    FROM generate_series(1, 20000) n
+    FROM generate_series(1, :count) n
 """
 _TOUCHED = (
     "CREATE TEMP TABLE touched_debtor (debtor_id bigint PRIMARY KEY) ON COMMIT DROP",
@@ -46,7 +46,7 @@ async def test_a_debtors_engagements_are_looked_up_however_many_events_have_just
 
 async def check_plan(database: Database, tenant_id: int) -> None:
     async with database.transaction(tenant_id) as connection:
-        await connection.execute(text(_MANY_EVENTS), {"tenant_id": tenant_id, "now": NOW})
+        await connection.execute(text(_EVENTS), {"tenant_id": tenant_id, "now": NOW, "count": 20_000})
         await collect_days(connection)
         for statement in _TOUCHED:
             await connection.execute(text(statement))
@@ -63,3 +63,27 @@ async def check_plan(database: Database, tenant_id: int) -> None:
         r"using touched_debtor_pkey on touched_debtor t .*\n\s*Index Cond: \(debtor_id = p\.debtor_id\)"
     )
     assert re.search(f"{by_debtor}|{read_once}", plan), plan
+
+
+async def test_the_planner_is_told_of_a_tenant_that_came_after_the_last_analysis(
+    database, new_tenant, owner_url
+) -> None:
+    """Among larger ones, so that no table has grown much by it."""
+    known, tenant_id = new_tenant(), new_tenant()
+    await _write_events(database, known, 20_000)
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute("ANALYZE event")
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text(_EVENTS), {"tenant_id": tenant_id, "now": NOW, "count": 3_000})
+        binds = {"tenant_id": tenant_id}
+        believed = text("EXPLAIN (FORMAT JSON) SELECT FROM event WHERE tenant_id = :tenant_id")
+        before = (await connection.scalar(believed, binds))[0]["Plan"]["Plan Rows"]
+        await refresh_statistics(connection, tenant_id, Scale(1_500))
+        after = (await connection.scalar(believed, binds))[0]["Plan"]["Plan Rows"]
+        await connection.rollback()
+    assert before <= 10 < 1_000 < after
+
+
+async def _write_events(database: Database, tenant_id: int, count: int) -> None:
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text(_EVENTS), {"tenant_id": tenant_id, "now": NOW, "count": count})
