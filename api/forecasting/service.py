@@ -19,7 +19,7 @@ from ml.forecast import Schedule, Tally
 _MOST_POINTS = 400_000
 """Days × series of forecasts kept; the largest ones have about 50,000."""
 _MOST_SCHEDULES = 4
-_Key = tuple[int, int, datetime, int, ForecastPolicy, tuple[ForecastDimension, ...], tuple[ForecastKpi, ...]]
+_Key = tuple[int, int, str, int, ForecastPolicy, tuple[ForecastDimension, ...], tuple[ForecastKpi, ...]]
 
 
 class ForecastService:
@@ -30,7 +30,7 @@ class ForecastService:
         self._tallies = tallies
         self._champions = champions
         self._kept: OrderedDict[_Key, KpiForecast] = OrderedDict()
-        self._schedules: OrderedDict[tuple[int, int, datetime], Schedule] = OrderedDict()
+        self._schedules: OrderedDict[tuple[int, int, str], Schedule] = OrderedDict()
 
     async def forecast(
         self,
@@ -57,11 +57,12 @@ class ForecastService:
         if champion is None:
             return None
         tally = await self._tallies.whole(tenant_id, as_of=as_of)
-        key = (tenant_id, champion.version_id, tally.as_of, horizon_days, policy, tuple(by), wanted)
+        counted = await self._champions.run(lambda: tally.fingerprint)
+        key = (tenant_id, champion.version_id, counted, horizon_days, policy, tuple(by), wanted)
         if key not in self._kept:
             planned = None
             if policy == ForecastPolicy.RECOMMENDED:
-                planned = await self._schedule(tenant_id, champion, tally.as_of)
+                planned = await self._schedule(tenant_id, champion, tally)
             version_id = champion.version_id
             made = await self._champions.run(
                 lambda: _forecast(tally, planned, horizon_days, policy, by, wanted, version_id)
@@ -80,12 +81,12 @@ class ForecastService:
         while points > _MOST_POINTS and len(self._kept) > 1:
             points -= _points(self._kept.popitem(last=False)[1])
 
-    async def _schedule(self, tenant_id: int, champion: Champion, as_of: datetime) -> Schedule:
+    async def _schedule(self, tenant_id: int, champion: Champion, tally: Tally) -> Schedule:
         """Planned once for all forecasts by what was known then."""
-        key = (tenant_id, champion.version_id, as_of)
+        key = (tenant_id, champion.version_id, tally.fingerprint)
         if key not in self._schedules:
             self._schedules[key] = await schedule(
-                self._database, self._champions, tenant_id, champion, as_of=as_of
+                self._database, self._champions, tenant_id, champion, as_of=tally.as_of
             )
             while len(self._schedules) > _MOST_SCHEDULES:
                 self._schedules.popitem(last=False)

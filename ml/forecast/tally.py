@@ -4,8 +4,10 @@ Counts take the memory of days, segments and channels; only how long each opened
 since medians do not add up.
 """
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from functools import cached_property
 
 import polars as pl
 
@@ -49,6 +51,17 @@ class Tally:
         }
         waits = pl.concat([self.waits, other.waits], rechunk=False)
         return Tally(self.as_of, **added, waits=waits, finance=self.finance)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for what was counted alike, at the same instant."""
+        digest = hashlib.sha256(self.as_of.isoformat().encode())
+        for one in fields(self):
+            part = getattr(self, one.name)
+            if isinstance(part, pl.DataFrame):
+                digest.update(one.name.encode())
+                digest.update(part.hash_rows(seed=0).to_numpy().tobytes())
+        return digest.hexdigest()
 
 
 _SUMS = {

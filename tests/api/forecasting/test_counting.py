@@ -19,7 +19,7 @@ from api.imports import import_folder
 from api.recommendations.champions import Champions
 from domain.storage.reads.contacted import contacted_sample
 from domain.storage.sessions import Database
-from domain.storage.tables import contact_request
+from domain.storage.tables import communication, contact_request
 from ml.forecast import tally_of
 from ml.simulator import simulate, write
 from ml.weekly_plan import contacted_lately
@@ -123,6 +123,27 @@ async def test_what_is_recommended_is_planned_within_what_is_sent(
     assert all(series.difference is not None for series in then.series)
     again = await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.RECOMMENDED, **asked)
     assert again is then
+
+
+async def test_facts_that_come_late_change_the_forecast_of_the_same_instant(
+    portfolio: Learned, champions: Champions, tmp_path: Path
+) -> None:
+    tallies = Tallies(portfolio.database, tmp_path, fresh=timedelta(0))
+    service = ForecastService(portfolio.database, tallies, champions)
+    asked = {"horizon_days": 7, "by": [], "kpis": [ForecastKpi.SENT], "as_of": AS_OF}
+    before = await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.CURRENT, **asked)
+    assert await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.CURRENT, **asked) is before
+    late = [
+        {"tenant_id": portfolio.tenant_id, "reference": f"late-{n}", "debtor_id": portfolio.ids[0]}
+        | {"channel": "EMAIL", "direction": "OUTBOUND", "sent_at": AS_OF - timedelta(days=1 + n % 7)}
+        for n in range(700)
+    ]
+    async with portfolio.database.transaction(portfolio.tenant_id) as connection:
+        await connection.execute(insert(communication), late)
+    after = await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.CURRENT, **asked)
+    assert before is not None
+    assert after is not None
+    assert after.series[0].total.p50 > 2 * before.series[0].total.p50
 
 
 async def test_where_the_rules_forbid_every_contact_nothing_is_planned(
