@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from api.cli import edge
 from domain.collection_settings import MOST_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from domain.storage.tenants import StoredTenant
+
+_DAY = timedelta(days=1)
 
 tenants = typer.Typer(help="Tenants: the creditors whose debtors these are.", no_args_is_help=True)
 edge.app.add_typer(tenants, name="tenant")
@@ -131,26 +130,21 @@ def list_tenants() -> None:
             async with open_database(server):
                 return await read(server.owner_url)
 
-        _show(edge.wait_for(find()))
+        for one in edge.wait_for(find()):
+            edge.out.print(_shown(one), markup=False)
 
 
-def _show(found: Sequence[StoredTenant]) -> None:
-    from rich.table import Table
-
-    table = Table("tenant", "currency", "own rules", "held out", box=None, pad_edge=False)
-    for heading in ("grace days", "click window", "open window", "name"):
-        table.add_column(heading, no_wrap=True)
-    for one in found:
-        set_ = one.collection
-        windows = (f"{window / _DAY:g} d" for window in (set_.click_window, set_.open_window))
-        table.add_row(
-            *(one.key, one.currency, "yes" if one.has_contact_rules else "no"),
-            *(f"{one.decisions.hold_out_share:g}", str(set_.promise_grace_days), *windows, escape(one.name)),
-        )
-    edge.out.print(table)
-
-
-_DAY = timedelta(days=1)
+def _shown(one: StoredTenant) -> str:
+    windows = one.collection
+    settings = {
+        "currency": one.currency,
+        "promise-grace-days": windows.promise_grace_days,
+        "click-window-days": f"{windows.click_window / _DAY:g}",
+        "open-window-days": f"{windows.open_window / _DAY:g}",
+        "hold-out-share": f"{one.decisions.hold_out_share:g}",
+        "contact-rules": "own" if one.has_contact_rules else "none",
+    }
+    return f"{one.key} ({one.name}): " + ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def _rules(path: Path) -> dict[str, Any]:

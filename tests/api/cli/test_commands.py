@@ -178,8 +178,10 @@ def test_grace_days_and_windows_are_set_and_shown(run) -> None:
         0,
         "Set for tenant patient: hold_out_share, promise_grace_days, click_window_days, open_window_days.\n",
     )
-    (shown,) = (line for line in run("tenant", "list").out.splitlines() if line.startswith("patient "))
-    assert shown.split() == ["patient", "EUR", "no", "0.05", "4", "1.5", "d", "0", "d", "Patient", "[bold]"]
+    assert (
+        "patient (Patient [bold]): currency EUR, promise-grace-days 4, click-window-days 1.5, open-window-days 0, "
+        "hold-out-share 0.05, contact-rules none\n"
+    ) in run("tenant", "list").out
 
 
 def test_an_import_counts_and_lists_bad_rows(run, tenant: str, tmp_path: Path) -> None:
