@@ -42,20 +42,24 @@ def import_data_set(
     """Load a data set. When this returns, every KPI includes it; loading it again changes nothing.
 
     Bad rows never stop the good ones: they are counted, listed in the rejects file, and the exit status is 0, for all
-    that could be loaded was. With --strict a bad row means exit status 1 and no change at all.
+    that could be loaded was. With --strict a bad row means exit status 1 and no change at all. A rejects file that
+    cannot be written to its end is left empty, and means exit status 1 as well.
     """
     with edge.server() as server:
         report = edge.wait_for(_import(server, tenant, folder, strict=strict, rejects=rejects))
     _show(report)
+    where = f"they are listed in {report.rejects}"
+    if report.unlisted:
+        where = f"{report.rejects} can't list them: {report.unlisted}. Import again with --rejects elsewhere."
     if not report.applied:
         raise edge.CommandError(
-            "REJECTED",
-            f"{report.rejected} bad row(s), so nothing was imported (--strict); they are listed in {report.rejects}",
+            "REJECTED", f"{report.rejected} bad row(s), so nothing was imported (--strict); {where}"
         )
+    left_out = f"{report.rejected} bad row(s) were left out; {where}"
+    if report.unlisted:
+        raise edge.CommandError("REJECTS_NOT_WRITTEN", left_out)
     if report.rejected:
-        edge.err.print(
-            f"{report.rejected} bad row(s) were left out; they are listed in {report.rejects}", markup=False
-        )
+        edge.err.print(left_out, markup=False)
 
 
 def import_quietly(server: DatabaseServer, tenant: str, folder: Path, rejects: Path) -> None:

@@ -86,6 +86,20 @@ def open_folder(folder: Path) -> DataSet:
     return DataSet(files)
 
 
+def check_beside(folder: Path, rejects: Path) -> None:
+    """See that the list of bad lines is no table: it will be written over.
+
+    Raises:
+        ImportRefused: UNWRITABLE_REJECTS.
+    """
+    within = rejects.name != REJECTS_NAME and rejects.resolve().parent == folder.resolve()
+    if within and _looks_like_a_table(rejects):
+        raise ImportRefused(
+            "UNWRITABLE_REJECTS",
+            f"The list of bad lines can't be written to {rejects}: it would stand among the tables.",
+        )
+
+
 def _paths(folder: Path) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):

@@ -3,16 +3,15 @@
 All is merged in one transaction, but for the events where they are many: those follow in parts.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
 
-from api.imports.folder import TableFile, open_folder
+from api.imports.folder import TableFile, check_beside, open_folder
 from api.imports.parts import PARTS, Parts, merge_in_parts
-from api.imports.refusals import ImportRefused
+from api.imports.rejects import RejectsList
 from domain.audit import Signature, operator
 from domain.import_format import FORMAT, Chunk
 from domain.storage.audit import record
@@ -20,16 +19,18 @@ from domain.storage.derived import rules_look_at
 from domain.storage.ingest import MergeReport, Progress, Rejection, TableReport, merge
 from domain.storage.sessions import Database
 
-_REJECTS_HEADER = ("file", "line", "column", "code", "reason")
-
 
 @dataclass(frozen=True)
 class ImportReport:
-    """tables: how each fared. rejects: where bad lines are listed. applied: False when --strict undid everything."""
+    """tables: how each fared. rejects: where bad lines are listed. applied: False when --strict undid everything.
+
+    unlisted: why `rejects` is empty, where it could not be written to its end.
+    """
 
     tables: dict[str, TableReport]
     rejects: Path
     applied: bool
+    unlisted: str | None = None
 
     @property
     def rejected(self) -> int:
@@ -49,7 +50,7 @@ async def import_folder(
     progress: Progress | None = None,
     parts: Parts = PARTS,
 ) -> ImportReport:
-    """Import the data set in `folder`; every bad line goes to the CSV file `rejects`, which is always written.
+    """Import the data set in `folder`; every bad line goes to the CSV file `rejects`, which is always begun anew.
 
     by: who imports; default: a command.
     parts: how many events go into a transaction, where they need not all go into one (see `Parts`).
@@ -59,14 +60,13 @@ async def import_folder(
         ImportRefused: the folder is no data set; nothing was changed.
         IngestContention: other writers would not let it finish; what was merged in parts stays, safe to repeat.
     """
-    data_set = open_folder(folder)
-    with _listing(rejects) as listing:
-        writer = csv.writer(listing)
-        writer.writerow(_REJECTS_HEADER)
+    check_beside(folder, rejects)
+    with closing(RejectsList(rejects)) as listing:
+        data_set = open_folder(folder)
 
         def list_rejection(bad: Rejection) -> None:
             name = data_set.files[bad.table].path.name
-            writer.writerow((name, bad.line, bad.column, bad.code.value, bad.reason))
+            listing.add(name, bad.line, bad.column, bad.code.value, bad.reason)
 
         importing = _Import(database, tenant_id, by or operator(now), now, strict, list_rejection)
         files = {name: _with_progress(name, file, progress) for name, file in data_set.files.items()}
@@ -76,7 +76,8 @@ async def import_folder(
         tables = dict(report.tables)
         if in_parts:
             tables["events"] = await merge_in_parts(events, importing.merge_events, parts)
-    return ImportReport({name: tables[name] for name in FORMAT if name in tables}, rejects, report.applied)
+    of_tables = {name: tables[name] for name in FORMAT if name in tables}
+    return ImportReport(of_tables, rejects, report.applied, listing.failure)
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,6 @@ class _Import:
 
     async def merge_events(self, part: Sequence[Chunk]) -> TableReport:
         return (await self.merge({"events": part})).tables["events"]
-
-
-def _listing(rejects: Path) -> TextIO:
-    try:
-        return rejects.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise ImportRefused(
-            "UNWRITABLE_REJECTS", f"The list of bad lines can't be written to {rejects}: {error.strerror}."
-        ) from error
 
 
 def _with_progress(name: str, file: TableFile, progress: Progress | None) -> Iterator[Chunk]:

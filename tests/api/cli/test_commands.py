@@ -4,12 +4,14 @@ import csv
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.api.cli.command import Outcome, dunwell
+from tests.api.cli.command import Outcome, dunwell, environment
 from tests.conftest import ROOT
 
 SAMPLE = ROOT / "tests" / "data" / "sample" / "facts"
@@ -205,6 +207,57 @@ def test_a_strict_import_with_bad_rows_changes_nothing(run, owner_url: str, tmp_
             "SELECT count(*) FROM debtor JOIN tenant ON tenant.id = debtor.tenant_id WHERE tenant.key = 'strict'"
         ).fetchone()
     assert row == (0,)
+
+
+def with_bad_debtors(folder: Path, count: int) -> Path:
+    """A data set of which so many debtors have no country."""
+    shutil.copytree(SAMPLE, folder)
+    with (folder / "debtors.csv").open() as file:
+        columns = next(csv.reader(file))
+    with (folder / "debtors.csv").open("a") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writerows({"reference": f"BAD{at}", "name": "Bad"} for at in range(count))
+    return folder
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_list_of_bad_rows_that_finds_no_room_is_said_and_left_empty(
+    home: Path, owner_url: str, run, tmp_path: Path, strict: bool
+) -> None:
+    key = "full-strict" if strict else "full"
+    assert run("tenant", "create", key, "--name", "Full").status == 0
+    folder = with_bad_debtors(tmp_path / "facts", 500)
+    # No file of more than 4 KiB: what a full disk does, in the middle of the list.
+    limited = ["bash", "-c", 'ulimit -f 4; exec "$@"', "_", sys.executable, "-m", "api.cli"]
+    done = subprocess.run(
+        [*limited, "import", folder, "--tenant", key, *(["--strict"] if strict else [])],
+        cwd=tmp_path,
+        env=environment(DUNWELL_HOME=home, DUNWELL_DATABASE_URL=owner_url, PYTHONDONTWRITEBYTECODE="1"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    said = done.stderr.strip().splitlines()[-1]
+    assert (done.returncode, said.split(":")[0]) == (1, "REJECTED" if strict else "REJECTS_NOT_WRITTEN")
+    assert "File too large" in said
+    assert "Traceback" not in done.stderr
+    assert "accounts" in done.stdout
+    assert (tmp_path / "rejects.csv").read_text() == ""
+    with psycopg.connect(owner_url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM debtor JOIN tenant ON tenant.id = debtor.tenant_id WHERE tenant.key = %s",
+            (key,),
+        ).fetchone()
+    assert row is not None
+    assert bool(row[0]) is not strict
+
+
+def test_a_list_without_any_room_is_refused_before_anything_begins(run, tenant: str) -> None:
+    done = run("import", SAMPLE, "--tenant", tenant, "--rejects", "/dev/full")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.strip().splitlines()[-1].startswith("UNWRITABLE_REJECTS: ")
+    assert "Traceback" not in done.err
 
 
 def test_a_folder_that_is_no_data_set_is_refused(run, tenant: str, tmp_path: Path) -> None:

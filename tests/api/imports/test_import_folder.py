@@ -146,7 +146,7 @@ async def test_a_folder_that_is_no_data_set_is_refused_before_anything_begins(
     with pytest.raises(ImportRefused, match=words) as refused:
         await load(database, tenant_id, folder(tmp_path / "in", **files), tmp_path)
     assert refused.value.code == code
-    assert (tmp_path / "listed.csv").read_text() == "from an earlier import"
+    assert (tmp_path / "listed.csv").read_text() == "file,line,column,code,reason\n"
 
 
 @pytest.mark.parametrize("name", ["events.csv", "events.parquet"])
@@ -172,6 +172,20 @@ async def test_a_communication_column_of_the_api_is_none_of_the_files(database, 
     with pytest.raises(ImportRefused) as refused:
         await load(database, tenant_id, tmp_path / "nowhere", tmp_path)
     assert refused.value.code == "NOT_A_FOLDER"
+
+
+@pytest.mark.parametrize("name", ["debtors.csv", "bad.csv"])
+async def test_a_list_among_the_tables_is_refused_and_takes_the_place_of_none(
+    database, tenant_id, tmp_path, name
+):
+    path = folder(tmp_path / "in")
+    with pytest.raises(ImportRefused) as refused:
+        await import_folder(database, tenant_id, path, rejects=path / name, now=NOW)
+    assert refused.value.code == "UNWRITABLE_REJECTS"
+    assert (path / "debtors.csv").read_text() == DEBTORS
+    assert not (path / "bad.csv").exists()
+    report = await import_folder(database, tenant_id, path, rejects=path / "rejects.csv", now=NOW)
+    assert report.rejected == 0
 
 
 async def test_a_list_that_can_not_be_written_stops_the_import(database, tenant_id, tmp_path):
