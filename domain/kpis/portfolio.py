@@ -67,7 +67,7 @@ class PortfolioKpis:
 
     @property
     def recovery_rate(self) -> float | None:
-        """Collected while delinquent / (overdue at start + balances on the day they became overdue)."""
+        """Collected while delinquent / (overdue at start + balances of others on the day they became overdue)."""
         return rate(self.collected_overdue, self.overdue_at_start + self.became_overdue)
 
     @property

@@ -20,6 +20,8 @@ def portfolio_kpis(
     by_currency: defaultdict[str, list[Account]] = defaultdict(list)
     for account in accounts(reading):
         by_currency[account.currency].append(account)
+    for (currency,) in reading.rows("SELECT DISTINCT currency FROM finance"):
+        by_currency[currency]  # books alone are told as well
     contacted = {
         debtor
         for (debtor,) in reading.rows(
@@ -31,10 +33,13 @@ def portfolio_kpis(
         )
     }
     return {
-        currency: _figures(held, min(first, known), last, _received(held, first, until, known), contacted)
+        currency: _figures(
+            held, min(first, known), last, until, known, _received(held, first, until, known), contacted
+        )
         | _books(reading, currency, first, last, held)
         for currency, held in by_currency.items()
         if any(account.opened_on <= account.day(last) for account in held)
+        or any(month in _whole_months(first, last) for month in _months_of(reading, currency))
     }
 
 
@@ -59,6 +64,8 @@ def _figures(
     held: list[Account],
     start: datetime,
     end: datetime,
+    until: datetime,
+    known: datetime,
     received: list[tuple[Account, Paid, Decimal]],
     contacted: set[str],
 ) -> dict[str, Any]:
@@ -71,7 +78,9 @@ def _figures(
         for a, p, owed in received
         if owed > 0 and a.day(p.at) > a.due_on and a.day(p.at) >= a.opened_on
     )
-    base = sum(a.balance(start) for a in late_before) + sum(_fell_due(a, start, end) for a in held)
+    base = sum(a.balance(start) for a in late_before) + sum(
+        _became_overdue(a, start, end, until, known) for a in held
+    )
     debtors = {a.debtor for a in late}
     receivables, overdue = (sum((a.balance(end) for a in of), Decimal(0)) for of in (owing, late))
     day_money = sum(p.amount * (a.day(p.at) - a.due_on).days for a, p, _ in received)
@@ -89,6 +98,21 @@ def _figures(
         "aging": _aging(owing, end),
         "roll_rates": _rolls([a for a in held if a.in_stock(start) and a.balance(start) > 0], start, end),
     }
+
+
+def _became_overdue(
+    account: Account, start: datetime, end: datetime, until: datetime, known: datetime
+) -> Decimal:
+    """What was owed when the account first became overdue in the period: falling due, or by a payment taken back."""
+    if account.delinquent(start):
+        return Decimal(0)
+    if fell_due := _fell_due(account, start, end):
+        return fell_due
+    taken_back = sorted(p.reversed_at for p in account.paid if p.reversed_at is not None)
+    for at in taken_back:
+        if start < at < until and at <= known and account.delinquent(at):
+            return account.balance(at)
+    return Decimal(0)
 
 
 def _fell_due(account: Account, start: datetime, end: datetime) -> Decimal:
@@ -124,15 +148,24 @@ def _rolls(owing: list[Account], start: datetime, end: datetime) -> dict[tuple[s
     return {roll: (count, count / size[roll[0]]) for roll, count in rolled.items()}
 
 
-def _books(
-    reading: Reading, currency: str, first: datetime, last: datetime, held: list[Account]
-) -> dict[str, Any]:
+def _whole_months(first: datetime, last: datetime) -> list[date]:
     months = []
     month = date(first.year, first.month, 1)
     while (following := (month + timedelta(days=31)).replace(day=1)) <= last.date():
         if datetime.combine(month, datetime.min.time()) >= first:
             months.append(month)
         month = following
+    return months
+
+
+def _months_of(reading: Reading, currency: str) -> list[date]:
+    return [month for (month,) in reading.rows("SELECT month FROM finance WHERE currency = ?", currency)]
+
+
+def _books(
+    reading: Reading, currency: str, first: datetime, last: datetime, held: list[Account]
+) -> dict[str, Any]:
+    months = _whole_months(first, last)
     books = {
         row[0]: row[1:]
         for row in reading.rows(

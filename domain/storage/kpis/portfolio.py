@@ -26,8 +26,10 @@ from domain.vocabulary import AgingBucket
 
 _BUCKETS = tuple(AgingBucket)
 
-# `became`: accounts whose first overdue day (the one after the due date, or the first of all if they were opened later)
-# is a day of the period after its first, with what was owed when that day began.
+# Accounts that become overdue in the period, each once: `due` are those whose first overdue day (the one after the due
+# date, or the first of all if they were opened later) is a day of the period after its first, with what was owed when
+# that day began. `again`: paid off by then, or when the period began, and owing once more since a payment was reversed,
+# with what was owed from that instant on.
 # `received`: the period's payments, with what was owed just before each, payments in order of instant and reference.
 _STATEMENT = text(
     f"""
@@ -37,12 +39,35 @@ _STATEMENT = text(
         WHERE greatest(due_on + 1, opened_on) > start_day AND greatest(due_on + 1, opened_on) <= last_day
           AND (closed_on IS NULL OR closed_on > greatest(due_on + 1, opened_on))
     ),
-    became AS (
-        SELECT f.currency, greatest(f.principal - coalesce(sum(p.amount), 0), 0) AS balance
+    due AS (
+        SELECT f.id, f.currency, greatest(f.principal - coalesce(sum(p.amount), 0), 0) AS balance
         FROM falling_due f LEFT JOIN payment p ON p.tenant_id = :tenant_id AND p.account_id = f.id
             AND (p.paid_at AT TIME ZONE f.time_zone)::date < f.overdue_on
             AND (p.reversed_at IS NULL OR (p.reversed_at AT TIME ZONE f.time_zone)::date >= f.overdue_on)
         GROUP BY f.id, f.currency, f.principal
+    ),
+    reversal AS (
+        SELECT DISTINCT account_id, reversed_at AS at FROM payment
+        WHERE tenant_id = :tenant_id AND reversed_at > :start_at AND reversed_at < :period_end AND reversed_at <= :as_of
+    ),
+    again AS (
+        SELECT DISTINCT ON (id) id, currency, balance
+        FROM (
+            SELECT s.id, s.currency, r.at, s.principal - coalesce(sum(p.amount), 0) AS balance
+            FROM reversal r
+            JOIN state s ON s.id = r.account_id AND (r.at AT TIME ZONE s.time_zone)::date > s.due_on
+                AND (r.at AT TIME ZONE s.time_zone)::date >= s.opened_on
+                AND (s.closed_on IS NULL OR (r.at AT TIME ZONE s.time_zone)::date < s.closed_on)
+                AND NOT (s.start_open AND s.start_balance > 0 AND s.start_days > 0)
+            LEFT JOIN payment p ON p.tenant_id = :tenant_id AND p.account_id = s.id
+                AND p.paid_at <= r.at AND (p.reversed_at IS NULL OR p.reversed_at > r.at)
+            GROUP BY s.id, s.currency, s.principal, r.at
+        ) owing_from
+        WHERE balance > 0 AND id NOT IN (SELECT id FROM due WHERE balance > 0)
+        ORDER BY id, at
+    ),
+    became AS (
+        SELECT currency, balance FROM due UNION ALL SELECT currency, balance FROM again
     ),
     period_payment AS (
         SELECT account_id, reference, amount, paid_at FROM payment
@@ -110,8 +135,8 @@ class _Found:
 async def portfolio_kpis(
     connection: AsyncConnection, tenant_id: int, *, period: Period, as_of: datetime
 ) -> list[PortfolioKpis]:
-    """One row per currency in which an account was open by the end or paid in the period, by currency; as known at
-    `as_of`.
+    """One row per currency in which an account was opened by the end or paid in the period, or the books have one of
+    its whole months; by currency, as known at `as_of`.
     """
     async with scanning(connection):
         rows = await connection.execute(
@@ -134,7 +159,8 @@ async def portfolio_kpis(
             found[currency].figures[part] = (n, amount)
     months = whole_months(period.known_start(as_of).astimezone(UTC), period.known_end(as_of).astimezone(UTC))
     books = await _books(connection, tenant_id, months)
-    return [_kpis(currency, found[currency], months, books.get(currency, {})) for currency in sorted(found)]
+    currencies = sorted(found.keys() | books.keys())
+    return [_kpis(currency, found[currency], months, books.get(currency, {})) for currency in currencies]
 
 
 async def _books(

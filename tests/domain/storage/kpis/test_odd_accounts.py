@@ -7,8 +7,11 @@ import pytest
 
 from domain.kpis.portfolio import Aging
 from domain.kpis.requests import AgentDimension, Period
+from domain.storage.kpis.portfolio import portfolio_kpis
 from domain.vocabulary import AgingBucket
-from tests.domain.storage.kpis.odd import ACCOUNT, AGENT, MAIL, PAYMENT, PROMISE, at
+from tests.domain.storage.kpis.agreement import compare_portfolio
+from tests.domain.storage.kpis.imported import NOW
+from tests.domain.storage.kpis.odd import ACCOUNT, AGENT, MAIL, MARCH, PAYMENT, PROMISE, at
 
 
 async def test_an_excess_is_collected_but_owed_by_nobody(ask: Callable) -> None:
@@ -40,6 +43,94 @@ async def test_an_account_overdue_from_the_instant_of_the_end_became_so_in_the_n
     row = await asked.portfolio(period=until)
     assert (row.overdue, row.became_overdue, row.recovery_rate) == (Decimal(100), 0, None)
     assert (await asked.portfolio(period=following)).overdue_at_start == Decimal(100)
+
+
+@pytest.mark.parametrize(
+    ("account", "paid_at", "reversed_at", "became"),
+    [
+        (
+            {},
+            "2026-02-20T10:00:00Z",
+            "2026-03-15T10:00:00Z",
+            100,
+        ),  # past due and paid off when the period began
+        (
+            {"due_on": "2026-03-10"},
+            "2026-03-05T10:00:00Z",
+            "2026-03-15T10:00:00Z",
+            100,
+        ),  # paid off when it fell due
+        (
+            {"due_on": "2026-03-10"},
+            "2026-03-05T10:00:00Z",
+            "2026-03-08T10:00:00Z",
+            100,
+        ),  # back before it fell due
+        ({}, "2026-03-05T10:00:00Z", "2026-03-15T10:00:00Z", 0),  # overdue at the start
+        (
+            {"due_on": "2026-03-01"},
+            "2026-03-05T10:00:00Z",
+            "2026-03-15T10:00:00Z",
+            100,
+        ),  # falls due, paid, back: once
+        ({}, "2026-02-20T10:00:00Z", "2026-03-01T00:00:00Z", 0),  # back at the instant of the start
+        ({}, "2026-02-20T10:00:00Z", "2026-04-01T00:00:00Z", 0),  # back at the instant of the end
+        ({"closed_on": "2026-03-15"}, "2026-02-20T10:00:00Z", "2026-03-15T10:00:00Z", 0),  # closed that day
+        (
+            {"due_on": "2026-03-15"},
+            "2026-02-20T10:00:00Z",
+            "2026-03-15T10:00:00Z",
+            100,
+        ),  # on its due day
+        ({"due_on": "2026-04-15"}, "2026-02-20T10:00:00Z", "2026-03-15T10:00:00Z", 0),  # not due yet
+    ],
+)
+async def test_an_account_becomes_overdue_again_when_a_payment_is_reversed(
+    ask: Callable, account: dict[str, str], paid_at: str, reversed_at: str, became: int
+) -> None:
+    """And is recovered, by 30, after that: never more than there was to recover."""
+    paid_off = {**PAYMENT, "amount": "100.00", "paid_at": paid_at, "reversed_at": reversed_at}
+    again = {**PAYMENT, "reference": "P2", "amount": "30.00", "paid_at": "2026-03-20T10:00:00Z"}
+    asked = await ask(accounts=[{**ACCOUNT, **account}], payments=[paid_off, again])
+    row = await asked.portfolio()
+    assert row.became_overdue == became
+    assert row.recovery_rate is None or row.recovery_rate <= 1
+    async with asked.database.transaction(asked.imported.tenant_id) as connection:
+        assert await compare_portfolio(connection, asked.imported, MARCH, as_of=NOW) == 1
+
+
+async def test_a_reversal_that_is_not_known_yet_makes_nothing_overdue(ask: Callable) -> None:
+    paid_off = {
+        **PAYMENT,
+        "amount": "100.00",
+        "paid_at": "2026-02-20T10:00:00Z",
+        "reversed_at": "2026-03-15T10:00:00Z",
+    }
+    asked = await ask(payments=[paid_off])
+    for instant, became in (("2026-03-15T09:59:59Z", 0), ("2026-03-15T10:00:00Z", 100)):
+        assert (await asked.portfolio(as_of=at(instant))).became_overdue == became
+
+
+async def test_a_currency_of_the_books_alone_has_its_row(ask: Callable) -> None:
+    march = {
+        "month": "2026-03",
+        "credit_sales": "1000",
+        "receivables": "500",
+        "revenue": "9",
+        "operating_cost": "4",
+    }
+    books = [{**march, "currency": "USD"}, {**march, "currency": "DKK", "month": "2026-05"}]
+    asked = await ask(finance=books)
+    async with asked.database.transaction(asked.imported.tenant_id) as connection:
+        euros, dollars = await portfolio_kpis(connection, asked.imported.tenant_id, period=MARCH, as_of=NOW)
+        assert await compare_portfolio(connection, asked.imported, MARCH, as_of=NOW) == 2
+    assert (euros.currency, euros.dso) == ("EUR", None)
+    assert (dollars.currency, dollars.dso, dollars.receivables, dollars.profit_per_account) == (
+        "USD",
+        15.5,
+        0,
+        None,
+    )
 
 
 async def test_a_payment_on_a_closed_account_counts_while_the_account_does_not(ask: Callable) -> None:
