@@ -20,6 +20,7 @@ from api.graphql.types.words import SortDirection
 from api.services import InvalidArgument
 from domain.debtor_where import DebtorWhere as DebtorsWanted
 from domain.debtor_where import read_debtor_where
+from domain.filters import currency as read_currency
 from domain.list_where import CommunicationWhere as CommunicationsWanted
 from domain.list_where import PromiseWhere as PromisesWanted
 from domain.list_where import read_audit_where, read_communication_where, read_promise_where
@@ -48,6 +49,7 @@ def debtor_order(given: Sequence[DebtorOrderInput] | None) -> list[DebtorOrder]:
 
     Raises:
         InvalidArgument: too many keys, BALANCE without a currency, or a currency without BALANCE.
+        FilterError: a currency that is no code.
     """
     if given is not None and len(given) > _MOST_KEYS:
         raise InvalidArgument(
@@ -65,7 +67,8 @@ def _sort_key(by: DebtorOrderInput, index: int) -> DebtorOrder:
         )
     if by.field is not DebtorOrderField.BALANCE and currency is not None:
         raise InvalidArgument(f"{'.'.join(path)}: only BALANCE takes a currency; leave it out.", path=path)
-    return DebtorOrder(by.field, by.direction is SortDirection.DESC, currency)
+    in_one = None if currency is None else read_currency(currency, path)
+    return DebtorOrder(by.field, by.direction is SortDirection.DESC, in_one)
 
 
 def _list_order(order: Sequence[DebtorOrder], now: datetime) -> ListOrder:

@@ -21,6 +21,11 @@ CASES = [
     ('{ nodes(ids: ["junk"]) { id } }', ["ids"], "not an id"),
     ("{ debtors(orderBy: [{field: BALANCE}]) { totalCount } }", ["orderBy", "0", "currency"], "name it"),
     ('{ debtors(orderBy: [{field: NAME, currency: "EUR"}]) { totalCount } }', None, "only BALANCE"),
+    (
+        '{ debtors(orderBy: [{field: NAME}, {field: BALANCE, currency: "euro"}]) { totalCount } }',
+        ["orderBy", "1", "currency"],
+        "orderBy.1.currency must be an ISO 4217 code, such as EUR.",
+    ),
     ('{ debtors(where: {balance: {currency: "euro"}}) { totalCount } }', None, "ISO 4217"),
     (
         '{ kpis(period: {from: "2026-05-01T00:00:00Z", to: "2026-04-01T00:00:00Z"}) { asOf } }',
