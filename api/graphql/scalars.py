@@ -16,7 +16,8 @@ from strawberry.types.scalar import ScalarDefinition
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,18})?|\.\d{1,18})", re.ASCII)
+# Any number that a file may hold; one with a few digits more before the point comes back as the item it is in.
+_DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,30})?|\.\d{1,30})", re.ASCII)
 
 
 def _instant(value: object) -> datetime:
@@ -47,7 +48,7 @@ def _decimal(value: object) -> Decimal:
             return Decimal(text)
     raise GraphQLError(
         'Decimal: expected a decimal number as a string, such as "100.00", '
-        "with at most 20 digits before and 18 after the point."
+        "with at most 20 digits before and 30 after the point."
     )
 
 

@@ -77,6 +77,30 @@ async def fill(api: Api) -> list[dict[str, Any]]:
     ]
 
 
+async def test_amounts_have_the_digits_that_files_may_have(api_of, tenant_id: int) -> None:
+    api = await api_of(tenant_id)
+    await run(api, "UpsertDebtors", [DEBTOR])
+    exact, large = f"{'9' * 15}.{'9' * 30}", "1" * 16
+    accounts = [{**ACCOUNT, "principal": exact}, {**ACCOUNT, "reference": "A2", "principal": large}]
+    report = await run(api, "UpsertAccounts", accounts)
+    assert report["accepted"] == 1
+    (bad,) = report["rejected"]
+    assert (bad["index"], bad["field"], bad["code"]) == (1, "principal", "OUT_OF_RANGE")
+    query = '{ debtorByReference(reference: "D1") { balance { amount } } }'
+    assert (await api.ask(query))["debtorByReference"]["balance"] == [{"amount": exact}]
+
+
+async def test_what_is_no_value_of_its_type_refuses_the_call_and_says_where(api_of, tenant_id: int) -> None:
+    api = await api_of(tenant_id)
+    await run(api, "UpsertDebtors", [DEBTOR])
+    accounts = [ACCOUNT, {**ACCOUNT, "reference": "A2", "dueOn": "2026-02-30"}]
+    error = await api.error(operation("UpsertAccounts"), input=accounts)
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "$input' has invalid value at [1].dueOn" in error["message"]
+    query = '{ debtorByReference(reference: "D1") { balance { amount } } }'
+    assert (await api.ask(query))["debtorByReference"]["balance"] == []
+
+
 async def test_facts_that_are_sent_are_there_at_once(api_of, tenant_id: int) -> None:
     api = await api_of(tenant_id)
     assert await fill(api) == [{"accepted": 1, "duplicates": 0, "rejected": []}] * 6
