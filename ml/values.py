@@ -148,14 +148,14 @@ def contact_cost(model: TrainedModel) -> Floats:
 
 
 def supported_slots(model: TrainedModel, least: float) -> Bools:
-    """(channels, 168) whether history wrote on the channel around that hour (±1 h, on working days or
-    weekends) at least so often."""
+    """(channels, 168) whether history wrote on the channel around that hour (±1 h) at least so often on working days or
+    weekends, and a fifth as often on that very weekday: who works on Saturdays may be closed on Sundays."""
     week = model.channels.sends.reshape(len(CHANNELS), 7, 24)
-    kinds = np.stack([week[:, :5].sum(axis=1), week[:, 5:].sum(axis=1)], axis=1)
-    padded = np.pad(kinds, ((0, 0), (0, 0), (1, 1)))
+    padded = np.pad(week, ((0, 0), (0, 0), (1, 1)))
     around = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
     weekend = (np.arange(7) >= 5).astype(np.int64)
-    return np.asarray((around >= least)[:, weekend].reshape(len(CHANNELS), HOURS))
+    of_kind = np.stack([around[:, :5].sum(axis=1), around[:, 5:].sum(axis=1)], axis=1)[:, weekend]
+    return np.asarray(((of_kind >= least) & (around >= least / 5)).reshape(len(CHANNELS), HOURS))
 
 
 def without_channels(standing: Standing, allowed: Bools) -> Standing:

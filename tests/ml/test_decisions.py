@@ -135,6 +135,26 @@ def test_no_debtor_action_ever_leaves_its_own_mask(data: st.DataObject) -> None:
             assert LAWFUL[slot]
 
 
+def test_no_debtor_is_sent_to_on_a_weekday_on_which_the_channel_was_always_closed() -> None:
+    """Saturdays tell nothing of Sundays: who calls on the one may be closed on the other, or not be allowed to."""
+    sends = np.zeros((len(CHANNELS), 7, 24))
+    sends[:, :, 8:20] = 10.0
+    sends[CHANNELS.index("EMAIL"), 6] = 0.0
+    sends[CHANNELS.index("SMS"), 2, 14:] = 0.0
+    narrow = replace(model(), channels=replace(model().channels, sends=sends.reshape(len(CHANNELS), 168)))
+    known = _only(history(), history().debtors["debtor"].to_list()[:300])
+    for sunday_alone in (False, True):
+        masks = np.zeros((300, len(CHANNELS), 168), dtype=bool)
+        masks[:, :, 144 if sunday_alone else 0 :] = True
+        answers = debtor_recommendations(
+            narrow, known, known.debtors["debtor"].to_list(), now=known.as_of, masks=masks
+        )
+        chosen = [action for answer in answers for action in _actions(answer.recommendation)]
+        assert len(chosen) > 300
+        assert not [slot for channel, slot in chosen if channel == "EMAIL" and slot >= 144]
+        assert not [slot for channel, slot in chosen if channel == "SMS" and 63 <= slot < 72]
+
+
 def _only(known: History, keys: list[str]) -> History:
     mine = pl.col("debtor").is_in(keys)
     frames = {
