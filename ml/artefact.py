@@ -1,5 +1,5 @@
-"""A model as bytes and a manifest, signed: nothing is unpickled before it is known to be whole, ours,
-and readable here.
+"""A model as bytes and a manifest, signed: nothing is unpickled before it is known to be whole, ours, of this very
+place, and readable here.
 
 Raises, on loading, `ArtefactTruncated`, `ArtefactTampered` or `ArtefactIncompatible`, all
 `ArtefactError`, each with what to do about it.
@@ -21,7 +21,7 @@ from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.wording import segment_evidence
 
-FORMAT = 1
+FORMAT = 2
 LIBRARIES = ("joblib", "lightgbm", "numpy", "polars", "scikit-learn")
 
 
@@ -38,7 +38,7 @@ class ArtefactTruncated(ArtefactError):
 
 
 class ArtefactTampered(ArtefactError):
-    """Bytes or manifest are not what was signed, or were signed with another key."""
+    """Bytes or manifest are not what was signed, or were signed with another key or for another place."""
 
     code = "ARTEFACT_TAMPERED"
 
@@ -57,13 +57,17 @@ class Artefact:
     manifest: dict[str, Any]
 
 
-def pack(model: TrainedModel, key: bytes) -> Artefact:
-    """The model without its hold-out, its manifest, and a signature (HMAC-SHA-256 with `key`) over both."""
+def pack(model: TrainedModel, key: bytes, place: str) -> Artefact:
+    """The model without its hold-out, its manifest, and a signature (HMAC-SHA-256 with `key`) over both.
+
+    place: whose it is; it opens nowhere else, so that no model decides for another tenant, nor one for another version.
+    """
     buffer = io.BytesIO()
     joblib.dump(replace(model, holdout=None), buffer, compress=3)
     content = buffer.getvalue()
     manifest: dict[str, Any] = {
         "format": FORMAT,
+        "place": place,
         "recipe": model.recipe,
         "libraries": {name: version(name) for name in LIBRARIES},
         "features": model.space.types,
@@ -84,7 +88,13 @@ def pack(model: TrainedModel, key: bytes) -> Artefact:
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    return Artefact(content, {**manifest, "signature": _signature(manifest, key)})
+    return Artefact(content, signed(manifest, key))
+
+
+def signed(manifest: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+    """The manifest with a signature in place of any it has."""
+    unsigned = {name: value for name, value in manifest.items() if name != "signature"}
+    return {**unsigned, "signature": _signature(unsigned, key)}
 
 
 def _evidence(model: TrainedModel) -> dict[str, dict[str, str]]:
@@ -96,8 +106,8 @@ def _evidence(model: TrainedModel) -> dict[str, dict[str, str]]:
     }
 
 
-def unpack(content: bytes, manifest: Mapping[str, Any], key: bytes) -> TrainedModel:
-    """The model, after every check; see the module for what is raised."""
+def unpack(content: bytes, manifest: Mapping[str, Any], key: bytes, place: str) -> TrainedModel:
+    """The model, after every check; see the module for what is raised. place: where it was found."""
     unsigned = {name: value for name, value in manifest.items() if name != "signature"}
     if not hmac.compare_digest(str(manifest.get("signature", "")), _signature(unsigned, key)):
         raise ArtefactTampered(
@@ -114,6 +124,11 @@ def unpack(content: bytes, manifest: Mapping[str, Any], key: bytes) -> TrainedMo
             "the model's bytes are not those that were signed; restore it from a backup, or train again"
         )
     _check_versions(manifest)
+    if manifest["place"] != place:
+        raise ArtefactTampered(
+            f"the model was trained for {manifest['place']}, but stands where that of {place} belongs; "
+            "restore the one that belongs there from a backup, or train again"
+        )
     model = joblib.load(io.BytesIO(content))
     if not isinstance(model, TrainedModel):
         raise ArtefactIncompatible("the artefact holds something else than a trained model; train again")

@@ -16,7 +16,14 @@ from typing import Protocol
 from dbos import DBOS, DBOSConfiguredInstance
 
 from domain.storage import training_runs
-from domain.storage.models import ModelError, TrainedVersion, find_version, promote, store_version
+from domain.storage.models import (
+    ModelError,
+    TrainedVersion,
+    find_version,
+    place_of,
+    promote,
+    store_version,
+)
 from domain.storage.sessions import Database
 from domain.storage.training_runs import RunEnded, StoredRun
 from domain.vocabulary import Promotion
@@ -48,9 +55,16 @@ class Learner(Protocol):
         ...
 
     def learn(
-        self, folder: Path, *, as_of: datetime, champion: object | None, now: datetime, progress: Progress
+        self,
+        folder: Path,
+        *,
+        as_of: datetime,
+        champion: object | None,
+        now: datetime,
+        place: str,
+        progress: Progress,
     ) -> TrainedVersion:
-        """Train, evaluate and judge; busy for minutes, so never on an event loop."""
+        """Train, evaluate and judge; busy for minutes, so never on an event loop. place: whose the model will be."""
         ...
 
 
@@ -124,7 +138,13 @@ class TrainingJobs(DBOSConfiguredInstance):
         )
         now = datetime.now(UTC)
         trained = await asyncio.to_thread(
-            self._learner.learn, folder, as_of=run.as_of, champion=present, now=now, progress=progress
+            self._learner.learn,
+            folder,
+            as_of=run.as_of,
+            champion=present,
+            now=now,
+            place=place_of(tenant_id, run_id),
+            progress=progress,
         )
         async with self._database.transaction(tenant_id) as connection:
             return await store_version(connection, tenant_id, run_id, trained)

@@ -99,5 +99,5 @@ class Champions:
 
     async def _read(self, tenant_id: int, version_id: int) -> TrainedModel:
         async with self._database.transaction(tenant_id) as connection:
-            manifest, content = await load_artefact(connection, tenant_id, version_id)
-        return await self.run(lambda: unpack(content, manifest, self._key))
+            stored = await load_artefact(connection, tenant_id, version_id)
+        return await self.run(lambda: unpack(stored.content, stored.manifest, self._key, stored.place))

@@ -45,9 +45,9 @@ class ModelLearner:
             version = await champion(connection, tenant_id)
             if version is None:
                 return None
-            manifest, content = await load_artefact(connection, tenant_id, version.id)
+            stored = await load_artefact(connection, tenant_id, version.id)
         try:
-            return unpack(content, manifest, self._key)
+            return unpack(stored.content, stored.manifest, self._key, stored.place)
         except ArtefactError:
             # No longer readable (other libraries, another key): a new model is what is needed then.
             logger.exception(
@@ -56,9 +56,16 @@ class ModelLearner:
             return None
 
     def learn(
-        self, folder: Path, *, as_of: datetime, champion: object | None, now: datetime, progress: Progress
+        self,
+        folder: Path,
+        *,
+        as_of: datetime,
+        champion: object | None,
+        now: datetime,
+        place: str,
+        progress: Progress,
     ) -> TrainedVersion:
-        """Train, evaluate and judge; busy for minutes.
+        """Train, evaluate and judge; busy for minutes. place: `domain.storage.models.place_of` the run.
 
         Raises:
             CannotLearn: the history is too small; its code says what is missing.
@@ -69,7 +76,7 @@ class ModelLearner:
         except NotEnoughHistory as error:
             raise CannotLearn(error.code, error.message) from error
         verdict = judge(model, champion if isinstance(champion, TrainedModel) else None, history, seed=_SEED)
-        packed = pack(model, self._key)
+        packed = pack(model, self._key, place)
         return TrainedVersion(
             recipe=model.recipe,
             trained_at=now,

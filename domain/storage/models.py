@@ -5,7 +5,7 @@ A tenant has at most one champion; a partial unique index holds that, so no call
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import Row, func, insert, select, update
@@ -64,6 +64,15 @@ class TrainedVersion:
     manifest: Mapping[str, Any]
     artefact: bytes
     backtest: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class StoredArtefact:
+    """What a version's model opens from. place: `place_of` the run that trained it."""
+
+    manifest: dict[str, Any]
+    content: bytes
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,21 +181,25 @@ async def deciding_version_id(database: Database, tenant_id: int, *, as_of: date
     return None if found is None else int(found)
 
 
-async def load_artefact(
-    connection: AsyncConnection, tenant_id: int, version_id: int
-) -> tuple[dict[str, Any], bytes]:
+def place_of(tenant_id: int, run_id: int | None) -> str:
+    """Where the model that a run trains belongs; signed with it."""
+    return f"tenant {tenant_id}, training run {run_id}"
+
+
+async def load_artefact(connection: AsyncConnection, tenant_id: int, version_id: int) -> StoredArtefact:
     """A version's manifest and bytes.
 
     Raises:
         ModelError: NOT_FOUND.
     """
-    found = select(_VERSION.manifest, _VERSION.artefact).where(
-        _VERSION.tenant_id == tenant_id, _VERSION.id == version_id
-    )
+    trained_by = select(_RUN.id).where(_RUN.tenant_id == tenant_id, _RUN.model_version_id == version_id)
+    found = select(
+        _VERSION.manifest, _VERSION.artefact, trained_by.limit(1).scalar_subquery().label("run_id")
+    ).where(_VERSION.tenant_id == tenant_id, _VERSION.id == version_id)
     row = (await connection.execute(found)).one_or_none()
     if row is None:
         raise ModelError("NOT_FOUND", "There is no such model version.")
-    return dict(row.manifest), bytes(row.artefact)
+    return StoredArtefact(dict(row.manifest), bytes(row.artefact), place_of(tenant_id, row.run_id))
 
 
 async def promote(
@@ -210,7 +223,10 @@ async def promote(
             f"Version {present.version} was trained on data up to {present.data_to.isoformat()}, version "
             f"{candidate.version} only up to {candidate.data_to.isoformat()}. Train again, or roll back.",
         )
-    return await _swap(connection, tenant_id, present, candidate, promoted_at=now)
+    # Rolling back follows these instants, so they go up even where the clock went back.
+    since = present.promoted_at if present is not None else None
+    at = now if since is None else max(now, since + timedelta(microseconds=1))
+    return await _swap(connection, tenant_id, present, candidate, promoted_at=at)
 
 
 async def roll_back(connection: AsyncConnection, tenant_id: int) -> ModelVersion:

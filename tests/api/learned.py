@@ -12,6 +12,7 @@ from domain.storage.models import TrainedVersion
 from domain.storage.reads.portfolio import DebtorKey, debtors_after
 from domain.storage.sessions import Database
 from domain.vocabulary import Promotion
+from ml.artefact import signed
 from ml.simulator import simulate, write
 
 KEY = b"a key for tests"
@@ -39,11 +40,15 @@ class Learned:
 
     async def store(self, *, data_to: datetime = AS_OF, promote: bool = True, **changes: object) -> int:
         """Store the model once more, changed or not, and make it champion; answers its id."""
-        trained = TrainedVersion(**{**vars(self.trained), "data_to": data_to, **changes})
         async with self.database.transaction(self.tenant_id) as connection:
             run, _ = await training_runs.start_or_join_run(
                 connection, self.tenant_id, as_of=data_to, promote=Promotion.AUTO, now=AS_OF
             )
+            manifest = signed(
+                {**self.trained.manifest, "place": models.place_of(self.tenant_id, run.id)}, KEY
+            )
+            stored = {**vars(self.trained), "manifest": manifest, "data_to": data_to, **changes}
+            trained = TrainedVersion(**stored)
             version_id = await models.store_version(connection, self.tenant_id, run.id, trained)
             await training_runs.succeed_run(connection, self.tenant_id, run.id, now=AS_OF)
             if promote:
@@ -63,6 +68,7 @@ async def learn(database: Database, tenant_id: int, place: Path, *, debtors: int
         as_of=AS_OF,
         champion=None,
         now=AS_OF,
+        place="",
         progress=lambda stage, share: None,
     )
     async with database.transaction(tenant_id) as connection:

@@ -9,7 +9,7 @@ GATE = {"passed": False, "checks": [{"name": "value", "passed": None, "message":
 
 
 def test_a_card_tells_what_a_version_learned_from_how_it_did_and_what_it_rests_on() -> None:
-    manifest = pack(model(), b"key").manifest
+    manifest = pack(model(), b"key", "here").manifest
     gate = asdict(judge(model(), None, history()))
     card = model_card(manifest, gate, version=7, status="CHAMPION", trained_at="2026-05-01T00:00:00+00:00")
     assert card.startswith("# Model version 7\n\nCHAMPION")
@@ -45,7 +45,7 @@ def test_a_card_of_an_older_manifest_says_what_it_does_not_know() -> None:
 
 def test_names_of_segments_cannot_break_a_table() -> None:
     renamed = replace(model(), segments=("A|B\n# C", *model().segments[1:]))
-    manifest = pack(renamed, b"key").manifest
+    manifest = pack(renamed, b"key", "here").manifest
     card = model_card(manifest, GATE, version=1, status="CHALLENGER", trained_at="2026-05-01")
     assert "| A\\|B # C |" in card
     assert "\n# C" not in card

@@ -31,7 +31,14 @@ class SlowLearner:
         return None
 
     def learn(
-        self, folder: Path, *, as_of: datetime, champion: object | None, now: datetime, progress: Progress
+        self,
+        folder: Path,
+        *,
+        as_of: datetime,
+        champion: object | None,
+        now: datetime,
+        place: str,
+        progress: Progress,
     ) -> TrainedVersion:
         self._note("learn begins")
         if self._seconds < 0:

@@ -1,6 +1,7 @@
 """Which model decides: none before the first, swapped without a restart, never one from the future or one altered."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from api.services import InvalidArgument
 from api.training.learner import ModelLearner
 from domain.contact_rules import blocks
 from domain.storage import models
+from domain.storage.models import load_artefact
 from domain.storage.reachability import reachability
 from domain.storage.sessions import Database
 from domain.storage.tables import debtor, model_version
 from domain.vocabulary import Channel
-from ml.artefact import ArtefactError
+from ml.artefact import ArtefactError, ArtefactTampered
 from tests.api.learned import AS_OF, KEY, Learned, learn
 
 DEBTORS = 60
@@ -144,6 +146,26 @@ async def test_an_altered_artefact_is_never_opened(portfolio: Learned, damage: s
     champions.close()
 
 
+async def test_a_model_copied_over_from_another_tenant_or_version_decides_nothing(
+    portfolio: Learned, new_tenant
+) -> None:
+    """With its manifest and its signature, as a backup put back in the wrong place would be."""
+    first = await portfolio.store()
+    other = replace(portfolio, tenant_id=new_tenant())
+    places = [(portfolio, await portfolio.store()), (other, await other.store())]
+    async with portfolio.database.transaction(portfolio.tenant_id) as connection:
+        stored = await load_artefact(connection, portfolio.tenant_id, first)
+    copied = {"manifest": stored.manifest, "artefact": stored.content}
+    for place, version_id in places:
+        async with place.database.transaction(place.tenant_id) as connection:
+            changed = update(model_version).where(model_version.c.id == version_id)
+            await connection.execute(changed.values(copied))
+        champions = Champions(place.database, KEY)
+        with pytest.raises(ArtefactTampered, match="train again"):
+            await champions.model(place.tenant_id, version_id)
+        champions.close()
+
+
 async def test_forecasts_name_what_cannot_be_forecast(
     portfolio: Learned, champions: Champions, tmp_path: Path
 ) -> None:
@@ -170,7 +192,12 @@ async def test_a_history_without_contacts_teaches_nothing(
     await learner.export(database, tenant_id, as_of=AS_OF, folder=tmp_path / "empty")
     with pytest.raises(CannotLearn) as error:
         learner.learn(
-            tmp_path / "empty", as_of=AS_OF, champion=None, now=AS_OF, progress=lambda stage, share: None
+            tmp_path / "empty",
+            as_of=AS_OF,
+            champion=None,
+            now=AS_OF,
+            place="",
+            progress=lambda stage, share: None,
         )
     assert error.value.code == "NO_CONTACTS"
 

@@ -180,6 +180,17 @@ async def test_rolling_back_never_leads_to_what_was_rolled_back_before(
         assert (await models.roll_back(connection, tenant_id)).id == first
 
 
+async def test_rolling_back_finds_the_former_champion_though_the_clock_went_back(
+    database: Database, tenant_id: int
+) -> None:
+    first, second = [await make_version(database, tenant_id) for _ in range(2)]
+    for hours, version_id in ((0, first), (-1, second)):
+        async with database.transaction(tenant_id) as connection:
+            await models.promote(connection, tenant_id, version_id, now=NOW + timedelta(hours=hours))
+    async with database.transaction(tenant_id) as connection:
+        assert (await models.roll_back(connection, tenant_id)).id == first
+
+
 async def test_another_tenants_version_is_unknown(database: Database, new_tenant) -> None:
     mine, other = new_tenant(), new_tenant()
     version_id = await make_version(database, mine)
