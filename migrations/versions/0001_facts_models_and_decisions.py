@@ -55,7 +55,7 @@ def _create_role() -> None:
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'dunwell_app') THEN
                 CREATE ROLE dunwell_app NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
             END IF;
-            IF NOT pg_has_role(current_user, 'dunwell_app', 'MEMBER') THEN
+            IF NOT pg_has_role(current_user, 'dunwell_app', 'SET') THEN
                 EXECUTE format('GRANT dunwell_app TO %I', current_user);
             END IF;
             EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO dunwell_app', current_database());

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -10,9 +11,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
+from api.embedded import EmbeddedPostgres
 from api.migrating import SchemaBehind, migrate, newest_revision, verify_schema
 from domain.storage.sessions import Database
+from domain.storage.tenants import change_settings, create_tenant, list_tenants
 from tests.conftest import ROOT
+from tests.domain.storage.rollups.rollups import refresh
+from tests.facts import NOW, merge_facts, row, stored
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()][::-1]
 
@@ -98,5 +103,42 @@ async def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
     try:
         with pytest.raises(SchemaBehind, match="newer dunwell"):
             await verify_schema(database)
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+def plain_url(tmp_path: Path) -> Iterator[str]:
+    """The URL of an owner as docs/operations.md makes one, who may create roles and no more, in a cluster new to us."""
+    with EmbeddedPostgres.attach(tmp_path) as server:
+        admin = make_url(server.owner_url).set(drivername="postgresql")
+        with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+            for (database,) in connection.execute(
+                "SELECT datname FROM pg_database WHERE datallowconn"
+            ).fetchall():
+                url = admin.set(database=database).render_as_string(hide_password=False)
+                with psycopg.connect(url, autocommit=True) as inside:
+                    inside.execute("DROP OWNED BY dunwell_app")
+            connection.execute("DROP ROLE dunwell_app")
+            connection.execute("CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'plain'")
+            connection.execute("CREATE DATABASE theirs OWNER plain_owner")
+        theirs = admin.set(database="theirs", username="plain_owner", password="plain")
+        yield theirs.render_as_string(hide_password=False)
+
+
+async def test_an_owner_who_may_just_create_roles_is_enough(plain_url: str) -> None:
+    migrate(plain_url)
+    database = Database(plain_url)
+    try:
+        await database.verify_role()
+        tenant_id = await create_tenant(plain_url, key="acme", name="Acme", currency="EUR")
+        tables = ("debtors", "accounts", "communications", "events", "payments")
+        report, _ = await merge_facts(database, tenant_id, {table: [row(table)] for table in tables})
+        assert report.rejected == 0
+        assert await database.tenants_to_do("dirty_day") == [tenant_id]
+        assert await refresh(database, tenant_id)
+        await change_settings(plain_url, key="acme", changes={"promise_grace_days": 5}, now=NOW)
+        assert [one.collection.promise_grace_days for one in await list_tenants(plain_url)] == [5]
+        assert [one["reference"] for one in (await stored(database, tenant_id))["debtor"]] == ["D1"]
     finally:
         await database.close()
