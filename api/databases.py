@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from asyncpg import PostgresConnectionError
+from asyncpg.exceptions import AdminShutdownError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from api.embedded import EmbeddedPostgres
@@ -47,7 +49,7 @@ async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
     """The app's pool on a database that is fit for use; the embedded one is migrated when it is behind.
 
     Raises:
-        DatabaseUnreachable: nobody answers there.
+        DatabaseUnreachable: nobody answers there, or no more.
         SchemaBehind: it must be migrated first.
         UnsafeRole: tenants would not be kept apart.
     """
@@ -55,6 +57,10 @@ async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
     try:
         await _make_fit(server, database)
         yield database
+    except (DBAPIError, PostgresConnectionError, AdminShutdownError) as error:
+        if isinstance(error, DBAPIError) and not error.connection_invalidated:
+            raise
+        raise unreachable(server.app_url, error) from error
     finally:
         await database.close()
 

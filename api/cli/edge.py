@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -34,6 +35,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 Result = TypeVar("Result")
 
 _INTERRUPTED = 130
+_CODE = re.compile("[A-Z][A-Z0-9_]+")
 
 
 class CommandError(Exception):
@@ -63,7 +65,7 @@ def run(*_verbs: ModuleType) -> None:
 def report(error: BaseException) -> None:
     """One sentence on standard error for an error that has a code; any other is a fault of ours and shows its trace."""
     code = getattr(error, "code", None)
-    if not isinstance(code, str):
+    if not isinstance(code, str) or not _CODE.fullmatch(code):  # libraries have codes of their own, as f405
         raise error
     err.print(f"{code}: {getattr(error, 'message', error)}", markup=False)
 

@@ -26,7 +26,7 @@ _BIND = text(
 _BEGIN_READING = f"BEGIN READ ONLY; SET LOCAL ROLE {APP_ROLE}; SET LOCAL {TENANT_SETTING} = '{{}}'"
 _PLANNED_ONCE = "; SET LOCAL plan_cache_mode = force_generic_plan"
 _ROLE = text(
-    "SELECT r.rolsuper OR r.rolbypassrls AS bypasses, "
+    "SELECT r.rolsuper OR r.rolbypassrls AS bypasses, pg_has_role(r.oid, 'SET') AS is_ours, current_user AS login, "
     "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "        WHERE n.nspname = 'public' AND c.relkind = 'r' AND pg_has_role(r.oid, c.relowner, 'USAGE')) AS owns "
     "FROM pg_roles r WHERE r.rolname = :role"
@@ -143,12 +143,16 @@ class Database:
         """Refuse to go on when the app's role could see past row-level security.
 
         Raises:
-            UnsafeRole: the role is missing, a superuser, has BYPASSRLS, or owns a table.
+            UnsafeRole: the role is missing or not granted to us, a superuser, has BYPASSRLS, or owns a table.
         """
         async with self.engine.connect() as connection:
             row = (await connection.execute(_ROLE, {"role": APP_ROLE})).one_or_none()
         if row is None:
             raise UnsafeRole(f"The database role {APP_ROLE} does not exist. Run `dunwell migrate` first.")
+        if not row.is_ours:
+            raise UnsafeRole(
+                f"The role {row.login} may not act as {APP_ROLE}. Let it: GRANT {APP_ROLE} TO {row.login};"
+            )
         if row.bypasses or row.owns:
             why = "bypasses row-level security" if row.bypasses else "owns tables"
             raise UnsafeRole(

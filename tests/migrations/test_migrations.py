@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from api.embedded import EmbeddedPostgres
 from api.migrating import SchemaBehind, migrate, newest_revision, verify_schema
-from domain.storage.sessions import Database
+from domain.storage.sessions import Database, UnsafeRole
 from domain.storage.tenants import change_settings, create_tenant, list_tenants
 from tests.conftest import ROOT
 from tests.domain.storage.rollups.rollups import refresh
@@ -124,6 +124,22 @@ def plain_url(tmp_path: Path) -> Iterator[str]:
             connection.execute("CREATE DATABASE theirs OWNER plain_owner")
         theirs = admin.set(database="theirs", username="plain_owner", password="plain")
         yield theirs.render_as_string(hide_password=False)
+
+
+async def test_a_login_without_the_apps_role_is_told_what_to_grant(plain_url: str) -> None:
+    migrate(plain_url)
+    with psycopg.connect(plain_url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE plain_login LOGIN PASSWORD 'plain'")
+    url = make_url(plain_url).set(username="plain_login").render_as_string(hide_password=False)
+    database = Database(url)
+    try:
+        with pytest.raises(UnsafeRole, match="GRANT dunwell_app TO plain_login;"):
+            await database.verify_role()
+        with psycopg.connect(plain_url, autocommit=True) as connection:
+            connection.execute("GRANT dunwell_app TO plain_login")
+        await database.verify_role()
+    finally:
+        await database.close()
 
 
 async def test_an_owner_who_may_just_create_roles_is_enough(plain_url: str) -> None:

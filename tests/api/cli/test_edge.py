@@ -1,0 +1,36 @@
+"""What becomes of an error that a verb ends with."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from api.cli.edge import CommandError, report
+from api.databases import DatabaseServer, open_database
+from api.migrating import DatabaseUnreachable
+
+
+def test_an_error_with_a_code_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    report(CommandError("NOTHING_TO_SET", "Name what to set [now]."))
+    assert capsys.readouterr().err == "NOTHING_TO_SET: Name what to set [now].\n"
+
+
+def test_a_fault_of_ours_is_none_though_its_library_numbers_it(capsys: pytest.CaptureFixture[str]) -> None:
+    fault = ProgrammingError("SELECT", {}, Exception("permission denied"))
+    assert fault.code == "f405"
+    with pytest.raises(ProgrammingError):
+        report(fault)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("by_the_driver", [False, True])
+async def test_a_database_that_goes_away_is_one_sentence(owner_url: str, by_the_driver: bool) -> None:
+    server = DatabaseServer(owner_url, owner_url, embedded=False)
+    with pytest.raises(DatabaseUnreachable, match=r"PostgreSQL at 127\.0\.0\.1:\d+/test_\w+ cannot be used"):
+        async with open_database(server) as database, database.engine.begin() as connection:
+            end = "SELECT pg_terminate_backend(pg_backend_pid())"
+            if by_the_driver:
+                raw = (await connection.get_raw_connection()).driver_connection
+                assert raw is not None
+                await raw.execute(end)
+            else:
+                await connection.execute(text(end))
