@@ -11,6 +11,7 @@ from api.forecasting.planning import schedule
 from api.recommendations.champions import Champion, Champions
 from api.services import InvalidArgument
 from domain.lasting import Lasting
+from domain.storage.models import deciding_version_id
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
 from ml import forecast as outlook
@@ -46,6 +47,7 @@ class ForecastService:
 
         Raises:
             InvalidArgument: a horizon that cannot be forecast.
+            ArtefactError: of what is recommended, where the model that decides cannot be opened.
         """
         wanted = tuple(dict.fromkeys(ForecastKpi if kpis is None else kpis))
         if not 1 <= horizon_days <= outlook.LONGEST_HORIZON:
@@ -53,17 +55,17 @@ class ForecastService:
                 f"horizonDays: {horizon_days} cannot be forecast; ask for 1 to {outlook.LONGEST_HORIZON} days.",
                 path=("horizonDays",),
             )
-        champion = await self._champions.deciding(tenant_id, as_of=as_of)
-        if champion is None:
+        version_id = await deciding_version_id(self._database, tenant_id, as_of=as_of)
+        if version_id is None:
             return None
         tally = await self._tallies.whole(tenant_id, as_of=as_of)
         counted = await self._champions.run(lambda: tally.fingerprint)
-        key = (tenant_id, champion.version_id, counted, horizon_days, policy, tuple(by), wanted)
+        key = (tenant_id, version_id, counted, horizon_days, policy, tuple(by), wanted)
         if key not in self._kept:
             planned = None
-            if policy == ForecastPolicy.RECOMMENDED:
-                planned = await self._schedule(tenant_id, champion, tally)
-            version_id = champion.version_id
+            if policy == ForecastPolicy.RECOMMENDED:  # what goes on as it does needs no model opened
+                model = await self._champions.model(tenant_id, version_id)
+                planned = await self._schedule(tenant_id, Champion(version_id, model), tally)
             made = await self._champions.run(
                 lambda: _forecast(tally, planned, horizon_days, policy, by, wanted, version_id)
             )

@@ -68,15 +68,20 @@ class _Record:
         return moves is not None and latest.outside(moves) > _BROKEN
 
     def stretch(self) -> Stretch:
-        """By all that has been seen so far; once bands broke, by what has been seen since."""
+        """By all that has been seen so far; once bands broke, by what has been seen since.
+
+        Spans of four weeks that begin a week apart share most of their days, so even many totals are few: their bands
+        are never narrowed, and while there are too few for a quantile they hold all that came.
+        """
         days = (self.days.of_additions(-_LATEST, None) if self.broken else self.days).stretch() or (
             UNPROVEN,
             UNPROVEN,
         )
-        total = self.totals.stretch() or (max(days[0], 0.0), max(days[1], 0.0))
-        if self.broken:
-            total = max(total[0], days[0]), max(total[1], days[1])
-        return Stretch(days, total)
+        total = self.totals.stretch()
+        if total is None or self.broken:
+            seen = total or self.totals.furthest()
+            total = max(seen[0], days[0]), max(seen[1], days[1])
+        return Stretch(days, (max(total[0], 0.0), max(total[1], 0.0)))
 
 
 def backtest(

@@ -196,6 +196,11 @@ class Scores:
         below, above = (np.concatenate(side) if side else np.zeros(0) for side in (self.below, self.above))
         return float(((below > moves[0]) | (above > moves[1])).mean()) if len(below) else 0.0
 
+    def furthest(self) -> tuple[float, float]:
+        """The moves that would have left nothing outside; none of nothing."""
+        worst = [float(np.concatenate([[0.0], *side]).max()) for side in (self.below, self.above)]
+        return min(worst[0], _WIDEST), min(worst[1], _WIDEST)
+
     def stretch(self) -> tuple[float, float] | None:
         """The moves that would have left 5 % outside on either side; None when too little was seen."""
         below, above = (np.concatenate(side) if side else np.zeros(0) for side in (self.below, self.above))

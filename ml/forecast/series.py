@@ -24,11 +24,11 @@ class Part:
 
 
 def differences(kpi: Kpi, recommended: Futures, current: Futures, stretch: Stretch) -> Difference:
-    """Compared future by future, then as wide as the totals' bands had to become."""
+    """Compared future by future, then widened as days had to be: what totals alone miss by befalls both policies."""
     low, high = quantiles(recommended.totals[kpi] - current.totals[kpi])
     middle = recommended.middles[kpi] - current.middles[kpi]
     half = (high - low) / 2
-    low, high = low - max(stretch.total[0], 0.0) * half, high + max(stretch.total[1], 0.0) * half
+    low, high = low - max(stretch.days[0], 0.0) * half, high + max(stretch.days[1], 0.0) * half
     return np.minimum(low, middle), middle, np.maximum(high, middle)
 
 

@@ -99,7 +99,9 @@ def _profiles(sent: Floats, weekday: Ints, observed: Floats, channel: Ints) -> F
     total = np.zeros((7, onto.shape[1]))
     np.add.at(total, weekday, recency * (sent @ onto))
     count = np.bincount(weekday, weights=recency[:, 0], minlength=7)[:, None]
-    mean = total / np.maximum(count, 1e-9)
+    mean, seen = total / np.maximum(count, 1e-9), count > 0
+    if seen.any():  # a weekday that has not been yet is like those that have
+        mean = np.where(seen, mean, mean[seen[:, 0]].mean(axis=0))
     pooled = mean.sum(axis=1, keepdims=True)
     pooled = pooled / max(float(pooled.mean()), 1e-12)
     weight = total.sum(axis=0) / (total.sum(axis=0) + 30.0)

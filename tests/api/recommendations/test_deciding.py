@@ -185,6 +185,19 @@ async def test_forecasts_name_what_cannot_be_forecast(
     assert {series.kpi for series in everything.series} == set(ForecastKpi)
 
 
+async def test_what_goes_on_as_it_does_is_forecast_though_the_model_cannot_be_opened(
+    portfolio: Learned, champions: Champions, tmp_path: Path
+) -> None:
+    version_id = await portfolio.store(artefact=b"")
+    service = ForecastService(portfolio.database, Tallies(portfolio.database, tmp_path), champions)
+    asked = {"horizon_days": 3, "by": [], "kpis": [ForecastKpi.SENT], "as_of": AS_OF}
+    found = await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.CURRENT, **asked)
+    assert found is not None
+    assert found.model_version_id == version_id
+    with pytest.raises(ArtefactError):
+        await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.RECOMMENDED, **asked)
+
+
 async def test_a_history_without_contacts_teaches_nothing(
     database: Database, tenant_id: int, tmp_path: Path
 ) -> None:

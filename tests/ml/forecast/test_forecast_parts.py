@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 
 from ml.forecast.answers import Kpi
-from ml.forecast.bands import Bands, Scores, Stretch, stretched
+from ml.forecast.backtest import _Record
+from ml.forecast.bands import Bands, Futures, Scores, Stretch, stretched
 from ml.forecast.cohorts import Cohorts, Outcome, cohorts_of
 from ml.forecast.rates import estimate_rates, phases
+from ml.forecast.series import differences
 from ml.forecast.tally import LONGEST_LAG, tally_of
 from ml.forecast.volume import forecast_volume, observed_days
 from ml.frames import History
@@ -175,3 +177,43 @@ def test_too_few_scores_teach_nothing() -> None:
     scores = Scores()
     scores.add(np.zeros(5), np.ones(5), np.full(5, 0.5))
     assert scores.stretch() is None
+
+
+def test_totals_of_spans_that_overlap_never_narrow_their_bands() -> None:
+    record = _Record()
+    for _ in range(10):
+        record.totals.add(np.zeros(4), np.full(4, 2.0), np.ones(4))
+    assert record.totals.stretch() is not None
+    assert record.stretch().total == (0.0, 0.0)
+
+
+def test_bands_of_few_totals_hold_all_that_came() -> None:
+    record = _Record()
+    for came in (1.0, 1.5, 4.0, 0.5, 1.0):
+        record.totals.add(np.zeros(1), np.full(1, 2.0), np.full(1, came))
+        record.days.add(np.zeros(28), np.full(28, 2.0), np.ones(28))
+    assert record.stretch().total == pytest.approx((0.0, 2.0))
+
+
+def test_a_difference_is_as_wide_as_what_befalls_each_policy_alone() -> None:
+    """Both miss alike what their totals missed, so it tells nothing of what is between them."""
+    futures = [
+        Futures({Kpi.SENT: totals}, {Kpi.SENT: totals.mean(axis=0)}, np.zeros((1, 1, 1)), {})
+        for totals in (np.linspace(10, 12, 101)[:, None], np.full((101, 1), 8.0))
+    ]
+    plain = differences(Kpi.SENT, *futures, Stretch(days=(0.0, 0.0), total=(0.0, 0.0)))
+    assert differences(Kpi.SENT, *futures, Stretch(days=(0.0, 0.0), total=(9.0, 9.0))) == plain
+    wider = differences(Kpi.SENT, *futures, Stretch(days=(1.0, 1.0), total=(0.0, 0.0)))
+    assert wider[2] - wider[0] == pytest.approx(2 * (plain[2] - plain[0]))
+
+
+def test_weekdays_that_have_not_been_yet_are_like_those_that_have() -> None:
+    """Three days, from a Monday on: the Thursday to come is no day off."""
+    volume = forecast_volume(_cohorts(np.full((3, 1), 20.0), {}), 3, 14)
+    assert volume.expected[:, 0] == pytest.approx(np.full(14, 20.0))
+
+
+def test_one_day_of_history_tells_what_was_delivered_on_it() -> None:
+    """That it may be too early to tell makes the rate unsure, not 0."""
+    rates = estimate_rates(_cohorts(np.full((1, 2), 50.0), {}), 1)
+    assert rates.rate["delivered"] == pytest.approx([0.9, 0.9], abs=0.02)
