@@ -25,7 +25,7 @@ from ml.weekly_plan import Lawful, contacted_lately, plan_week
 DEBTORS, WORLDS, HORIZON = 500, 40, 28
 CUT = date(2026, 4, 6)  # a Monday
 _SETTLING = 31
-AS_BEFORE, LEFT_ALONE = -2, -1
+LEFT_ALONE = -1
 
 
 @dataclass
@@ -45,8 +45,7 @@ class Differences:
 @dataclass(frozen=True)
 class AsPlanned:
     """Whoever the week's plan names is contacted on its channel in its hour, a second or third contact of a week two
-    days later each, or left alone (`LEFT_ALONE`). Whom it does not name, or who cannot be reached so any more, is
-    contacted as before (`AS_BEFORE`).
+    days later each, or left alone (`LEFT_ALONE`). Who cannot be reached so any more is contacted as before.
     """
 
     channel: Ints
@@ -120,7 +119,10 @@ def _as_planned(world: SimulatedWorld, history: History, planned: pl.DataFrame) 
         .select("reference", "channel", "hour_of_week")
         .iter_rows()
     }
-    slots = [told.get(key, (AS_BEFORE, 0)) for key in world.truth.keys]
+    # Newcomers are planned for as those like them were once the plan is made anew, which it is only once here.
+    everybody = list(told.values())
+    like = np.random.default_rng(1).integers(len(everybody), size=len(world.truth.keys))
+    slots = [told.get(key, everybody[one]) for key, one in zip(world.truth.keys, like, strict=True)]
     channel, hour = np.array(slots, dtype=np.int64).T
     return AsPlanned(channel, hour, world.truth.policy)
 
