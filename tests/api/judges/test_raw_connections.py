@@ -154,6 +154,59 @@ async def test_who_comes_back_with_half_a_head_does_not_either(
     writer.close()
 
 
+H2C = {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings", "HTTP2_Settings": "AAEAAEAAAAIAAAAB"}
+
+
+async def test_a_protocol_that_is_not_spoken_is_declined_by_answering(served: Served) -> None:
+    whole = post(served, **H2C)
+    assert b'"Query"' in await sent(served, whole)
+    assert b'"Query"' in await sent(served, *(whole[at : at + 1] for at in range(len(whole))))
+    many = await sent(served, whole * 1_500 + post(served), quiet=5)
+    assert many.count(b'{"data":{"__typename":"Query"}}') == 1_501
+    chunked = b"5\r\n" + QUERY[:5] + b"\r\n16\r\n" + QUERY[5:] + b"\r\n0\r\n\r\n"
+    headers = {**H2C, "Content_Length": "none", "Transfer_Encoding": "chunked"}
+    assert b'"Query"' in await sent(served, post(served, chunked, **headers))
+
+
+async def test_a_body_behind_a_declined_protocol_is_no_request(served: Served) -> None:
+    host, port = served.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    within = b"GET /healthz HTTP/1.1\r\nHost: dunwell.test\r\n\r\n"
+    writer.write(post(served, Content_Length=str(len(within)), **H2C).removesuffix(QUERY))
+    await asyncio.sleep(0.2)
+    writer.write(within)
+    with suppress(TimeoutError):
+        while answer := await asyncio.wait_for(reader.read(65536), 1):
+            assert code(answer) == "BAD_REQUEST"
+    writer.close()
+
+
+SOCKET = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Content_Type": "none",
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "headers"),
+    [
+        ("POST /graphql", {"Content_Length": "3"}),
+        ("GET /graphql", {"Content_Length": "3"}),
+        ("GET /graphql?" + "a" * 9_000, {"Content_Length": "none"}),
+        ("GET /graphql", {"Content_Length": "none", "Cookie": "a" * 9_000}),
+        ("GET /graphql", {"Content_Length": "none", **{f"X_{at}": "a" for at in range(130)}}),
+    ],
+    ids=["post", "body", "long line", "long header", "many headers"],
+)
+async def test_what_opens_no_socket_is_not_waited_on(
+    served: Served, line: str, headers: dict[str, str]
+) -> None:
+    assert status(await sent(served, post(served, b"", line=line, **SOCKET, **headers))) == 400
+
+
 async def test_who_sends_half_a_body_does_not_wait_for_ever(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
