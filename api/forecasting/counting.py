@@ -57,15 +57,23 @@ class Tallies:
 
     async def whole(self, tenant_id: int, *, as_of: datetime) -> Tally:
         """Everything known at `as_of`, or at an instant shortly before it; the tally says which."""
-        async with self._counting:  # two at once would count the same twice
-            kept = self._kept.get(tenant_id)
-            if kept is not None:
-                counted_at, known, tally = kept
-                recent = time.monotonic() - counted_at < self._fresh.total_seconds()
-                if recent and timedelta(0) <= as_of - known <= self._fresh:
-                    return tally
-            tally = await count(self._database, tenant_id, as_of=as_of, folder=self._folder)
-            self._kept[tenant_id] = (time.monotonic(), as_of, tally)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        tally = self._found(tenant_id, as_of)
+        if tally is not None:  # whoever has been counted does not wait for the counting of others
             return tally
+        async with self._counting:  # two at once would count the same twice
+            tally = self._found(tenant_id, as_of)
+            if tally is None:
+                tally = await count(self._database, tenant_id, as_of=as_of, folder=self._folder)
+                self._kept[tenant_id] = (time.monotonic(), as_of, tally)
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            return tally
+
+    def _found(self, tenant_id: int, as_of: datetime) -> Tally | None:
+        """What was counted lately, if that serves."""
+        kept = self._kept.get(tenant_id)
+        if kept is None:
+            return None
+        counted_at, known, tally = kept
+        recent = time.monotonic() - counted_at < self._fresh.total_seconds()
+        return tally if recent and timedelta(0) <= as_of - known <= self._fresh else None

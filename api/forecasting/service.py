@@ -8,6 +8,7 @@ from api import answers
 from api.answers import ForecastDimension, ForecastKpi, ForecastPolicy, KpiForecast
 from api.forecasting.counting import Tallies
 from api.forecasting.planning import schedule
+from api.forecasting.turns import Turns
 from api.recommendations.champions import Champion, Champions
 from api.services import InvalidArgument
 from domain.lasting import Lasting
@@ -24,12 +25,13 @@ _Key = tuple[int, int, str, int, ForecastPolicy, tuple[ForecastDimension, ...], 
 
 
 class ForecastService:
-    """`api.services.Forecasts`: computed in the scoring threads, kept while what was counted is the same."""
+    """`api.services.Forecasts`: computed in one of the scoring threads, kept while what was counted is the same."""
 
     def __init__(self, database: Database, tallies: Tallies, champions: Champions) -> None:
         self._database = database
         self._tallies = tallies
         self._champions = champions
+        self._turns = Turns()
         self._kept: OrderedDict[_Key, KpiForecast] = OrderedDict()
         self._schedules: OrderedDict[tuple[int, int, str], Schedule] = OrderedDict()
 
@@ -62,19 +64,32 @@ class ForecastService:
         counted = await self._champions.run(lambda: tally.fingerprint)
         key = (tenant_id, version_id, counted, horizon_days, policy, tuple(by), wanted)
         if key not in self._kept:
-            planned = None
-            if policy == ForecastPolicy.RECOMMENDED:  # what goes on as it does needs no model opened
-                model = await self._champions.model(tenant_id, version_id)
-                planned = await self._schedule(tenant_id, Champion(version_id, model), tally)
-            made = await self._champions.run(
-                lambda: _forecast(tally, planned, horizon_days, policy, by, wanted, version_id)
-            )
-            if made is None:
-                return None
-            self._keep(key, made)
-            return made
+            async with self._turns.of(tenant_id):
+                if key not in self._kept:  # somebody else may have asked for the same meanwhile
+                    made = await self._make(tenant_id, version_id, tally, horizon_days, policy, by, wanted)
+                    if made is None:
+                        return None
+                    self._keep(key, made)
         self._kept.move_to_end(key)
         return self._kept[key]
+
+    async def _make(
+        self,
+        tenant_id: int,
+        version_id: int,
+        tally: Tally,
+        horizon_days: int,
+        policy: ForecastPolicy,
+        by: Sequence[ForecastDimension],
+        kpis: Sequence[ForecastKpi],
+    ) -> KpiForecast | None:
+        planned = None
+        if policy == ForecastPolicy.RECOMMENDED:  # what goes on as it does needs no model opened
+            model = await self._champions.model(tenant_id, version_id)
+            planned = await self._schedule(tenant_id, Champion(version_id, model), tally)
+        return await self._champions.run(
+            lambda: _forecast(tally, planned, horizon_days, policy, by, kpis, version_id)
+        )
 
     def _keep(self, key: _Key, made: KpiForecast) -> None:
         """The latest ones, within bounds; this one in any case."""
