@@ -62,7 +62,7 @@ class Subject(Protocol):
         """On the sum over the open accounts in one currency; not met without such an account."""
 
     def product(self, given: StringFilter) -> Condition:
-        """On the product of any open account."""
+        """On the product of any open account; missing without such an account."""
 
     def promise_status(self, statuses: Sequence[PromiseStatus]) -> Condition:
         """Whether any promise has any of the statuses."""
@@ -124,6 +124,12 @@ def text_condition(column: ColumnElement[Any], given: StringFilter) -> Condition
     if given.is_null is not None:
         parts.append(column.is_(None) if given.is_null else column.is_not(None))
     return and_(true(), *parts)
+
+
+def holds_for_missing(given: StringFilter) -> bool:
+    """Whether a StringFilter holds where there is no value."""
+    compared = (given.eq, given.in_, given.starts_with)
+    return given.is_null is not False and all(value is None for value in compared)
 
 
 def _prefixed(column: ColumnElement[Any], prefix: str) -> Condition:
@@ -279,7 +285,8 @@ class StoredDebtor:
             row.opened_on <= self._today, or_(row.closed_on.is_(None), row.closed_on > self._today)
         )
         own = and_(row.tenant_id == debtor.c.tenant_id, row.debtor_id == debtor.c.id)
-        return exists(select(1).where(own, open_today, text_condition(row.product, given)))
+        found = exists(select(1).where(own, open_today, text_condition(row.product, given)))
+        return or_(found, ~exists(select(1).where(own, open_today))) if holds_for_missing(given) else found
 
     def promise_status(self, statuses: Sequence[PromiseStatus]) -> Condition:
         """By the settlement stored with each promise."""

@@ -43,6 +43,11 @@ def _bounds(values: list[Any], *operators: str, **fixed: Any) -> Any:
     return make
 
 
+def _money(currency: str, rng: random.Random) -> dict[str, Any]:
+    bounds = _bounds(_MONEY, "lt", "lte", "gt", "gte", currency=currency)
+    return bounds(rng) if rng.random() < 0.9 else {"currency": currency}
+
+
 def _attributes(rng: random.Random) -> list[dict[str, Any]]:
     one = rng.choice(
         [
@@ -76,9 +81,7 @@ _FILTERS = {
     "segment": _text("VIP", "NONE", "EARLY-SMALL-CARD", "LATE"),
     "product": _text("CARD", "LOAN", "Überziehung"),
     "daysPastDue": _bounds(_DAYS, "eq", "lt", "lte", "gt", "gte"),
-    "balance": lambda rng: _bounds(
-        _MONEY, "lt", "lte", "gt", "gte", currency=rng.choice(["EUR", "DKK", "USD"])
-    )(rng),
+    "balance": lambda rng: _money(rng.choice(["EUR", "DKK", "USD"]), rng),
     "lastContactedAt": _bounds(_INSTANTS, "lt", "lte", "gt", "gte", "isNull"),
     "customerSince": _bounds(_DATES, "eq", "lt", "lte", "gt", "gte"),
     "birthDate": _bounds(_DATES, "eq", "lt"),

@@ -168,7 +168,7 @@ def _leaf(field: str, given: Any, state: State) -> bool:
         case "segment":
             return _text(state.segment_key, given)
         case "product":
-            return any(_text(product, given) for product in state.products)
+            return any(_text(product, given) for product in state.products or [None])
         case "days_past_due":
             return _bounds(state.days_past_due, given)
         case "balance":

@@ -136,7 +136,7 @@ class DebtorWhere:
     region: StringFilter | None = optional("ISO 3166-2 code.")
     language: StringFilter | None = optional("BCP 47 tag.")
     segment: StringFilter | None = optional("The key of the segment the debtor is in now.")
-    product: StringFilter | None = optional("The product of any open account.")
+    product: StringFilter | None = optional("The product of any open account; missing where there is none.")
     days_past_due: IntFilter | None = optional(
         "Days past due on the debtor's own calendar, the most over accounts."
     )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     Numeric,
     Text,
+    and_,
     false,
     literal_column,
     or_,
@@ -35,6 +36,7 @@ from domain.storage.debtor_filter import (
     Condition,
     condition,
     days_range,
+    holds_for_missing,
     leaf_condition,
     money_condition,
     promise_condition,
@@ -154,12 +156,15 @@ class _Case:
     def balance(self, given: MoneyFilter) -> Condition:
         currency = self._compiler.bind(given.currency)
         sql = f"sum(a.balance) FILTER (WHERE a.currency = {currency} AND a.owed_from <= k.known)"
-        return money_condition(literal_column(self._compiler.account_column(sql), Numeric), given)
+        balance = literal_column(self._compiler.account_column(sql), Numeric)
+        return and_(balance.is_not(None), money_condition(balance, given))
 
     def product(self, given: StringFilter) -> Condition:
         matches = self._compiler.render(text_condition(literal_column("a.product", Text), given))
         sql = f"bool_or({matches}) FILTER (WHERE a.owed_from <= k.known)"
-        return literal_column(self._compiler.account_column(sql)).is_(true())
+        # Null without an open account.
+        met: ColumnElement[Any] = literal_column(self._compiler.account_column(sql))
+        return met.is_not(false()) if holds_for_missing(given) else met.is_(true())
 
     def promise_status(self, statuses: Sequence[PromiseStatus]) -> Condition:
         kept_at = literal_column("CASE WHEN p.kept_at <= k.known THEN p.kept_at END", DateTime(timezone=True))
