@@ -83,12 +83,22 @@ def instant(text: str) -> datetime:
     raise typer.BadParameter(f"{text!r} has no offset; add one, as in {parsed.isoformat()}+00:00 for UTC.")
 
 
+def moment(text: str) -> datetime:
+    """An instant to decide or learn at, in the years of facts: what is worked out from it reaches weeks around."""
+    from domain.import_format.times import FIRST_YEAR, LAST_YEAR
+
+    parsed = instant(text)
+    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+        raise typer.BadParameter(f"{text!r} lies outside the years {FIRST_YEAR} to {LAST_YEAR}.")
+    return parsed
+
+
 TenantOption = Annotated[str, typer.Option("--tenant", metavar="KEY", help="The tenant's key.")]
 AsOfOption = Annotated[
     datetime | None,
     typer.Option(
         "--as-of",
-        parser=instant,
+        parser=moment,
         metavar="INSTANT",
         help="Nothing later is seen, and 'now' is then. Default: now.",
     ),

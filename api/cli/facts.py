@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from api.imports import ImportReport
 
 
+#: A history reaches years back, and accounts fall due after it: all of them days that an import takes.
+_FIRST_END, _LAST_END = 2000, 2150
+
+
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no date; write it like 2026-03-01.") from None
+    if not _FIRST_END <= day.year <= _LAST_END:
+        raise typer.BadParameter(f"{text!r} lies outside the years {_FIRST_END} to {_LAST_END}.")
+    return day
 
 
 @edge.app.command("import")

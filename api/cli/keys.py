@@ -81,7 +81,10 @@ def list_keys(tenant: edge.TenantOption) -> None:
 
 @keys.command("revoke")
 def revoke_key(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Its number, as `key list` shows it.")],
+    number: Annotated[
+        int,
+        typer.Argument(min=1, max=2**63 - 1, metavar="NUMBER", help="Its number, as `key list` shows it."),
+    ],
     tenant: edge.TenantOption,
 ) -> None:
     """Revoke a key for good; servers refuse it within five seconds."""

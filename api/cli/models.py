@@ -32,11 +32,11 @@ def recommend(
     out: OutOption,
     start: Annotated[
         datetime | None,
-        typer.Option("--from", parser=edge.instant, metavar="INSTANT", help="Send no earlier than this."),
+        typer.Option("--from", parser=edge.moment, metavar="INSTANT", help="Send no earlier than this."),
     ] = None,
     end: Annotated[
         datetime | None,
-        typer.Option("--to", parser=edge.instant, metavar="INSTANT", help="Send before this."),
+        typer.Option("--to", parser=edge.moment, metavar="INSTANT", help="Send before this."),
     ] = None,
     as_of: edge.AsOfOption = None,
 ) -> None:

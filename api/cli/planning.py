@@ -42,12 +42,12 @@ def plan(
     ] = None,
     start: Annotated[
         datetime | None,
-        typer.Option("--from", parser=edge.instant, metavar="INSTANT", help="Send no earlier. Default: now."),
+        typer.Option("--from", parser=edge.moment, metavar="INSTANT", help="Send no earlier. Default: now."),
     ] = None,
     end: Annotated[
         datetime | None,
         typer.Option(
-            "--to", parser=edge.instant, metavar="INSTANT", help="Send before this. Default: a week later."
+            "--to", parser=edge.moment, metavar="INSTANT", help="Send before this. Default: a week later."
         ),
     ] = None,
     hold_out: Annotated[

@@ -6,6 +6,7 @@ from datetime import datetime
 from api.answers import Failure, TrainingRun
 from api.jobs.queue import JobQueue
 from domain.audit import Signature
+from domain.import_format.times import FIRST_YEAR
 from domain.storage import models, training_runs
 from domain.storage.audit import record
 from domain.storage.models import ModelError
@@ -31,6 +32,9 @@ class TrainingService:
             return Failure(
                 "BAD_USER_INPUT", "asOf lies in the future; leave it out for now.", ("input", "asOf")
             )
+        if as_of is not None and as_of.year < FIRST_YEAR:
+            message = f"asOf lies before {FIRST_YEAR}, when no facts do; leave it out for now."
+            return Failure("BAD_USER_INPUT", message, ("input", "asOf"))
         async with self._database.transaction(tenant_id) as connection:
             run, new = await training_runs.start_or_join_run(
                 connection, tenant_id, as_of=as_of or now, promote=promote, now=now

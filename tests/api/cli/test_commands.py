@@ -116,6 +116,8 @@ def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, argum
         (["plan", "--tenant", "acme", "--out", "p.parquet", "--budget", "lots"], "5000EUR"),
         (["plan", "--tenant", "acme", "--out", "p.parquet", "--capacity", "PIGEON=3"], "VOICE=1000"),
         (["simulate", "world", "--debtors", "0", "--seed", "1"], "--debtors"),
+        (["simulate", "world", "--debtors", "1", "--seed", "1", "--end", "0001-01-01"], "outside the years"),
+        (["key", "revoke", "9" * 20, "--tenant", "acme"], "NUMBER"),
         (["import", "no-such-folder", "--tenant", "acme"], "no-such-folder"),
         (["tenant", "set", "acme", "--promise-grace-days", "1.5"], "--promise-grace-days"),
         (["tenant", "set", "acme", "--click-window-days", "-1"], "--click-window-days"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import typer
 
-from api.cli.edge import instant
+from api.cli.edge import instant, moment
 
 
 @pytest.mark.parametrize("text", ["2026-10-20", "2026-10-20T09:30:00", "2026-10-20 09:30"])
@@ -22,3 +22,10 @@ def test_what_is_proposed_instead_of_an_instant_without_offset_is_taken(text: st
 def test_what_is_no_instant_of_the_calendar_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is no ISO 8601 instant"):
         instant(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "1899-12-31T23:59:59Z", "9999-12-31T00:00:00Z"])
+def test_nothing_is_decided_at_an_instant_at_the_ends_of_the_calendar(text: str) -> None:
+    assert instant(text) == datetime.fromisoformat(text)
+    with pytest.raises(typer.BadParameter, match="outside the years 1900 to 2199"):
+        moment(text)

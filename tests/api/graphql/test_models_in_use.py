@@ -287,3 +287,13 @@ async def test_segments_take_one_statement(
         await run(api, "SegmentRecommendations", segments=segments, **ASKED)
     assert len(direct) == 1
     assert others == []
+
+
+async def test_a_training_by_no_facts_at_all_is_not_begun(
+    real: httpx.AsyncClient, database: Database, tenant_id: int
+) -> None:
+    api = await api_for(real, database, tenant_id)
+    refused = (await run(api, "TrainModels", input={"asOf": "0001-01-01T00:00:00Z"}))["trainModels"]
+    assert (refused["code"], refused["path"]) == ("BAD_USER_INPUT", ["input", "asOf"])
+    begun = (await run(api, "TrainModels", input={"asOf": "1900-01-01T00:00:00Z"}))["trainModels"]
+    assert begun["status"] == "QUEUED"
