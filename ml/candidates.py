@@ -46,7 +46,7 @@ class Candidates:
     """n debtors. net: (n, channels, 168) incremental money after cost, tenant's currency; −inf where a contact may not
     be: forbidden, not asked for, never tried, or on a channel of which nothing is known here. slots: (n, channels)
     hour of week recommended per channel. recommended: (n,) channel · 168 + hour of week, or LEAVE_ALONE.
-    segments: (n,) names. known: (n, channels) what the figures rest on.
+    segments: (n,) names. known: (n, channels) what the figures rest on. asked: (channels,) whether asked for.
     """
 
     model: TrainedModel
@@ -57,6 +57,7 @@ class Candidates:
     segments: tuple[str, ...]
     known: tuple[tuple[Evidence, ...], ...]
     hours: Bools
+    asked: Bools
 
     def __len__(self) -> int:
         return len(self.standing)
@@ -91,7 +92,7 @@ def candidates(
     usable = standing.reachable & (standing.owed > LEAST_OWED)[:, None] & _is_known(known)
     net = _net(model, standing, hours & usable[:, :, None])
     recommended = _recommended(net, slots, chosen)
-    return Candidates(model, standing, net, slots, recommended, segments, known, hours)
+    return Candidates(model, standing, net, slots, recommended, segments, known, hours, allowed)
 
 
 def _evidence(
@@ -163,6 +164,7 @@ def _sheet(
         open_channels[row],
         found.known[row],
         templates,
+        found.asked,
     )
 
 

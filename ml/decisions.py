@@ -53,7 +53,7 @@ def segment_recommendations(
     plan, _ = plan_segments(
         model, panel, allowed, {_code(model, name): mask for name, mask in lawful.items()}
     )
-    return _segment_answers(model, panel, plan, asked, lawful)
+    return _segment_answers(model, panel, plan, asked, lawful, allowed)
 
 
 def debtor_recommendations(
@@ -85,13 +85,18 @@ def debtor_recommendations(
         chunk = None if masks is None else masks[start : start + _CHUNK]
         hours = debtor_hours(model, chunk, len(rows), channels=channels)
         answers += _debtor_answers(
-            model, without_channels(standing, allowed), plan, hours, book, rows, _microseconds(now)
+            model, without_channels(standing, allowed), plan, hours, book, rows, _microseconds(now), allowed
         )
     return answers
 
 
 def _segment_answers(
-    model: TrainedModel, panel: Panel, plan: SegmentPlan, names: Sequence[str], masks: Mapping[str, Bools]
+    model: TrainedModel,
+    panel: Panel,
+    plan: SegmentPlan,
+    names: Sequence[str],
+    masks: Mapping[str, Bools],
+    allowed: Bools,
 ) -> list[SegmentRecommendation]:
     best = plan.best
     hours = np.maximum(plan.per_channel, 0)
@@ -116,6 +121,7 @@ def _segment_answers(
             np.atleast_1d(masks[name].any(axis=1)),
             segment_evidence(model, code if known else -1),
             templates,
+            allowed,
         )
         chosen = int(best[code]) // HOURS if best[code] >= 0 else None
         answers.append(
@@ -132,6 +138,7 @@ def _debtor_answers(
     book: Casebook,
     rows: Ints,
     known_at: int,
+    allowed: Bools,
 ) -> list[DebtorRecommendation]:
     own = own_best_hours(model, standing, mask)
     slots, chosen = choose(model, standing, plan, mask, own)
@@ -155,6 +162,7 @@ def _debtor_answers(
             open_channels[row],
             evidence[known],
             templates,
+            allowed,
             own_record[row],
         )
         best = int(chosen[row])

@@ -59,6 +59,7 @@ class Sheet:
     usable: Bools
     evidence: tuple[Evidence, ...]
     templates: tuple[str | None, ...]
+    asked: Bools
     own: tuple[str, ...] = ()
 
     def mean(self, table: Floats, channel: int) -> float:
@@ -126,10 +127,9 @@ def _why_nothing(sheet: Sheet) -> Recommendation | None:
         return _nothing(Evidence.INSUFFICIENT, "Nobody here owes anything that is known of.")
     if not (standing.owed > LEAST_OWED).any():
         return _nothing(Evidence.STRONG, "Nothing is owed: there is nothing to contact for.")
-    if not standing.reachable.any():
-        return _nothing(
-            Evidence.STRONG, "No channel reaches them: no usable address, or opted out everywhere."
-        )
+    unreached = _why_unreached(sheet)
+    if unreached is not None:
+        return _nothing(Evidence.STRONG, unreached)
     if not _known(sheet):
         reason = "Too little has been sent to or heard from here to tell what works."
         return _nothing(Evidence.INSUFFICIENT, reason)
@@ -139,6 +139,17 @@ def _why_nothing(sheet: Sheet) -> Recommendation | None:
         )
         return _nothing(Evidence.POOLED, reason)
     return None
+
+
+def _why_unreached(sheet: Sheet) -> str | None:
+    """Why no channel that was asked for reaches anybody, if so."""
+    if not sheet.asked.any():
+        return "No channel was asked for."
+    if sheet.standing.reachable.any():
+        return None
+    if sheet.asked.all():
+        return "No channel reaches them: no usable address, or opted out everywhere."
+    return "No channel that was asked for reaches them: no usable address, or opted out of it."
 
 
 def _nothing(evidence: Evidence, reason: str) -> Recommendation:

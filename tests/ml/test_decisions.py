@@ -184,6 +184,20 @@ def test_a_debtor_nobody_can_reach_is_left_alone_for_that_reason() -> None:
     assert "No channel reaches" in answer.recommendation.reasons[0]
 
 
+def test_channels_that_were_not_asked_for_are_no_reason() -> None:
+    now, phone = history().as_of, pl.lit(["VOICE"], dtype=pl.List(pl.String))
+    only_phones = replace(history(), debtors=history().debtors.with_columns(channels=phone))
+    key = history().debtors["debtor"][0]
+    (letter,) = debtor_recommendations(model(), only_phones, [key], now=now, channels=["LETTER"])
+    assert letter.recommendation.reasons == (
+        "No channel that was asked for reaches them: no usable address, or opted out of it.",
+    )
+    (nothing,) = debtor_recommendations(model(), history(), [key], now=now, channels=[])
+    assert nothing.recommendation.reasons == ("No channel was asked for.",)
+    (segment, *_) = segment_recommendations(model(), history(), now=now, channels=[])
+    assert segment.recommendation.reasons == ("No channel was asked for.",)
+
+
 def test_a_debtor_who_owes_nothing_is_left_alone_for_that_reason() -> None:
     key = history().debtors["debtor"][0]
     paid_up = history().accounts.with_columns(principal=pl.lit(0.0))
