@@ -67,6 +67,13 @@ class BoundedConnection(HttpToolsProtocol):
         if not self.transport.get_protocol().handshake_initiated:  # type: ignore[attr-defined]
             self._refuse(http.HTTPStatus.BAD_REQUEST)
 
+    def shutdown(self) -> None:
+        """Let what is under way end; a stream would not by itself, so its reader has to come back."""
+        super().shutdown()
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        if under_way and self.cycle.scope.get("state", {}).get("streamed"):
+            self.transport.close()
+
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed is told so, unless something better was."""
         self._stop_waiting()

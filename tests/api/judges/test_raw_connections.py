@@ -14,7 +14,7 @@ from websockets import ClientConnection, ConnectionClosed, Subprotocol, connect
 from api.http import connections, requests
 from api.http.requests import MAX_BODY
 from api.http.sockets import GraphQLSocket
-from tests.api.judges.conftest import Served
+from tests.api.judges.conftest import Served, serving
 
 QUERY = b'{"query": "{ __typename }"}'
 
@@ -151,6 +151,29 @@ async def test_who_comes_back_with_half_a_head_does_not_either(
     monkeypatch.setattr(connections, "_HEAD_SECONDS", 0.2)
     writer.write(b"POST /gra")
     assert status(await asyncio.wait_for(reader.read(), 10)) == 408
+    writer.close()
+
+
+WATCH = json.dumps(
+    {
+        "query": """subscription { kpisChanged(period: {from: "2026-04-01T00:00:00Z", to: "2026-05-01T00:00:00Z"}) {
+            asOf } }"""
+    }
+).encode()
+
+
+async def test_a_server_that_stops_lets_go_of_its_streams(
+    app: Starlette, admin_key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(app, admin_key) as served:
+        host, port = served.base.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(post(served, WATCH, Accept="text/event-stream"))
+        assert status(await reader.readuntil(b"\r\n\r\n")) == 200
+        asked = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - asked < 4
+    assert await reader.read() == b""
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
     writer.close()
 
 
