@@ -6,6 +6,7 @@ keeps it. The run's row is what people see; DBOS's own tables only say where to 
 """
 
 import asyncio
+import errno
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
@@ -69,11 +70,14 @@ class Learner(Protocol):
 
 
 class CannotLearn(Exception):
-    """This history allows no model; `code` and message are for whoever asked for the training."""
+    """This history, or the machine, allows no model; `code` and message are for whoever asked for the training."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[type["CannotLearn"], tuple[str, str]]:  # kept as a step's outcome
+        return type(self), (self.code, str(self))
 
 
 @DBOS.dbos_class()
@@ -120,9 +124,7 @@ class TrainingJobs(DBOSConfiguredInstance):
     async def export(self, tenant_id: int, run_id: int) -> None:
         """Write down what was known at the run's instant."""
         run = await self._report(tenant_id, run_id, "reading history", 0.02)
-        await self._learner.export(
-            self._database, tenant_id, as_of=run.as_of, folder=self._kept(tenant_id, run_id)
-        )
+        await self._export(run.as_of, tenant_id, run_id)
 
     @DBOS.step()
     async def learn(self, tenant_id: int, run_id: int) -> int:
@@ -130,7 +132,7 @@ class TrainingJobs(DBOSConfiguredInstance):
         run = await self._report(tenant_id, run_id, "learning", 0.1)
         folder = self._kept(tenant_id, run_id)
         # Does nothing, unless another machine has taken over, whose disk never saw the export.
-        await self._learner.export(self._database, tenant_id, as_of=run.as_of, folder=folder)
+        await self._export(run.as_of, tenant_id, run_id)
         present = await self._learner.champion(self._database, tenant_id)
         loop = asyncio.get_running_loop()
         progress = _Reporter(
@@ -170,6 +172,18 @@ class TrainingJobs(DBOSConfiguredInstance):
             await training_runs.fail_run(
                 connection, tenant_id, run_id, code=code, message=message, now=datetime.now(UTC)
             )
+
+    async def _export(self, as_of: datetime, tenant_id: int, run_id: int) -> None:
+        folder = self._kept(tenant_id, run_id)
+        try:
+            await self._learner.export(self._database, tenant_id, as_of=as_of, folder=folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            message = (
+                "The worker's disk is full, so the history could not be read: make room on it, then train."
+            )
+            raise CannotLearn("DISK_FULL", message) from error
 
     async def _report(self, tenant_id: int, run_id: int, stage: str, progress: float) -> StoredRun:
         async with self._database.transaction(tenant_id) as connection:

@@ -6,6 +6,7 @@ attributes follow as columns under their own `x_` names, as text; `channels` is 
 No name, address or phone number is read.
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -245,14 +246,38 @@ class _Reader:
         return Rows(read.columns, [tuple(row) for row in found])
 
     async def copy(self, read: _Read, file: BinaryIO) -> None:
-        """A frame's rows as CSV behind what the file has already, straight from the server."""
+        """A frame's rows as CSV behind what the file has already, straight from the server.
+
+        Raises:
+            OSError: the file takes no more (a full disk, say).
+        """
         compiled = text(read.statement).compile(dialect=self.connection.dialect)
         order = getattr(compiled, "positiontup", None) or ()
         raw = await self.connection.get_raw_connection()
         driver: Any = raw.driver_connection
+        sink = _Sink(file)
         await driver.copy_from_query(
-            str(compiled), *(read.binds[name] for name in order), output=file, format="csv"
+            str(compiled), *(read.binds[name] for name in order), output=sink, format="csv"
         )
+        if sink.refused is not None:
+            raise sink.refused
+
+
+class _Sink:
+    """Takes what a COPY sends to its end, also when the file takes no more: a COPY whose reader raises leaves its
+    connection waiting for ever, and whoever holds it.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.refused: OSError | None = None
+
+    async def __call__(self, chunk: bytes) -> None:
+        if self.refused is None:
+            try:
+                await asyncio.to_thread(self._file.write, chunk)
+            except OSError as error:
+                self.refused = error
 
 
 @asynccontextmanager

@@ -10,6 +10,9 @@ from api.jobs.worker import Worker
 from domain.storage.models import TrainedVersion
 from domain.storage.sessions import Database
 
+#: Seconds of a worker that has no room for a history.
+DISK_FULL = -2.0
+
 
 class SlowLearner:
     """Leaves a line in `folder/trace` for whatever it is asked to do."""
@@ -23,6 +26,8 @@ class SlowLearner:
             file.write(line + "\n")
 
     async def export(self, database: Database, tenant_id: int, *, as_of: datetime, folder: Path) -> None:
+        if self._seconds == DISK_FULL:
+            Path("/dev/full").write_text("a history")
         if not folder.exists():
             self._note("export")
             folder.mkdir(parents=True)

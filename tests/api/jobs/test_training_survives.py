@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from domain.storage.models import champion
 from domain.storage.sessions import Database
 from domain.storage.training_runs import StoredRun
 from domain.vocabulary import Promotion, RunStatus
+from tests.api.jobs.slow_worker import DISK_FULL
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("slow_worker.py")
@@ -167,6 +169,17 @@ async def test_an_unexpected_error_ends_the_run_with_a_code(
     start_worker(-1.0)
     ended = await until(lambda run: not run.live, lambda: read(database, tenant_id, run.id))
     assert (ended.status, ended.error_code) == (RunStatus.FAILED, "TRAINING_FAILED")
+
+
+async def test_a_full_disk_ends_the_run_by_its_name_and_the_next_is_taken(
+    database: Database, tenant_id: int, queue: JobQueue, start_worker: StartWorker
+) -> None:
+    start_worker(DISK_FULL)
+    for _ in range(2):
+        run_id = (await enqueue(database, queue, tenant_id)).id
+        ended = await until(lambda run: not run.live, partial(read, database, tenant_id, run_id))
+        assert (ended.status, ended.error_code) == (RunStatus.FAILED, "DISK_FULL")
+        assert "make room" in (ended.error_message or "")
 
 
 async def test_nothing_is_queued_when_the_transaction_fails(

@@ -1,5 +1,6 @@
 """The exported history against the same facts read without a database."""
 
+import asyncio
 import csv
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -243,3 +244,20 @@ async def test_attributes_without_end_leave_those_that_most_have(
         named = [name for name in columns if name.startswith("x_")]
         assert len(named) == MOST_ATTRIBUTES
         assert "x_common" in named
+
+
+async def test_a_disk_that_is_full_ends_an_export_and_leaves_the_connection_free(
+    database: Database, tenant_id: int, tmp_path: Path
+) -> None:
+    """`/dev/full` takes nothing, so the file is refused in the middle of what the server sends."""
+    (tmp_path / "communications.csv").symlink_to("/dev/full")
+    async with database.transaction(tenant_id) as connection:
+        await write(connection, tenant_id, random_portfolio(11, 400))
+
+        async def export() -> None:
+            async with connection.begin_nested():
+                await export_history(connection, tenant_id, as_of=NOW, to=tmp_path)
+
+        with pytest.raises(OSError, match="No space left on device"):
+            await asyncio.wait_for(export(), 20)
+        assert await connection.scalar(text("SELECT count(*) FROM debtor")) == 400
