@@ -11,6 +11,7 @@ from ml.outcomes import CHANNELS
 _ITERATIONS = 30
 _SLOPE_PRIOR = 25.0
 _OFFSET_PRIOR = 2.0
+_FACTOR_PRIOR = 1_000.0
 _FURTHEST, _HALVINGS = 60.0, 60
 
 
@@ -58,6 +59,21 @@ def fit_platt(margins: Floats, label: Floats, weight: Floats, channel: Ints) -> 
         if len(rows):
             slopes[code], offsets[code] = _newton(margins[rows], label[rows], weight[rows], slope, offset)
     return Platt(slopes, offsets)
+
+
+def common_factor(expected: Floats, happened: Floats, then: Floats, weight: Floats) -> float:
+    """By what the product of two steps' probabilities is too low: the mean of the second step's where the first
+    happened, over its mean where the first was expected to.
+
+    expected, happened: (n,) the first step's probability and its outcome, 0 or 1; then: (n,) the second step's
+    probability once it has happened. What is learned is drawn towards the mean, so the first step leaves unsaid some of
+    what it has in common with the second. Drawn itself towards 1, as if a thousand more had happened.
+    """
+    would, did = weight * expected, weight * happened
+    usual = float(would @ then) / max(float(would.sum()), 1e-12)
+    if usual <= 0.0:
+        return 1.0
+    return (float(did @ then) / usual + _FACTOR_PRIOR) / (float(did.sum()) + _FACTOR_PRIOR)
 
 
 def _newton(

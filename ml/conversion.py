@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from ml.arrays import Floats, sums_by
+from ml.arrays import Floats, Ints, sums_by
 from ml.boosting import Settings, sigmoid
-from ml.calibration import Platt
+from ml.calibration import Platt, common_factor
 from ml.casework import Casework, Knowledge, cells_of, learn_rhythms, shape_of
+from ml.censoring import matured_labels
 from ml.drawing import draw_evenly
 from ml.feature_space import Matrix
 from ml.funnel import STAGE_A, StagedClassifier, channel_priors, fit_staged
-from ml.lessons import horizons_of, lesson_of, watches_of
+from ml.lessons import Watch, awaited_shares, horizons_of, lesson_of, watches_of
 from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes
 from ml.rhythm import Rhythms
 from ml.slot_effects import Cells, Shape, no_effects
@@ -30,13 +31,16 @@ STEPS = ("engaged", "attributed", "moved", "moved_silent")
 """engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave
 no sign."""
 
+CONVERTING = ("engaged", "attributed")
+"""Steps on the way to an attributed payment."""
+
 AS_SENT = ("attributed",)
 """Steps that say what comes of contacts sent as they are, to those they are sent to; the others weigh them
 (`ml.deconfounding`) to say what would come of them with anybody."""
 
 _TEMPLATE_PRIOR = 40.0
 _MOST_EXPECTED = 200_000
-"""Contacts from which it is told what a template's would have moved."""
+"""Contacts from which it is told what a template's would have moved, and what steps have in common."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class Step:
 @dataclass(frozen=True)
 class Conversion:
     """steps by name in STEPS; delivered, clicked: random effects alone (clicked: of the opened);
-    opened_share: (channels,) of the engaged;
+    opened_share: (channels,) of the engaged; together: (channels,) how much more are paid on than
+    the steps, each for itself, say (`_together`, and events later than their horizons);
     silent_attributed: (channels,) of the silent; templates: (channel, template) → factor on what a
     contact moves; horizons: seconds."""
 
@@ -68,6 +73,7 @@ class Conversion:
     clicked: StagedClassifier
     opened_share: Floats
     silent_attributed: Floats
+    together: Floats
     templates: pl.DataFrame
     horizons: dict[str, Floats]
 
@@ -102,7 +108,12 @@ class Conversion:
         """(n,) each: engaged and converted, as in `rates`."""
         engaged = self.steps["engaged"].probability(matrix, cells, threads)
         attributed = self.steps["attributed"].probability(matrix, cells, threads)
-        return engaged, engaged * attributed + (1.0 - engaged) * self.silent_attributed[cells.channel]
+        return engaged, self.converted(engaged, attributed, cells.channel)
+
+    def converted(self, engaged: Floats, attributed: Floats, channel: Ints) -> Floats:
+        """(n,) P(a payment is attributed within 30 days), of the probabilities of these steps."""
+        answering = engaged * np.minimum(attributed * self.together[channel], 1.0)
+        return np.asarray(answering + (1.0 - engaged) * self.silent_attributed[channel])
 
     def moves(self, matrix: Matrix, cells: Cells, threads: int) -> Floats:
         """(n,) moved, as in `rates`."""
@@ -170,6 +181,8 @@ def _fit_deciding(
     longest_first = sorted(STEPS, key=lambda name: -len(watches[name].rows))
     with ThreadPoolExecutor(at_once) as pool:
         steps = dict(zip(longest_first, pool.map(one, longest_first), strict=True))
+    channel, counts = knowledge.outcomes.channel, knowledge.stands_for
+    awaited = [awaited_shares(watches[name], horizons[name], channel, counts) for name in CONVERTING]
     nothing = _nothing(shape_of(casework, rhythms))
     return Conversion(
         rhythms=rhythms,
@@ -178,6 +191,8 @@ def _fit_deciding(
         clicked=nothing,
         opened_share=_opened_share(knowledge.outcomes, prior),
         silent_attributed=_silent_attributed(knowledge.outcomes, prior),
+        together=_together(steps, watches["engaged"], horizons["engaged"], knowledge, cells, fitting)
+        / np.prod(awaited, axis=0),
         templates=no_templates(),
         horizons=horizons,
     )
@@ -209,6 +224,27 @@ def _opened_share(outcomes: Outcomes, prior: Floats) -> Floats:
     hits = sums_by(outcomes.channel, opened, len(CHANNELS))
     every = sums_by(outcomes.channel, engaged * prior, len(CHANNELS))
     return np.asarray(hits / np.maximum(every, 1e-9))
+
+
+def _together(
+    steps: dict[str, Step],
+    engaging: Watch,
+    longest: Floats,
+    knowledge: Knowledge,
+    cells: Cells,
+    fitting: Fitting,
+) -> float:
+    """How much likelier those who engage are to pay, once engaged, than those expected to engage."""
+    label, matured = matured_labels(
+        engaging.seconds, engaging.followed, longest[knowledge.outcomes.channel[engaging.rows]]
+    )
+    known = draw_evenly(np.flatnonzero(matured), most=_MOST_EXPECTED, seed=fitting.seed)
+    rows = engaging.rows[known]
+    expected, paying = (
+        steps[name].probability(knowledge.matrix[rows], cells.take(rows), fitting.threads)
+        for name in CONVERTING
+    )
+    return common_factor(expected, label[known], paying, knowledge.weights(fitting.half_life)[rows])
 
 
 def _silent_attributed(outcomes: Outcomes, prior: Floats) -> Floats:

@@ -120,6 +120,8 @@ class Casebook:
         self._answers = AsOfSums(outcomes.debtor, settled_at, settled)
         self._answers_there = AsOfSums(on_channel, settled_at, settled)
         self._engaged = AsOfSums(outcomes.debtor[engaged], outcomes.engaged_at[engaged])
+        self._first_contact = np.full(len(self.debtors), NEVER)
+        np.minimum.at(self._first_contact, outcomes.debtor, outcomes.sent_at)
 
     def _index_accounts(self) -> None:
         history = self.history
@@ -182,6 +184,8 @@ class Casebook:
         overdue = np.where(balance > 0, contacts.local.date[row] - self._due[account], -(10**6))
         past_due = np.full(count, -(10.0**6))
         np.maximum.at(past_due, row, overdue)
+        days_past_due = np.where(past_due > -(10**5), past_due, np.nan)
+        pursued = contacts.at - np.minimum(self._first_contact[contacts.debtor], contacts.at)
         owed = sums_by(row, balance, count)
         principal = sums_by(row, self._principal[account], count)
         largest = _row_of_largest(row, balance, count)
@@ -191,7 +195,9 @@ class Casebook:
         columns: Columns = {
             "log_balance": np.log1p(owed),
             "log_principal": np.log1p(principal),
-            "days_past_due": np.where(past_due > -(10**5), past_due, np.nan),
+            "days_past_due": days_past_due,
+            # All debts of a portfolio age together, beyond any age that was learned from; this one stays.
+            "days_past_due_at_first_contact": days_past_due - pursued // DAY,
             "open_accounts": sums_by(row, (balance > 0).astype(np.float64), count),
             "product": attributes["product"],
             "currency": attributes["currency"],

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Floats, Ints, sums_by
 from ml.casework import Casework, Knowledge
-from ml.censoring import matured_labels, maturity_horizon
+from ml.censoring import LEAST_EVENTS, matured_labels, maturity_horizon
 from ml.funnel import Lesson
 from ml.outcomes import CHANNELS, HORIZON_SECONDS
 from ml.slot_effects import Cells, Shape, parts_of
@@ -53,7 +53,7 @@ def horizons_of(watch: Watch, knowledge: Knowledge) -> Floats:
     """(channels,) time by which 99 % of a step's events have come; everybody's where a channel tells too
     little. In a history younger than two conversion windows, at most half of the longest follow-up."""
     channel, mass = knowledge.outcomes.channel[watch.rows], watch.mass * knowledge.stands_for[watch.rows]
-    longest = min(HORIZON_SECONDS, float(watch.followed.max(initial=0.0)) / 2)
+    longest = _longest(watch)
     everybody = maturity_horizon(watch.seconds, watch.followed, mass, longest)
     horizons = np.full(len(CHANNELS), everybody)
     for code in np.unique(channel):
@@ -61,6 +61,21 @@ def horizons_of(watch: Watch, knowledge: Knowledge) -> Floats:
         own = maturity_horizon(watch.seconds[mine], watch.followed[mine], mass[mine], longest)
         horizons[code] = own if own < longest else everybody
     return horizons
+
+
+def _longest(watch: Watch) -> float:
+    return min(HORIZON_SECONDS, float(watch.followed.max(initial=0.0)) / 2)
+
+
+def awaited_shares(watch: Watch, horizons: Floats, channel: Ints, counts: Floats) -> Floats:
+    """(channels,) how much of a step's events come within its horizons, of those that come at all; 1 where a channel
+    tells too little. channel, counts (contacts each stands for): of all contacts."""
+    longest = _longest(watch)
+    channel, mass = channel[watch.rows], watch.mass * counts[watch.rows]
+    came = mass * ((watch.followed >= longest) & (watch.seconds <= longest))
+    every = sums_by(channel, came, len(CHANNELS))
+    early = sums_by(channel, came * (watch.seconds <= horizons[channel]), len(CHANNELS))
+    return np.asarray(np.where(every >= LEAST_EVENTS, early / np.maximum(every, 1e-9), 1.0))
 
 
 def engagement_lesson(

@@ -161,7 +161,7 @@ _RECORDS = (
         _pressure,
     ),
     _Record(("payments_so_far", "days_since_payment", "paid_share"), _payments),
-    _Record(("days_past_due",), _overdue),
+    _Record(("days_past_due", "days_past_due_at_first_contact"), _overdue),
     _Record(("log_balance", "open_accounts", "log_principal"), _debt),
     _Record(("promises_so_far",), _promises),
 )

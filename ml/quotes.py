@@ -105,7 +105,7 @@ def _quote_channel(
         "engaged": engaged,
         "opened": opened,
         "clicked": opened * sigmoid(conversion.clicked.margins(nothing, cells, 1)),
-        "converted": engaged * chance["attributed"] + (1 - engaged) * conversion.silent_attributed[code],
+        "converted": conversion.converted(engaged, chance["attributed"], cells.channel),
         "moved": moved,
         "gain": np.where(happens, moved * standing.amount[:, code] * (1 - standing.alone), 0.0),
         "cost": np.where(happens, contact_cost(model)[code], 0.0),

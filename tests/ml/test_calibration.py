@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from ml.arrays import Floats
 from ml.boosting import sigmoid
-from ml.calibration import Platt, calibration_noise, expected_calibration_error, fit_platt
+from ml.calibration import Platt, calibration_noise, common_factor, expected_calibration_error, fit_platt
 from ml.outcomes import CHANNELS
 
 
@@ -37,3 +37,22 @@ def test_slopes_of_another_model_leave_the_level_of_each_channel(
     moved = turned.slope[:, None] * seen + turned.offset[:, None]
     np.testing.assert_allclose(sigmoid(moved).mean(axis=1), sigmoid(seen).mean(axis=1), rtol=1e-6)
     np.testing.assert_array_equal(turned.slope, slopes)
+
+
+def test_a_product_of_two_steps_comes_true_though_the_first_leaves_unsaid_what_they_have_in_common() -> None:
+    rng = np.random.default_rng(8)
+    trait = rng.normal(0, 1, 200_000)
+    weight = rng.uniform(0.2, 3.0, 200_000)
+    then = sigmoid(trait - 1.5)
+    happened = (rng.random(200_000) < sigmoid(0.5 * trait - 1.0)).astype(np.float64)
+    blunt = sigmoid(0.2 * trait - 1.0)  # the trait drawn in
+    both = np.average(happened * then, weights=weight)
+    level = np.average(happened, weights=weight) / np.average(blunt, weights=weight)
+    assert np.average(blunt * then, weights=weight) * level < 0.9 * both
+    factor = common_factor(blunt, happened, then, weight)
+    assert abs(np.average(blunt * then, weights=weight) * level * factor / both - 1) < 0.01
+    sharp = common_factor(sigmoid(0.5 * trait - 1.0), happened, then, weight)
+    assert abs(sharp - 1) < 0.01
+    few = slice(0, 100)
+    assert abs(common_factor(blunt[few], happened[few], then[few], weight[few]) - 1) < (factor - 1) / 4
+    assert common_factor(blunt, happened, np.zeros(200_000), weight) == 1.0

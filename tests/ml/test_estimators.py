@@ -15,6 +15,8 @@ from ml.censoring import matured_labels, maturity_horizon
 from ml.evaluation import log_loss
 from ml.funnel import STAGE_A, Lesson, fit_staged
 from ml.hazard import BINS, edges_where, fit_hazard, kaplan_meier
+from ml.lessons import Watch, awaited_shares
+from ml.outcomes import CHANNELS
 from ml.reaction_time import EDGES, fit_reaction_time, seconds_at
 from ml.rhythm import BLOCKS, fit_rhythms
 from ml.slot_effects import HOURS, Cells, Shape, no_effects, parts_of
@@ -316,6 +318,20 @@ def test_a_horizon_counts_events_by_their_mass() -> None:
     assert maturity_horizon(seconds, followed, mass, 30 * DAY) == 3 * DAY
     assert maturity_horizon(seconds, followed, np.ones(600), 30 * DAY) == 20 * DAY
     assert maturity_horizon(seconds[:20], followed[:20], mass[:20], 30 * DAY) == 30 * DAY
+
+
+def test_what_comes_after_the_horizon_is_known_per_channel_that_tells_enough() -> None:
+    rng = np.random.default_rng(9)
+    count = 60_000
+    channel = rng.choice([0, 1, 2], count, p=[0.6, 0.3995, 0.0005])
+    true = rng.exponential(np.array([2.0, 5.0, 5.0])[channel] * DAY)
+    followed = rng.uniform(0, 80, count) * DAY
+    watch = Watch(np.arange(count), np.where(true <= followed, true, np.inf), followed, np.ones(count))
+    horizons = np.full(len(CHANNELS), 10.0 * DAY)
+    shares = awaited_shares(watch, horizons, channel, np.ones(count))
+    within = 1 - np.exp(-10 / np.array([2.0, 5.0]))
+    assert shares[:2] == pytest.approx(within / (1 - np.exp(-30 / np.array([2.0, 5.0]))), abs=0.012)
+    assert shares[2:].tolist() == [1.0] * 4
 
 
 def test_rhythms_are_told_apart_by_when_people_answer_not_by_how_often() -> None:

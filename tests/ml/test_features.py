@@ -104,6 +104,7 @@ def test_features_tell_the_story_of_one_debtor() -> None:
     assert np.expm1(columns["log_balance"]).round(2).tolist() == [100, 100, 60, 60]
     assert columns["payments_so_far"].tolist() == [0, 0, 1, 1]
     assert columns["days_past_due"].tolist() == [0, 2, 4, 6]
+    assert columns["days_past_due_at_first_contact"].tolist() == [0, 0, 0, 0]
     assert columns["own_settled"].tolist() == [0, 1, 1, 1]
 
 
