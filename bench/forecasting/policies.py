@@ -26,6 +26,7 @@ DEBTORS, WORLDS, HORIZON = 500, 40, 28
 CUT = date(2026, 4, 6)  # a Monday
 _SETTLING = 31
 LEFT_ALONE = -1
+_TRIES = 8
 
 
 @dataclass
@@ -44,8 +45,8 @@ class Differences:
 
 @dataclass(frozen=True)
 class AsPlanned:
-    """Whoever the week's plan names is contacted on its channel in its hour, a second or third contact of a week two
-    days later each, or left alone (`LEFT_ALONE`). Who cannot be reached so any more is contacted as before.
+    """Everybody is contacted on a channel in an hour, a second or third contact of a week two days later each, or left
+    alone (`LEFT_ALONE`). channel, hour: (n, `_TRIES`), the first at which a debtor can be reached; else as before.
     """
 
     channel: Ints
@@ -58,10 +59,14 @@ class AsPlanned:
         """See `ml.simulator.policy.Policy`."""
         channel, hour, propensity = self.former.choose(rng, who, reachable, open_hours)
         first = np.searchsorted(who, who)  # contacts of one debtor stand together, in the order of debtors
-        line, slot = np.arange(len(who)), (self.hour[who] + 48 * (np.arange(len(who)) - first)) % 168
-        told = (self.channel[who] >= 0) & reachable[line, self.channel[who]] & open_hours[line, slot]
-        channel = np.where(told | (self.channel[who] == LEFT_ALONE), self.channel[who], channel)
-        return channel, np.where(told, slot, hour), propensity
+        line, waits = np.arange(len(who)), np.ones(len(who), dtype=bool)
+        for planned, at in zip(self.channel[who].T, self.hour[who].T, strict=True):
+            slot = (at + 48 * (line - first)) % 168
+            told = (planned == LEFT_ALONE) | (reachable[line, planned] & open_hours[line, slot])
+            channel = np.where(waits & told, planned, channel)
+            hour = np.where(waits & told & (planned != LEFT_ALONE), slot, hour)
+            waits &= ~told
+        return channel, hour, propensity
 
 
 def compare_policies(seeds: Iterable[int]) -> Differences:
@@ -119,12 +124,14 @@ def _as_planned(world: SimulatedWorld, history: History, planned: pl.DataFrame) 
         .select("reference", "channel", "hour_of_week")
         .iter_rows()
     }
-    # Newcomers are planned for as those like them were once the plan is made anew, which it is only once here.
-    everybody = list(told.values())
-    like = np.random.default_rng(1).integers(len(everybody), size=len(world.truth.keys))
-    slots = [told.get(key, everybody[one]) for key, one in zip(world.truth.keys, like, strict=True)]
-    channel, hour = np.array(slots, dtype=np.int64).T
-    return AsPlanned(channel, hour, world.truth.policy)
+    # In life the plan is made anew every week, with newcomers and for whom an address has failed: here they follow the
+    # plans of others, drawn at random, the first on which they can be reached.
+    everybody = np.array(list(told.values()), dtype=np.int64)
+    slots = everybody[np.random.default_rng(1).integers(len(told), size=(len(world.truth.keys), _TRIES))]
+    for place, key in enumerate(world.truth.keys):
+        if key in told:
+            slots[place, 0] = told[key]
+    return AsPlanned(slots[:, :, 0], slots[:, :, 1], world.truth.policy)
 
 
 def _total(facts: dict, end: date, kpi: Kpi) -> Floats:
