@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -55,6 +55,10 @@ def decode(order: ListOrder, cursor: str, *, argument: str = "after") -> tuple[P
     try:
         position = tuple(_typed(kind, value) for kind, value in zip(order.kinds, values, strict=True))
         instant = None if at is None else _typed(datetime, at)
+        if (
+            instant is not None and not MINYEAR < instant.year < MAXYEAR
+        ):  # days local to debtors reach around it
+            raise ValueError
     except (ValueError, TypeError, OverflowError):
         raise _not_a_cursor(argument) from None
     return position, instant

@@ -11,6 +11,8 @@ _CUTS = (
     # ... to be an object, found: {'name': 'Jane Doe'}.
     (re.compile(r"\? Found: .*", re.DOTALL), "?"),
     (re.compile(r", found: .*", re.DOTALL), "."),
+    # ..., but encountered error 'Exceeds the limit ...'; found: 999.
+    (re.compile(r", but encountered error .*", re.DOTALL), "; this one cannot be read."),
     # String cannot represent a non string value: 7
     (re.compile(r"(cannot represent [a-z0-9\- ]*value): .*", re.DOTALL), r"\1."),
     # Value 'PIGEON' does not exist in 'Channel' enum. Did you mean ...

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Date,
     DateTime,
@@ -161,7 +162,8 @@ def _sort_key(by: DebtorOrder, now: datetime) -> SortKey:
         case DebtorOrderField.NAME:
             return SortKey(_D.name_key, by.descending)
         case DebtorOrderField.DAYS_PAST_DUE:
-            return SortKey(days_past_due(now), by.descending)
+            # A cursor may hold any number.
+            return SortKey(type_coerce(days_past_due(now), BigInteger), by.descending)
         case DebtorOrderField.LAST_CONTACTED_AT:
             return SortKey(_D.last_contacted_at, by.descending, nullable=True)
         case _:

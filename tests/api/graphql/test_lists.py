@@ -1,6 +1,7 @@
 """Lists: pages join up to the whole, orders are what they say, filters keep what they name, cursors stay at home."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from api.auth import create_key
+from api.graphql.cursors import ListOrder, encode
 from domain.vocabulary import Role
 from tests.api.portfolio import NOW, Api
 
@@ -230,6 +232,22 @@ async def test_nested_lists_page_by_their_own_cursors(api: Api) -> None:
         seen += [edge["node"]["reference"] for edge in page["edges"]]
         after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
     assert len(seen) == len(set(seen)) == page["totalCount"]
+
+
+@pytest.mark.parametrize("days", [-(2**63) + 1, -1, 2**31, 2**63 - 1])
+async def test_a_cursor_with_days_past_due_that_nobody_can_have_stands_at_an_end(api: Api, days: int) -> None:
+    order = ListOrder("debtors:DAYS_PAST_DUE+", (int, int), NOW)
+    page = (
+        await api.ask(DEBTORS, first=1, after=encode(order, (days, 1)), orderBy=[{"field": "DAYS_PAST_DUE"}])
+    )["debtors"]
+    assert bool(page["edges"]) == (days < 0)
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+async def test_a_cursor_from_an_end_of_the_calendar_is_none(api: Api, at: datetime) -> None:
+    forged = encode(ListOrder("debtors:DAYS_PAST_DUE+", (int, int), at), (0, 1))
+    error = await api.error(DEBTORS, first=1, after=forged, orderBy=[{"field": "DAYS_PAST_DUE"}])
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_a_cursor_is_good_for_its_own_list_and_order_only(api: Api) -> None:
