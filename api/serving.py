@@ -26,6 +26,7 @@ from api.services import Services
 from api.settings import Settings
 from api.wiring import make_keeper, make_learner, open_services, training_folder
 from api.worker_child import WorkerChild
+from ml.artefact import ArtefactError
 
 logger = logging.getLogger("dunwell")
 
@@ -114,9 +115,12 @@ async def warm_up(services: Services) -> None:
     try:
         for tenant_id in (await services.database.tenant_ids())[:_WARMED]:
             now = datetime.now(UTC)
-            await services.recommendations.for_segments(
-                tenant_id, segments=None, within=None, channels=None, as_of=now, now=now
-            )
+            try:
+                await services.recommendations.for_segments(
+                    tenant_id, segments=None, within=None, channels=None, as_of=now, now=now
+                )
+            except ArtefactError as error:
+                logger.warning("the model of tenant %d does not open (%s: %s)", tenant_id, error.code, error)
     except Exception:
         logger.exception("a model could not be read ahead; requests will say why")
 

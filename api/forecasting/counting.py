@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from api.histories import export, load
@@ -56,7 +56,7 @@ class Tallies:
         self._counting = asyncio.Lock()
 
     async def whole(self, tenant_id: int, *, as_of: datetime) -> Tally:
-        """Everything known at `as_of`, or at an instant shortly before it; the tally says which."""
+        """Everything known at `as_of`, or at an instant shortly before it on the same UTC day; the tally says which."""
         tally = self._found(tenant_id, as_of)
         if tally is not None:  # whoever has been counted does not wait for the counting of others
             return tally
@@ -64,6 +64,7 @@ class Tallies:
             tally = self._found(tenant_id, as_of)
             if tally is None:
                 tally = await count(self._database, tenant_id, as_of=as_of, folder=self._folder)
+                await asyncio.to_thread(lambda: tally.fingerprint)  # here, so that nobody waits for it later
                 self._kept[tenant_id] = (time.monotonic(), as_of, tally)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
@@ -76,4 +77,5 @@ class Tallies:
             return None
         counted_at, known, tally = kept
         recent = time.monotonic() - counted_at < self._fresh.total_seconds()
-        return tally if recent and timedelta(0) <= as_of - known <= self._fresh else None
+        same_day = as_of.astimezone(UTC).date() == known.astimezone(UTC).date()  # it begins with that day
+        return tally if recent and same_day and timedelta(0) <= as_of - known <= self._fresh else None

@@ -61,8 +61,7 @@ class ForecastService:
         if version_id is None:
             return None
         tally = await self._tallies.whole(tenant_id, as_of=as_of)
-        counted = await self._champions.run(lambda: tally.fingerprint)
-        key = (tenant_id, version_id, counted, horizon_days, policy, tuple(by), wanted)
+        key = (tenant_id, version_id, tally.fingerprint, horizon_days, policy, tuple(by), wanted)
         if key not in self._kept:
             async with self._turns.of(tenant_id):
                 if key not in self._kept:  # somebody else may have asked for the same meanwhile

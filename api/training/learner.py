@@ -48,11 +48,10 @@ class ModelLearner:
             stored = await load_artefact(connection, tenant_id, version.id)
         try:
             return unpack(stored.content, stored.manifest, self._key, stored.place)
-        except ArtefactError:
+        except ArtefactError as error:
             # No longer readable (other libraries, another key): a new model is what is needed then.
-            logger.exception(
-                "the champion of tenant %d cannot be opened; the new model is judged alone", tenant_id
-            )
+            unread = "the champion of tenant %d does not open, so the new model is judged alone (%s: %s)"
+            logger.warning(unread, tenant_id, error.code, error)
             return None
 
     def learn(

@@ -79,6 +79,17 @@ async def test_a_tenant_without_debtors_has_nothing_to_count(
     assert found.as_of == AS_OF
 
 
+async def test_what_was_counted_a_moment_ago_serves_until_the_day_ends(
+    database: Database, tenant_id: int, tmp_path: Path
+) -> None:
+    """A forecast begins with the day of its instant."""
+    tallies = Tallies(database, tmp_path)
+    evening = AS_OF - timedelta(seconds=20)
+    first = await tallies.whole(tenant_id, as_of=evening)
+    assert await tallies.whole(tenant_id, as_of=evening + timedelta(seconds=10)) is first
+    assert (await tallies.whole(tenant_id, as_of=AS_OF)).as_of == AS_OF
+
+
 async def test_the_sample_is_of_those_contacted_lately_and_the_tenants_own(
     database: Database, tenant_with_debtors: int, tmp_path: Path, new_tenant
 ) -> None:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -16,7 +18,8 @@ from api.histories import export, load, read_history_of
 from api.jobs.training import CannotLearn
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
-from api.services import InvalidArgument
+from api.services import InvalidArgument, Services
+from api.serving import warm_up
 from api.training.learner import ModelLearner
 from domain.contact_rules import blocks
 from domain.storage import models
@@ -196,6 +199,41 @@ async def test_what_goes_on_as_it_does_is_forecast_though_the_model_cannot_be_op
     assert found.model_version_id == version_id
     with pytest.raises(ArtefactError):
         await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.RECOMMENDED, **asked)
+
+
+async def test_a_champion_that_does_not_open_is_named_in_a_line(
+    portfolio: Learned, caplog: pytest.LogCaptureFixture
+) -> None:
+    await portfolio.store(artefact=b"")
+    assert await ModelLearner(KEY).champion(portfolio.database, portfolio.tenant_id) is None
+    (told,) = [record for record in caplog.records if "judged alone" in record.getMessage()]
+    assert "ARTEFACT_TRUNCATED: the model has 0 bytes" in told.getMessage()
+    assert told.exc_info is None
+
+
+class _OneUnread:
+    """Recommendations of tenants of which one has a model that does not open."""
+
+    def __init__(self, unread: int) -> None:
+        self.unread, self.asked = unread, []
+
+    async def for_segments(self, tenant_id: int, **_: object) -> None:
+        self.asked.append(tenant_id)
+        if tenant_id == self.unread:
+            raise ArtefactTampered("altered")
+
+
+async def test_a_model_that_does_not_open_keeps_no_other_from_being_read_ahead(
+    database: Database, new_tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    new_tenant(), new_tenant()
+    tenants = (await database.tenant_ids())[:8]
+    recommendations = _OneUnread(tenants[0])
+    await warm_up(cast(Services, SimpleNamespace(database=database, recommendations=recommendations)))
+    assert recommendations.asked == tenants
+    (told,) = [record for record in caplog.records if "does not open" in record.getMessage()]
+    assert "ARTEFACT_TAMPERED: altered" in told.getMessage()
+    assert told.exc_info is None
 
 
 async def test_a_history_without_contacts_teaches_nothing(
