@@ -1,10 +1,16 @@
 """How a server logs: lines for people on a terminal, elsewhere one JSON object a line for whatever collects them."""
 
 import sys
+import traceback
+import uuid
+from pathlib import Path
 from typing import Any
 
 import orjson
 import structlog
+from sqlalchemy.exc import DBAPIError
+
+log = structlog.get_logger("dunwell")
 
 
 def configure_logs() -> None:
@@ -18,6 +24,24 @@ def configure_logs() -> None:
             structlog.processors.JSONRenderer(serializer=_json),
         ]
     )
+
+
+def log_failure(cause: BaseException, *, where: Any = None) -> str:
+    """Log an unexpected failure and answer its id.
+
+    Its message is left out: a database's or a parser's message quotes values, which may be personal.
+    """
+    error_id = uuid.uuid4().hex
+    frames = traceback.extract_tb(cause.__traceback__)[-12:]
+    log.error(
+        "internal_error",
+        error_id=error_id,
+        kind=f"{type(cause).__module__}.{type(cause).__qualname__}",
+        sqlstate=getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None,
+        field=[str(step) for step in where or ()],
+        frames=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+    return error_id
 
 
 def _json(entry: object, **_: Any) -> str:

@@ -21,7 +21,7 @@ from api.http import create_app
 from api.http.connections import BoundedConnection
 from api.http.requests import MAX_BODY
 from api.jobs.worker import Worker
-from api.logs import configure_logs
+from api.logs import configure_logs, log_failure
 from api.services import Services
 from api.settings import Settings
 from api.wiring import make_keeper, make_learner, open_services, training_folder
@@ -114,15 +114,21 @@ async def warm_up(services: Services) -> None:
     """Read the models of the first tenants ahead, so that nobody waits for it."""
     try:
         for tenant_id in (await services.database.tenant_ids())[:_WARMED]:
-            now = datetime.now(UTC)
-            try:
-                await services.recommendations.for_segments(
-                    tenant_id, segments=None, within=None, channels=None, as_of=now, now=now
-                )
-            except ArtefactError as error:
-                logger.warning("the model of tenant %d does not open (%s: %s)", tenant_id, error.code, error)
-    except Exception:
-        logger.exception("a model could not be read ahead; requests will say why")
+            await _warm_up(services, tenant_id)
+    except Exception as error:
+        log_failure(error, where=["warm_up"])
+
+
+async def _warm_up(services: Services, tenant_id: int) -> None:
+    now = datetime.now(UTC)
+    try:
+        await services.recommendations.for_segments(
+            tenant_id, segments=None, within=None, channels=None, as_of=now, now=now
+        )
+    except ArtefactError as error:
+        logger.warning("the model of tenant %d does not open (%s: %s)", tenant_id, error.code, error)
+    except Exception as error:  # the next tenant's may be fine
+        log_failure(error, where=["warm_up", tenant_id])
 
 
 class _Api(uvicorn.Server):

@@ -64,8 +64,10 @@ def worker(
 
 
 def _work(server: DatabaseServer, ending: threading.Event) -> int:
+    from api.logs import configure_logs
     from api.serving import training_worker
 
+    configure_logs()
     with training_worker(server, edge.settings()) as running:
         while not ending.wait(0.5):
             if running.lost.is_set():

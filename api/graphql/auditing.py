@@ -7,9 +7,10 @@ import strawberry
 from strawberry.extensions import FieldExtension
 
 from api.graphql.context import Info
-from api.graphql.errors import INTERNAL, code_of, log_failure
+from api.graphql.errors import INTERNAL, code_of
 from api.graphql.permissions import Allow, Group
 from api.graphql.types.models import UserError
+from api.logs import log_failure
 from domain.audit import AuditOutcome
 from domain.storage.audit import record
 

@@ -15,28 +15,22 @@
 | INTERNAL_SERVER_ERROR | our fault; `errorId` finds it in the log |
 """
 
-import traceback
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import structlog
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
-from sqlalchemy.exc import DBAPIError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult as StrawberryResult
 
 from api.graphql.wording import without_values
+from api.logs import log_failure
 from api.services import InvalidArgument
 from domain.contact_rules.tenant_rules import TenantRulesError
 from domain.filters import FilterError
 from domain.kpis.requests import KpiRequestError
 from domain.storage.ingest import IngestContention
 from ml.artefact import ArtefactError
-
-log = structlog.get_logger("dunwell.graphql")
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
@@ -109,24 +103,6 @@ def masked(error: GraphQLError, cause: BaseException) -> GraphQLError:
         path=error.path,
         extensions={"code": INTERNAL, "errorId": error_id},
     )
-
-
-def log_failure(cause: BaseException, *, where: Any = None) -> str:
-    """Log an unexpected failure and answer its id.
-
-    Its message is left out: a database's or a parser's message quotes values, which may be personal.
-    """
-    error_id = uuid.uuid4().hex
-    frames = traceback.extract_tb(cause.__traceback__)[-12:]
-    log.error(
-        "internal_error",
-        error_id=error_id,
-        kind=f"{type(cause).__module__}.{type(cause).__qualname__}",
-        sqlstate=getattr(cause.orig, "sqlstate", None) if isinstance(cause, DBAPIError) else None,
-        field=[str(step) for step in where or ()],
-        frames=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
-    )
-    return error_id
 
 
 class PresentErrors(SchemaExtension):

@@ -15,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 from api.auth import Door
 from api.documents import TrustedDocuments
 from api.failed_logins import FailedLogins
-from api.graphql.errors import log_failure
 from api.graphql.schema import build_schema
 from api.http.endpoint import GraphQLEndpoint
 from api.http.ide import asset, page, wants_page
@@ -24,6 +23,7 @@ from api.http.openings import Openings
 from api.http.rates import Rates
 from api.http.sockets import GraphQLSocket
 from api.issuer_keys import IssuerKeys
+from api.logs import log_failure
 from api.services import Services
 from api.settings import Settings
 from api.tokens import Expected, TokenVerifier

@@ -16,7 +16,6 @@ from api.callers import Caller, NotAdmitted
 from api.documents import TrustedDocuments
 from api.graphql.compiled import CompiledReads
 from api.graphql.context import Context
-from api.graphql.errors import log_failure
 from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.answers import answered
@@ -34,6 +33,7 @@ from api.http.requests import (
     takes_stream,
 )
 from api.http.streams import event_stream
+from api.logs import log_failure
 from api.services import Services
 
 _POST = {OperationType.QUERY, OperationType.MUTATION}

@@ -26,11 +26,12 @@ from api.auth import Door
 from api.callers import Caller, NotAdmitted, TooManyOpen
 from api.documents import TrustedDocuments
 from api.graphql.context import Socket
-from api.graphql.errors import LIMIT_EXCEEDED, log_failure
+from api.graphql.errors import LIMIT_EXCEEDED
 from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.openings import Openings
 from api.http.rates import Rates
+from api.logs import log_failure
 from api.services import Services
 
 _MOST_SUBSCRIPTIONS = 20

@@ -12,10 +12,11 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http.streaming import merge_stream_with_heartbeat
 from strawberry.schema.schema import StreamResult
 
-from api.graphql.errors import INTERNAL, log_failure
+from api.graphql.errors import INTERNAL
 from api.graphql.json_rows import to_json
 from api.http.answers import answered
 from api.http.requests import STREAM_TYPE
+from api.logs import log_failure
 
 #: Comments at this pace keep proxies from closing a stream on which nothing happens.
 _HEARTBEAT_SECONDS = 12.0

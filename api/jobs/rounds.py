@@ -4,14 +4,12 @@ No queue: what is to be done stands in the tables, so it may die at any instant,
 """
 
 import asyncio
-import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from api.logs import log_failure
 from domain.storage.sessions import Database
-
-logger = logging.getLogger("dunwell.rounds")
 
 #: How long one that found nothing to do, or met a failure, waits before it looks again.
 IDLE_SECONDS = 0.5
@@ -69,12 +67,19 @@ class TenantRounds(ABC):
             await database.close()
 
     async def _look(self, database: Database) -> None:
+        done, failed = 0, False
         try:
-            done = 0
-            for tenant_id in await self.tenants_to_do(database):
-                done += 0 if self.leaving else await self.take_turn(database, tenant_id)
-            pause = 0.0 if done else IDLE_SECONDS
-        except Exception:
-            logger.exception("%s failed; trying again", self.name)
-            pause = FAILED_SECONDS
+            waiting = await self.tenants_to_do(database)
+        except Exception as error:
+            waiting, failed = (), True
+            log_failure(error, where=[self.name])
+        for tenant_id in waiting:
+            if self.leaving:
+                break
+            try:
+                done += await self.take_turn(database, tenant_id)
+            except Exception as error:  # the others' turns come all the same
+                failed = True
+                log_failure(error, where=[self.name, tenant_id])
+        pause = FAILED_SECONDS if failed else 0.0 if done else IDLE_SECONDS
         await asyncio.to_thread(self._leaving.wait, pause)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from dbos import DBOS, DBOSConfiguredInstance
 
+from api.logs import log_failure
 from domain.storage import training_runs
 from domain.storage.models import (
     ModelError,
@@ -103,8 +104,8 @@ class TrainingJobs(DBOSConfiguredInstance):
             logger.info("training run %d of tenant %d has ended already", run_id, tenant_id)
         except CannotLearn as error:
             await self.fail(tenant_id, run_id, error.code, str(error))
-        except Exception:
-            logger.exception("training run %d of tenant %d failed", run_id, tenant_id)
+        except Exception as error:
+            log_failure(error, where=["train_models", tenant_id, run_id])
             await self.fail(
                 tenant_id,
                 run_id,

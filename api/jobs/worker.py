@@ -19,6 +19,7 @@ from api.jobs.segmenting import Segmenter
 from api.jobs.slots import SlotLost, WorkerSlot, executor_id, slot_number
 from api.jobs.system import TRAINING_QUEUE, worker_config
 from api.jobs.training import MOST_ATTEMPTS, WORKFLOW, Learner, TrainingJobs
+from api.logs import log_failure
 from domain.storage.sessions import Database
 from domain.storage.training_runs import fail_run
 
@@ -89,8 +90,8 @@ class Worker:
                 return
             except psycopg.OperationalError:
                 logger.warning("PostgreSQL cannot be reached; trying again")
-            except Exception:
-                logger.exception("the worker's look-round failed; trying again")
+            except Exception as error:
+                log_failure(error, where=["look_after"])
             self._leaving.wait(LOOK_SECONDS)
 
     def __enter__(self) -> Self:

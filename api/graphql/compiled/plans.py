@@ -17,8 +17,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as Ex
 from api.graphql.compiled.arguments import is_constant, read_argument
 from api.graphql.compiled.selection import NotCompiled, Selection, may_be_compiled, select
 from api.graphql.context import Context
-from api.graphql.errors import log_failure
 from api.graphql.schema import Schema
+from api.logs import log_failure
 from api.services import InvalidArgument
 from domain.filters import FilterError
 from domain.storage.compiled import FLAW, Argument, Statement, compile_statement

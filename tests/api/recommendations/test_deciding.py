@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 import pytest_asyncio
+import structlog
 from sqlalchemy import update
 
 from api.answers import Evidence, ForecastKpi, ForecastPolicy, Window
@@ -214,13 +215,14 @@ async def test_a_champion_that_does_not_open_is_named_in_a_line(
 class _OneUnread:
     """Recommendations of tenants of which one has a model that does not open."""
 
-    def __init__(self, unread: int) -> None:
+    def __init__(self, unread: int, fault: Exception | None = None) -> None:
         self.unread, self.asked = unread, []
+        self.fault = fault or ArtefactTampered("altered")
 
     async def for_segments(self, tenant_id: int, **_: object) -> None:
         self.asked.append(tenant_id)
         if tenant_id == self.unread:
-            raise ArtefactTampered("altered")
+            raise self.fault
 
 
 async def test_a_model_that_does_not_open_keeps_no_other_from_being_read_ahead(
@@ -234,6 +236,19 @@ async def test_a_model_that_does_not_open_keeps_no_other_from_being_read_ahead(
     (told,) = [record for record in caplog.records if "does not open" in record.getMessage()]
     assert "ARTEFACT_TAMPERED: altered" in told.getMessage()
     assert told.exc_info is None
+
+
+async def test_nor_does_any_other_fault_which_is_logged_without_its_values(
+    database: Database, new_tenant
+) -> None:
+    new_tenant(), new_tenant()
+    tenants = (await database.tenant_ids())[:8]
+    recommendations = _OneUnread(tenants[0], ValueError("cannot read 'Jane Doe'"))
+    with structlog.testing.capture_logs() as logged:
+        await warm_up(cast(Services, SimpleNamespace(database=database, recommendations=recommendations)))
+    assert recommendations.asked == tenants
+    assert logged[0]["kind"] == "builtins.ValueError"
+    assert "Jane" not in str(logged)
 
 
 async def test_a_history_without_contacts_teaches_nothing(
