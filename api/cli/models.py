@@ -21,8 +21,22 @@ if TYPE_CHECKING:
 
 _CHUNK = 5_000
 
+
+def _a_file(out: Path) -> Path:
+    """Not what is there as a device or a pipe: a file put in its place would do away with it."""
+    if out.exists() and not out.is_file():
+        raise typer.BadParameter(f"{out} is there and no file; name one to write.")
+    return out
+
+
 OutOption = Annotated[
-    Path, typer.Option(metavar="FILE.parquet", dir_okay=False, help="The file to write, whole or not at all.")
+    Path,
+    typer.Option(
+        metavar="FILE.parquet",
+        callback=_a_file,
+        dir_okay=False,
+        help="The file to write, whole or not at all.",
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -360,3 +361,15 @@ def test_documents_are_trusted_all_or_none(run, tenant: str, tmp_path: Path) -> 
     (line,) = run("documents", "list", "--tenant", tenant).out.splitlines()
     assert line.startswith(ids[1])
     assert line.endswith("Names")
+
+
+@pytest.mark.parametrize("verb", [["recommend"], ["plan"], ["forecast", "--days", "7"]])
+def test_what_stands_where_a_file_is_to_be_written_and_is_none_stays(
+    run, tmp_path: Path, verb: list[str]
+) -> None:
+    """A device, say: as root a file would be put in its place."""
+    os.mkfifo(tmp_path / "pipe")
+    done = run(*verb, "--tenant", "any", "--out", "pipe")
+    assert done.status == 2
+    assert "is there and no file" in done.err
+    assert (tmp_path / "pipe").is_fifo()
