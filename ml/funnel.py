@@ -25,9 +25,9 @@ _SEEN = 64
 
 STAGE_A = Settings(
     objective="cross_entropy",
-    rounds=90,
+    rounds=150,
     learning_rate=0.1,
-    leaves=15,
+    leaves=4,
     least_in_leaf=100,
     extra={"feature_fraction": 0.8},
 )

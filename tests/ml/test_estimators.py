@@ -385,7 +385,8 @@ def test_trees_stop_before_they_learn_few_payments_by_heart() -> None:
 def test_rounds_are_all_used_where_there_is_much_to_learn() -> None:
     rng = np.random.default_rng(3)
     matrix = rng.normal(size=(20_000, 4)).astype(np.float32)
-    truth = sigmoid(3.0 * np.sin(2.0 * matrix[:, 0]) * matrix[:, 1])
+    odds = np.sin(2.0 * matrix[:, 0]) * matrix[:, 1] + np.sin(2.0 * matrix[:, 2]) * matrix[:, 3]
+    truth = sigmoid(3.0 * odds)
     label = (rng.random(20_000) < truth).astype(np.float64)
     rounds = confirmed_rounds(matrix, label, np.ones(20_000), np.arange(20_000), settings=STAGE_A, **GROWING)
     assert rounds == STAGE_A.rounds
