@@ -74,19 +74,21 @@ _GROWN = text(
     WHERE oid = ANY(CAST(:tables AS regclass[])) AND pg_relation_size(oid) > 8192 * (1.5 * relpages + 4)
     """
 )
-# A tenant that came after the last ANALYZE has a single row to the planner, however many it has: the list of all
-# tenants that statistics hold does not name it. Then one index is as good as another, and what is to be looked up by
-# its id is searched for in everything the tenant has. A thousandth of a table is found by a sample for certain.
+# A tenant that came after the last ANALYZE has as many rows to the planner as the smallest ones, however many it has:
+# the list of all tenants that statistics hold does not name it. Then one index is as good as another, and what is to be
+# looked up by its id is searched for in everything the tenant has. A thousandth of a table is found by a sample for
+# certain.
 _BELIEVED = "EXPLAIN (FORMAT JSON) SELECT FROM {table} WHERE tenant_id = :tenant_id"
 _HAS_MANY = """
     SELECT count(*) >= max(least) FROM (
-        SELECT GREATEST(1000, reltuples / 1000) AS least FROM pg_class WHERE oid = CAST('{table}' AS regclass)
+        SELECT GREATEST(1000, reltuples / 1000, CAST(:times_more AS float8)) AS least
+        FROM pg_class WHERE oid = CAST('{table}' AS regclass)
     ) known
     CROSS JOIN LATERAL (
         SELECT FROM {table} WHERE tenant_id = :tenant_id LIMIT CAST(least AS bigint) + 1
     ) row
 """
-_NEXT_TO_NONE = 10
+_FEW, _TIMES_MORE = 1_000, 20
 
 
 async def refresh_statistics(connection: AsyncConnection, tenant_id: int, scale: Scale) -> None:
@@ -105,12 +107,14 @@ async def refresh_statistics(connection: AsyncConnection, tenant_id: int, scale:
 
 
 async def _is_overlooked(connection: AsyncConnection, tenant_id: int, table: str) -> bool:
-    """Whether the planner believes that a tenant has next to no rows where it has many."""
+    """Whether the planner believes that a tenant has few rows where it has many times more."""
     tenant = {"tenant_id": tenant_id}
     explained = await connection.scalar(text(_BELIEVED.format(table=table)), tenant)
-    if explained[0]["Plan"]["Plan Rows"] > _NEXT_TO_NONE:
+    believed = int(explained[0]["Plan"]["Plan Rows"])
+    if believed > _FEW:
         return False
-    return bool(await connection.scalar(text(_HAS_MANY.format(table=table)), tenant))
+    many = {**tenant, "times_more": _TIMES_MORE * believed}
+    return bool(await connection.scalar(text(_HAS_MANY.format(table=table)), many))
 
 
 async def _set(connection: AsyncConnection, settings: dict[str, str]) -> None:
