@@ -14,6 +14,6 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, tenant_id: int) -> AsyncIterator[None]:
-        """A turn of a tenant's, while which nobody has another."""
+        """A tenant's turn; until it ends nobody has another."""
         async with self._of_tenant.setdefault(tenant_id, asyncio.Lock()), self._turn:
             yield

@@ -55,9 +55,8 @@ def decode(order: ListOrder, cursor: str, *, argument: str = "after") -> tuple[P
     try:
         position = tuple(_typed(kind, value) for kind, value in zip(order.kinds, values, strict=True))
         instant = None if at is None else _typed(datetime, at)
-        if (
-            instant is not None and not MINYEAR < instant.year < MAXYEAR
-        ):  # days local to debtors reach around it
+        # Days local to debtors reach around it.
+        if instant is not None and not MINYEAR < instant.year < MAXYEAR:
             raise ValueError
     except (ValueError, TypeError, OverflowError):
         raise _not_a_cursor(argument) from None

@@ -57,9 +57,8 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
     channel = np.unique(np.array(cohorts.channels), return_inverse=True)[1]
     sent, delivered = cohorts.sent[:until], cohorts.delivered[:until]
     rate, weight, scatter = {}, {}, {}
-    known = age >= min(
-        1, until - 1
-    )  # of the last day some is still under way; it is left out where there is another
+    # Of the last day some is still under way; it is left out where there is another.
+    known = age >= min(1, until - 1)
     rate["delivered"], weight["delivered"] = _shrunk(
         (recency * known) @ delivered, (recency * known) @ sent, channel
     )

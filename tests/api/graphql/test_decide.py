@@ -323,6 +323,13 @@ async def test_contacts_that_are_planned_count_towards_how_often(
             assert eighth - first >= timedelta(days=7)
 
 
+async def _under(database: Database, learned: Learned, preset: str) -> list[int]:
+    """The debtors under a preset of contact rules."""
+    async with database.transaction(learned.tenant_id) as connection:
+        people = await reachability(connection, learned.tenant_id, learned.ids, known=AS_OF)
+    return [number for number, person in people.items() if person.presets[0].name == preset]
+
+
 async def test_whoever_waits_for_another_to_decide_keeps_no_connection(
     learned: Learned, champions: Champions, owner_url: str
 ) -> None:
@@ -330,9 +337,7 @@ async def test_whoever_waits_for_another_to_decide_keeps_no_connection(
     narrow = Database(owner_url, pool_size=1)
     later = AS_OF + timedelta(days=80)
     deciding, planning = DecisionService(narrow, champions), CampaignService(narrow, champions)
-    async with narrow.transaction(learned.tenant_id) as connection:
-        people = await reachability(connection, learned.tenant_id, learned.ids, known=AS_OF)
-    bound = [number for number, person in people.items() if person.presets[0].name == "US"][:3]
+    bound = (await _under(narrow, learned, "US"))[:3]
     week = Window(later, later + timedelta(days=7))
 
     async def decide():
@@ -368,9 +373,7 @@ async def test_many_decisions_at_once_leave_connections_to_others(
     """While the scoring threads are busy and many wait for them, what needs no score is served."""
     narrow = Database(owner_url, pool_size=1)
     service = DecisionService(narrow, champions)
-    async with narrow.transaction(learned.tenant_id) as connection:
-        people = await reachability(connection, learned.tenant_id, learned.ids, known=AS_OF)
-    free = [number for number, person in people.items() if person.presets[0].name == "ES"][:2]
+    free = (await _under(narrow, learned, "ES"))[:2]
 
     async def decide_once():
         return await service.decide(
