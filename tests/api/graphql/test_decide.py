@@ -289,16 +289,19 @@ async def test_a_share_held_out_is_always_left_alone(
     assert {one["propensity"] for one in planned} == {0.35}
 
 
+async def _under(database: Database, learned: Learned, preset: str) -> list[int]:
+    """The debtors under a preset of contact rules."""
+    async with database.transaction(learned.tenant_id) as connection:
+        people = await reachability(connection, learned.tenant_id, learned.ids, known=AS_OF)
+    return [number for number, person in people.items() if person.presets[0].name == preset]
+
+
 async def test_contacts_that_are_planned_count_towards_how_often(
     learned: Learned, champions: Champions
 ) -> None:
     """A debtor under Reg F is called at most seven times, however often is decided and by how many at once."""
     service = DecisionService(learned.database, champions)
-    async with learned.database.transaction(learned.tenant_id) as connection:
-        people = await reachability(
-            connection, learned.tenant_id, [debtor.id for debtor in learned.debtors], known=AS_OF
-        )
-    bound = [number for number, person in people.items() if person.presets[0].name == "US"][:3]
+    bound = (await _under(learned.database, learned, "US"))[:3]
     later = AS_OF + timedelta(days=40)
     for _ in range(4):
         await asyncio.gather(
@@ -321,13 +324,6 @@ async def test_contacts_that_are_planned_count_towards_how_often(
         planned = sorted(past.at for past in person.contacts if past.planned)
         for first, eighth in zip(planned, planned[7:], strict=False):
             assert eighth - first >= timedelta(days=7)
-
-
-async def _under(database: Database, learned: Learned, preset: str) -> list[int]:
-    """The debtors under a preset of contact rules."""
-    async with database.transaction(learned.tenant_id) as connection:
-        people = await reachability(connection, learned.tenant_id, learned.ids, known=AS_OF)
-    return [number for number, person in people.items() if person.presets[0].name == preset]
 
 
 async def test_whoever_waits_for_another_to_decide_keeps_no_connection(
