@@ -113,7 +113,7 @@ async def test_a_run_killed_in_the_middle_is_finished_after_a_restart(
     def read_run() -> Awaitable[StoredRun]:
         return read(database, tenant_id, run.id)
 
-    worker = start_worker(2.0)
+    worker = start_worker(8.0)  # killed long before it ends
     before = await until(lambda run: run.stage == "learning" and run.progress > 0.3, read_run)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
