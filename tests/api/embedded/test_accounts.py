@@ -33,7 +33,12 @@ def value(url: str, query: str) -> object:
 
 
 def server_uids(home: Path) -> set[int]:
-    return {process.uids().effective for process in processes_of(home) if process.name() == "postgres"}
+    found = set()
+    for process in processes_of(home):
+        with suppress(psutil.NoSuchProcess):  # servers of single sessions come and go
+            if process.name() == "postgres":
+                found.add(process.uids().effective)
+    return found
 
 
 def as_user(uid: int, *command: str | Path) -> list[str]:
