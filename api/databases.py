@@ -52,6 +52,7 @@ async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
         DatabaseUnreachable: nobody answers there, or no more.
         SchemaBehind: it must be migrated first.
         UnsafeRole: tenants would not be kept apart.
+        ReadOnlyDatabase: nothing can be written there.
     """
     database = Database(server.app_url)
     try:
@@ -76,3 +77,4 @@ async def _make_fit(server: DatabaseServer, database: Database) -> None:
     except (OSError, InterfaceError, DBAPIError) as error:
         raise unreachable(server.app_url, error) from error
     await database.verify_role()
+    await database.verify_writable()

@@ -8,11 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 import pytest_asyncio
-from alembic import command
-from alembic.config import Config
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
+from api.migrating import migrate
 from domain.storage.sessions import Database
 
 ROOT = Path(__file__).parent.parent
@@ -43,9 +42,7 @@ def owner_url(cluster_url: str) -> Iterator[str]:
     with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         url = admin.set(database=name).render_as_string(hide_password=False)
-        config = Config(ROOT / "alembic.ini")
-        config.attributes["url"] = url
-        command.upgrade(config, "head")
+        migrate(url)
         yield url
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -27,6 +27,7 @@ from api.logs import log_failure
 from api.services import Services
 from api.settings import Settings
 from api.tokens import Expected, TokenVerifier
+from domain.storage.sessions import ReadOnlyDatabase, UnsafeRole
 
 _READY_SECONDS = 3
 #: What a script of another origin may read of an answer besides its body.
@@ -125,10 +126,14 @@ async def _to_ide(_: Request) -> Response:
 
 
 async def _readiness(services: Services) -> Response:
-    """Whether the database answers, to a role that keeps tenants apart."""
+    """Whether the database answers and takes writes, from a role that keeps tenants apart."""
     try:
         async with asyncio.timeout(_READY_SECONDS):
             await services.database.verify_role()
+            await services.database.verify_writable()
+    except (UnsafeRole, ReadOnlyDatabase) as error:
+        log_failure(error)
+        return JSONResponse({"status": "unavailable", "database": error.code}, status_code=503)
     except Exception as error:
         log_failure(error)
         return JSONResponse({"status": "unavailable", "database": "does not answer"}, status_code=503)

@@ -25,6 +25,8 @@ _BIND = text(
 )
 _BEGIN_READING = f"BEGIN READ ONLY; SET LOCAL ROLE {APP_ROLE}; SET LOCAL {TENANT_SETTING} = '{{}}'"
 _PLANNED_ONCE = "; SET LOCAL plan_cache_mode = force_generic_plan"
+#: On for every transaction of a standby too.
+TAKES_NO_WRITES = "SELECT current_setting('transaction_read_only')::boolean"
 _ROLE = text(
     "SELECT r.rolsuper OR r.rolbypassrls AS bypasses, pg_has_role(r.oid, 'SET') AS is_ours, current_user AS login, "
     "EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -33,10 +35,30 @@ _ROLE = text(
 )
 
 
+#: Grants are made once, by migrations; a dump brings them along only where there is somebody to grant to.
+ROLE_IS_MISSING = (
+    f"The tables are here, but not the database role {APP_ROLE}: a dump was restored where there was no such role, so "
+    f"nothing is granted to it. Make it (CREATE ROLE {APP_ROLE} NOLOGIN;), and restore once more into an empty "
+    "database (docs/operations.md, Backups)."
+)
+
+
 class UnsafeRole(Exception):
     """The app's database role is missing, or could see past row-level security."""
 
     code = "UNSAFE_DATABASE_ROLE"
+
+
+class ReadOnlyDatabase(Exception):
+    """PostgreSQL takes no writes: a standby, or one that was made read-only (when its disk filled up, say)."""
+
+    code = "DATABASE_READ_ONLY"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "PostgreSQL takes no writes here: it is a standby, or was made read-only. Name the primary, or let it be "
+            "written to again."
+        )
 
 
 def async_url(url: str) -> str:
@@ -148,7 +170,7 @@ class Database:
         async with self.engine.connect() as connection:
             row = (await connection.execute(_ROLE, {"role": APP_ROLE})).one_or_none()
         if row is None:
-            raise UnsafeRole(f"The database role {APP_ROLE} does not exist. Run `dunwell migrate` first.")
+            raise UnsafeRole(ROLE_IS_MISSING)
         if not row.is_ours:
             raise UnsafeRole(
                 f"The role {row.login} may not act as {APP_ROLE}. Let it: GRANT {APP_ROLE} TO {row.login};"
@@ -160,6 +182,12 @@ class Database:
                 f"Make it a plain role: ALTER ROLE {APP_ROLE} NOSUPERUSER NOBYPASSRLS; "
                 "and let another role own the tables."
             )
+
+    async def verify_writable(self) -> None:
+        """Refuse to go on where nothing can be written. Raises ReadOnlyDatabase."""
+        async with self.engine.connect() as connection:
+            if await connection.scalar(text(TAKES_NO_WRITES)):
+                raise ReadOnlyDatabase
 
     async def close(self) -> None:
         """Return every connection."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,10 +21,14 @@ from domain.storage.sessions import Database, bind
 from domain.storage.tables import tenant
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_MAY_MAKE_TENANTS = text("SELECT has_table_privilege('tenant', 'INSERT')")
 
 
 class TenantError(Exception):
-    """A tenant that cannot be made or changed; `code`: BAD_TENANT_KEY, BAD_CURRENCY, TENANT_EXISTS, TENANT_UNKNOWN."""
+    """A tenant that cannot be made or changed.
+
+    code: BAD_TENANT_KEY, BAD_TENANT_NAME, BAD_CURRENCY, TENANT_EXISTS, TENANT_UNKNOWN, NOT_THE_OWNER.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,7 +39,8 @@ async def create_tenant(owner_url: str, *, key: str, name: str, currency: str) -
     """A new tenant's id. key: how commands and addresses name it; currency: ISO 4217, what decisions are ranked in.
 
     Raises:
-        TenantError: the key or the currency is no such thing, or the key is taken.
+        TenantError: the key, the name or the currency is no such thing, the key is taken, or the URL is not of the
+            owner.
     """
     if not _KEY.fullmatch(key):
         raise TenantError(
@@ -43,11 +48,16 @@ async def create_tenant(owner_url: str, *, key: str, name: str, currency: str) -
             f"{key!r} cannot be a tenant's key: use 1 to 63 lower-case letters, digits, '-' and '_', "
             "beginning with a letter or digit.",
         )
+    if not name.strip() or not name.isprintable():
+        raise TenantError(
+            "BAD_TENANT_NAME",
+            "A tenant's name is a line of at least one letter, as people write it: Acme.",
+        )
     if currency not in CURRENCIES:
         raise TenantError("BAD_CURRENCY", f"{currency!r} is no ISO 4217 currency; write it like EUR.")
     try:
         async with _as_owner(owner_url) as connection:
-            row = insert(tenant).values(key=key, name=name, currency=currency).returning(tenant.c.id)
+            row = insert(tenant).values(key=key, name=name.strip(), currency=currency).returning(tenant.c.id)
             tenant_id = int((await connection.execute(row)).scalar_one())
             await bind(connection, tenant_id)
             await _record(connection, tenant_id, "createTenant")
@@ -63,7 +73,7 @@ async def change_settings(owner_url: str, *, key: str, changes: Mapping[str, Any
     reads meanwhile, or after this was killed, finds everything by the former ones.
 
     Raises:
-        TenantError: there is no such tenant.
+        TenantError: there is no such tenant, or the URL is not of the owner.
         SettingError: a setting has no such value.
     """
     async with _as_owner(owner_url) as connection:
@@ -98,7 +108,7 @@ class StoredTenant:
 
 
 async def list_tenants(owner_url: str) -> list[StoredTenant]:
-    """Every tenant, by key."""
+    """Every tenant, by key. Raises TenantError: the URL is not of the owner."""
     async with _as_owner(owner_url) as connection:
         rows = await connection.execute(select(tenant).order_by(tenant.c.key))
         return [
@@ -119,6 +129,12 @@ async def _as_owner(owner_url: str) -> AsyncIterator[AsyncConnection]:
     database = Database(owner_url, pool_size=1)
     try:
         async with database.engine.begin() as connection:
+            if not await connection.scalar(_MAY_MAKE_TENANTS):
+                raise TenantError(
+                    "NOT_THE_OWNER",
+                    "Tenants are made, set up and listed by the role that owns the tables: name it in "
+                    "DUNWELL_MIGRATIONS_URL.",
+                )
             yield connection
     finally:
         await database.close()

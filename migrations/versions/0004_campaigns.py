@@ -12,6 +12,14 @@ down_revision = "0002_rollups"
 branch_labels = None
 depends_on = None
 
+_OUTCOME = (
+    ("starts_at", sa.DateTime(timezone=True)),
+    ("ends_at", sa.DateTime(timezone=True)),
+    ("planned_count", sa.Integer()),
+    ("held_out_count", sa.Integer()),
+    ("by_channel", postgresql.JSONB(astext_type=sa.Text())),
+)
+
 
 def upgrade() -> None:
     op.add_column(
@@ -27,17 +35,53 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
-    for name in ("starts_at", "ends_at"):
-        op.add_column("campaign", sa.Column(name, sa.DateTime(timezone=True), nullable=False))
-    for name in ("planned_count", "held_out_count"):
-        op.add_column("campaign", sa.Column(name, sa.Integer(), nullable=False))
-    op.add_column(
-        "campaign", sa.Column("by_channel", postgresql.JSONB(astext_type=sa.Text()), nullable=False)
+    for name, kind in _OUTCOME:
+        op.add_column("campaign", sa.Column(name, kind, nullable=True))
+    _tell_of_what_is_there()
+    for name, _ in _OUTCOME:
+        op.alter_column("campaign", name, nullable=False)
+
+
+def _tell_of_what_is_there() -> None:
+    """Campaigns by what was asked of them and their decisions. Row-level security binds the owner too: tenant by tenant."""
+    op.execute(
+        """
+        DO $$
+        DECLARE
+            one integer;
+            former text := current_setting('dunwell.tenant_id', true);
+        BEGIN
+            FOR one IN SELECT all_tenant_ids() LOOP
+                PERFORM set_config('dunwell.tenant_id', one::text, true);
+                UPDATE campaign SET
+                    starts_at = coalesce((request #>> '{within,from}')::timestamptz, planned_at),
+                    ends_at = coalesce((request #>> '{within,to}')::timestamptz, planned_at),
+                    planned_count = (
+                        SELECT count(*) FROM decision
+                        WHERE decision.tenant_id = one AND campaign_id = campaign.id AND arm = 'PLANNED'
+                    ),
+                    held_out_count = (
+                        SELECT count(*) FROM decision
+                        WHERE decision.tenant_id = one AND campaign_id = campaign.id AND arm = 'HELD_OUT'
+                    ),
+                    by_channel = (
+                        SELECT coalesce(jsonb_object_agg(channel, contacts), '{}'::jsonb) FROM (
+                            SELECT action ->> 'channel' AS channel, count(*) AS contacts FROM decision
+                            WHERE decision.tenant_id = one AND campaign_id = campaign.id AND arm = 'PLANNED'
+                            AND action IS NOT NULL GROUP BY 1
+                        ) counted
+                    )
+                WHERE tenant_id = one;
+            END LOOP;
+            PERFORM set_config('dunwell.tenant_id', coalesce(former, ''), true);
+        END
+        $$
+        """
     )
 
 
 def downgrade() -> None:
-    for name in ("by_channel", "held_out_count", "planned_count", "ends_at", "starts_at"):
+    for name, _ in reversed(_OUTCOME):
         op.drop_column("campaign", name)
     for name in ("reasons", "policy"):
         op.drop_column("decision", name)

@@ -1,9 +1,5 @@
 """The migrations and the tables say the same, and every migration can be undone and done again."""
 
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
-
 import psycopg
 import pytest
 from alembic import command
@@ -11,10 +7,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
-from api.embedded import EmbeddedPostgres
-from api.migrating import SchemaBehind, migrate, newest_revision, verify_schema
-from domain.storage.sessions import Database, UnsafeRole
-from domain.storage.tenants import change_settings, create_tenant, list_tenants
+from api.migrating import SchemaBehind, TableInUse, migrate, newest_revision, verify_schema
+from domain.storage.sessions import Database, ReadOnlyDatabase, UnsafeRole
+from domain.storage.tenants import TenantError, change_settings, create_tenant, list_tenants
 from tests.conftest import ROOT
 from tests.domain.storage.rollups.rollups import refresh
 from tests.facts import NOW, merge_facts, row, stored
@@ -36,17 +31,6 @@ _SCHEMA = """
     WHERE pronamespace = 'public'::regnamespace
     ORDER BY 1, 2, 3
 """
-
-
-@pytest.fixture
-def empty_url(cluster_url: str) -> Iterator[str]:
-    """The owner's URL of a database that nobody has migrated."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = make_url(cluster_url).set(drivername="postgresql")
-    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield admin.set(database=name).render_as_string(hide_password=False)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def config(url: str) -> Config:
@@ -107,25 +91,6 @@ async def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
         await database.close()
 
 
-@pytest.fixture
-def plain_url(tmp_path: Path) -> Iterator[str]:
-    """The URL of an owner as docs/operations.md makes one, who may create roles and no more, in a cluster new to us."""
-    with EmbeddedPostgres.attach(tmp_path) as server:
-        admin = make_url(server.owner_url).set(drivername="postgresql")
-        with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-            for (database,) in connection.execute(
-                "SELECT datname FROM pg_database WHERE datallowconn"
-            ).fetchall():
-                url = admin.set(database=database).render_as_string(hide_password=False)
-                with psycopg.connect(url, autocommit=True) as inside:
-                    inside.execute("DROP OWNED BY dunwell_app")
-            connection.execute("DROP ROLE dunwell_app")
-            connection.execute("CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'plain'")
-            connection.execute("CREATE DATABASE theirs OWNER plain_owner")
-        theirs = admin.set(database="theirs", username="plain_owner", password="plain")
-        yield theirs.render_as_string(hide_password=False)
-
-
 async def test_a_login_without_the_apps_role_is_told_what_to_grant(plain_url: str) -> None:
     migrate(plain_url)
     with psycopg.connect(plain_url, autocommit=True) as connection:
@@ -133,11 +98,58 @@ async def test_a_login_without_the_apps_role_is_told_what_to_grant(plain_url: st
     url = make_url(plain_url).set(username="plain_login").render_as_string(hide_password=False)
     database = Database(url)
     try:
-        with pytest.raises(UnsafeRole, match="GRANT dunwell_app TO plain_login;"):
-            await database.verify_role()
+        for verify in (database.verify_role, lambda: verify_schema(database)):
+            with pytest.raises(UnsafeRole, match="GRANT dunwell_app TO plain_login;"):
+                await verify()
         with psycopg.connect(plain_url, autocommit=True) as connection:
             connection.execute("GRANT dunwell_app TO plain_login")
+        for of_the_owner in (create_tenant(url, key="acme", name="Acme", currency="EUR"), list_tenants(url)):
+            with pytest.raises(TenantError, match="DUNWELL_MIGRATIONS_URL"):
+                await of_the_owner
+        await verify_schema(database)
         await database.verify_role()
+    finally:
+        await database.close()
+
+
+async def test_job_tables_that_are_missing_or_old_are_made_anew_by_migrating(empty_url: str) -> None:
+    migrate(empty_url)
+    database = Database(empty_url)
+    try:
+        for spoil in ("UPDATE dbos.dbos_migrations SET version = version - 1", "DROP SCHEMA dbos CASCADE"):
+            with psycopg.connect(empty_url, autocommit=True) as connection:
+                connection.execute(spoil)
+            with pytest.raises(SchemaBehind, match=r"background jobs.*dunwell migrate"):
+                await verify_schema(database)
+            migrate(empty_url)
+            await verify_schema(database)
+    finally:
+        await database.close()
+
+
+def test_a_table_in_use_is_no_fault_and_changes_nothing(empty_url: str) -> None:
+    migrate(empty_url)
+    command.downgrade(config(empty_url), "-1")
+    before = schema(empty_url)
+    with psycopg.connect(empty_url) as reader:
+        reader.execute("LOCK TABLE debtor IN ACCESS SHARE MODE")
+        with pytest.raises(TableInUse, match=r"nothing was changed\. Try again"):
+            migrate(empty_url)
+    assert schema(empty_url) == before
+    assert migrate(empty_url) == newest_revision()
+
+
+async def test_a_database_that_takes_no_writes_is_refused(empty_url: str) -> None:
+    migrate(empty_url)
+    name = make_url(empty_url).database
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    database = Database(empty_url)
+    try:
+        with pytest.raises(ReadOnlyDatabase, match="Name the primary"):
+            await database.verify_writable()
+        with pytest.raises(ReadOnlyDatabase):
+            migrate(empty_url)
     finally:
         await database.close()
 

@@ -84,6 +84,8 @@ def test_every_verb_explains_itself(run, verb: list[str]) -> None:
     [
         (["tenant", "create", "acme", "--name", "Again"], "TENANT_EXISTS"),
         (["tenant", "create", "Not A Key", "--name", "X"], "BAD_TENANT_KEY"),
+        (["tenant", "create", "b", "--name", ""], "BAD_TENANT_NAME"),
+        (["tenant", "create", "b", "--name", " \t"], "BAD_TENANT_NAME"),
         (["tenant", "create", "b", "--name", "B", "--currency", "EURO"], "BAD_CURRENCY"),
         (["tenant", "create", "b", "--name", "B", "--currency", "XXX"], "BAD_CURRENCY"),
         (["key", "create", "--tenant", "nobody", "--role", "ADMIN"], "TENANT_UNKNOWN"),

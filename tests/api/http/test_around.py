@@ -1,13 +1,16 @@
 """Probes, metrics, the IDE, CORS, the log: what stands around the endpoint."""
 
 import json
+import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import httpx
+import psycopg
 import pytest
 import structlog
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from api.graphql.types.debtors import Debtor
 from api.http import create_app
@@ -38,6 +41,27 @@ async def test_not_ready_without_a_database(services: Services) -> None:
         assert answer.status_code == 500
         assert "127.0.0.1" not in answer.text
     await gone.close()
+
+
+async def test_not_ready_where_nothing_can_be_written(services: Services, owner_url: str) -> None:
+    login = f"reader_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {login} LOGIN PASSWORD 'plain' IN ROLE dunwell_app")
+        connection.execute(f"ALTER ROLE {login} SET default_transaction_read_only = on")
+    standby = Database(
+        make_url(owner_url).set(username=login, password="plain").render_as_string(hide_password=False)
+    )
+    app = create_app(replace(services, database=standby), Settings(), clock=lambda: NOW)
+    try:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"
+        ) as client:
+            answer = await client.get("/readyz")
+    finally:
+        await standby.close()
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            connection.execute(f"DROP ROLE {login}")
+    assert (answer.status_code, answer.json()["database"]) == (503, "DATABASE_READ_ONLY")
 
 
 async def test_metrics_count_requests_by_route_and_status(services: Services) -> None:

@@ -1,0 +1,100 @@
+"""Rows go along with the migrations: what is stored at an earlier revision is there at the newest, and as it was."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from api.migrating import migrate
+from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
+from domain.storage.decisions import NewDecision, log_decisions
+from domain.storage.sessions import Database
+from domain.storage.tenants import create_tenant
+from domain.vocabulary import Arm
+from tests.api.models import store_model
+from tests.conftest import ROOT
+from tests.domain.storage.rollups.rollups import refresh
+from tests.facts import NOW, merge_facts, row, stored
+
+EARLIER = [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()][1:]
+FACTS = (
+    *("agents", "templates", "exchange_rates", "finance", "debtors", "accounts", "contact_points"),
+    *("contact_requests", "communications", "events", "payments", "promises"),
+)
+
+
+@pytest.fixture
+async def kept(empty_url: str) -> AsyncIterator[tuple[Database, int]]:
+    """A tenant with a row in every table of facts, a model and a campaign."""
+    migrate(empty_url)
+    tenant_id = await create_tenant(empty_url, key="acme", name="Acme", currency="EUR")
+    database = Database(empty_url)
+    await merge_facts(database, tenant_id, {table: [row(table)] for table in FACTS})
+    await _plan(database, tenant_id)
+    yield database, tenant_id
+    await database.close()
+
+
+async def _plan(database: Database, tenant_id: int) -> None:
+    model = await store_model(database, tenant_id, version=1, status="CHAMPION")
+    asked = {"within": {"from": "2026-06-02T00:00:00+00:00", "to": "2026-06-09T00:00:00+00:00"}}
+    start, end = NOW.replace(day=2), NOW.replace(day=9)
+    async with database.transaction(tenant_id) as connection:
+        debtor_id = (await connection.execute(text("SELECT id FROM debtor"))).scalar_one()
+        number = await begin_campaign(
+            connection, tenant_id, NewCampaign("June", asked, model, NOW, start, end)
+        )
+        decided = [
+            NewDecision(
+                *(
+                    debtor_id,
+                    NOW,
+                    action,
+                    1.0,
+                    False,
+                    arm,
+                    ["SMS:8-20"],
+                    [],
+                    [],
+                    7,
+                    "PLANNED@1",
+                    "2026-1",
+                    model,
+                ),
+                campaign_id=number,
+            )
+            for arm, action in (
+                (Arm.PLANNED, {"channel": "SMS"}),
+                (Arm.PLANNED, {"channel": "SMS"}),
+                (Arm.HELD_OUT, None),
+            )
+        ]
+        await log_decisions(connection, tenant_id, decided)
+        await finish_campaign(connection, tenant_id, number, Planned(2, 1, 0, {"SMS": 2}, {}))
+
+
+async def _picture(database: Database, tenant_id: int) -> dict[str, Any]:
+    async with database.transaction(tenant_id) as connection:
+        campaigns = (await connection.execute(text("SELECT * FROM campaign"))).mappings().all()
+        sizes = text("SELECT segment_key, sum(debtors) FROM segment_size GROUP BY 1 HAVING sum(debtors) <> 0")
+        counted = (await connection.execute(sizes)).all()
+    return {**await stored(database, tenant_id), "campaigns": list(map(dict, campaigns)), "sizes": counted}
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+async def test_rows_go_down_and_up_again(kept: tuple[Database, int], empty_url: str, revision: str) -> None:
+    database, tenant_id = kept
+    before = await _picture(database, tenant_id)
+    assert len(before["campaigns"]) == 1
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = empty_url
+    command.downgrade(config, revision)
+    migrate(empty_url)
+    assert await _picture(database, tenant_id) == before
+    await refresh(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        assert (await connection.execute(text("SELECT sum(messages) FROM message_day"))).scalar_one() == 1
