@@ -9,7 +9,8 @@ import polars as pl
 from ml.frames import INSTANT, History
 from ml.model import TrainedModel
 from ml.recipe import train
-from tests.ml.worlds import START, World, make_world
+from tests.ml.world_facts import START
+from tests.ml.worlds import World, make_world
 
 SEED = 3
 

@@ -13,7 +13,7 @@ from ml.outcomes import CHANNELS
 from ml.segment_plans import usual_plan
 from ml.weekly_plan import BY_HAND, Lawful, capacity, contacted_lately, plan_week
 from tests.ml import factories
-from tests.ml.worlds import START
+from tests.ml.world_facts import START
 
 CALL, EMAIL = CHANNELS.index("VOICE"), CHANNELS.index("EMAIL")
 
