@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from ml.arrays import Floats, Ints
-from ml.casework import Knowledge, cells_of, gather
+from ml.casework import Casework, Knowledge, cells_of, gather
 from ml.circumstances import channel_facts_of, paid_share_of, segment_facts_of
-from ml.conversion import Fitting, fit_conversion
+from ml.conversion import Conversion, Fitting, fit_conversion
 from ml.drawing import MOST_CONTACTS
 from ml.evaluation import HoldOut, Metric, step_metrics
 from ml.features import Casebook
 from ml.frames import History
-from ml.hold_out import LEAST_TO_LEARN_FROM, rehearse
+from ml.hold_out import LEAST_TO_LEARN_FROM, Rehearsal, rehearse
 from ml.model import TrainedModel
 from ml.organic import fit_organic
 from ml.outcomes import Outcomes, outcomes_of
@@ -62,32 +62,56 @@ def train(
     told = progress or _nobody
     told("features", 0.0)
     known = history if as_of >= history.as_of else history.known_at(as_of)
-    book = Casebook(known, _enough(known))
-    casework = gather(book, use_age=use_age, most=most, seed=seed)
+    casework = gather(Casebook(known, _enough(known)), use_age=use_age, most=most, seed=seed)
     casework = casework.without_confounding(seed=seed, threads=threads)
-    everything = casework.known_at(book.outcomes.seen_until)
+    everything = casework.known_at(casework.book.outcomes.seen_until)
     told("hold-out", 0.15)
     rehearsal = rehearse(casework, everything, seed=seed, threads=threads)
+    study = _Study(known, casework, everything, rehearsal, seed, threads)
     told("funnel", 0.5)
     conversion = fit_conversion(casework, everything, Fitting(rehearsal.half_life, DRAWS, seed, threads))
     told("reaction times and amounts", 0.75)
-    outcomes, prior = book.outcomes, everything.weights(rehearsal.half_life)
+    model = _fitted(study, conversion, as_of)
+    told("panel and trial", 0.9)
+    model = _judged(study, model)
+    told("done", 1.0)
+    return model
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What a model is fitted on. everything: the contacts with all that is known of them at the end."""
+
+    known: History
+    casework: Casework
+    everything: Knowledge
+    rehearsal: Rehearsal
+    seed: int
+    threads: int
+
+
+def _fitted(study: _Study, conversion: Conversion, as_of: datetime) -> TrainedModel:
+    """The model that decides: its funnel, and when, how much and what uncontacted debtors pay. Not judged yet."""
+    casework, everything, rehearsal, seed = study.casework, study.everything, study.rehearsal, study.seed
+    outcomes, prior = casework.book.outcomes, everything.weights(rehearsal.half_life)
     cells = cells_of(everything, conversion.rhythms)
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(study.threads) as pool:
         to_open, to_pay = (
             pool.submit(_reaction_time, everything, cells, prior, event, seed)
             for event in (everything.outcomes.opened_at, everything.outcomes.paid_at)
         )
         share = pool.submit(paid_share_of, casework, everything, prior, seed, 1)
-        organic = pool.submit(fit_organic, book, everything.receipts, everything.causes.organic, seed=seed)
-        channels = pool.submit(channel_facts_of, everything, known, prior)
-    model = TrainedModel(
+        organic = pool.submit(
+            fit_organic, casework.book, everything.receipts, everything.causes.organic, seed=seed
+        )
+        channels = pool.submit(channel_facts_of, everything, study.known, prior)
+    return TrainedModel(
         recipe=RECIPE,
         trained_at=as_of,
         data_from=_instant(int(outcomes.sent_at.min())),
         data_to=_instant(int(outcomes.sent_at.max())),
         rows=len(outcomes),
-        currency=history.currency,
+        currency=study.known.currency,
         space=casework.space,
         segments=casework.segments,
         conversion=conversion.with_slopes(rehearsal.platts),
@@ -99,15 +123,20 @@ def train(
         evidence=segment_facts_of(casework, everything),
         half_life_days=rehearsal.half_life,
         metrics=(),
-        threads=threads,
+        threads=study.threads,
     )
-    told("panel and trial", 0.9)
-    with ThreadPoolExecutor(threads) as pool:
-        trying = pool.submit(trial_of, model, casework, everything, rehearsal, seed=seed)
-        panel = pool.submit(panel_of, model, book, outcomes.seen_until + PLANNED_AHEAD, seed=seed)
-        metrics = pool.submit(_metrics, rehearsal.holdout, seed)
-    told("done", 1.0)
-    holdout = replace(rehearsal.holdout, trial=trying.result())
+
+
+def _judged(study: _Study, model: TrainedModel) -> TrainedModel:
+    """The model with what tells how good it is: its panel, its metrics, and its trial on held-out contacts."""
+    casework, holdout, seed = study.casework, study.rehearsal.holdout, study.seed
+    with ThreadPoolExecutor(study.threads) as pool:
+        trying = pool.submit(trial_of, model, casework, study.everything, study.rehearsal, seed=seed)
+        panel = pool.submit(
+            panel_of, model, casework.book, casework.book.outcomes.seen_until + PLANNED_AHEAD, seed=seed
+        )
+        metrics = pool.submit(_metrics, holdout, seed)
+    holdout = replace(holdout, trial=trying.result())
     return replace(model, panel=panel.result(), metrics=metrics.result(), holdout=holdout)
 
 
