@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
+from sqlalchemy import text
 
 from api.auth import create_key
 from api.databases import DatabaseServer, database_server, open_database
@@ -26,7 +27,7 @@ from api.settings import Settings
 from bench.kpi_rows import DAYS, END, export, fill
 from bench.kpi_serving import PostgresMemory, Serving, serving
 from bench.measuring import Report
-from domain.storage.rollups.changes import publish_days, touch_every_day
+from domain.storage.rollups.changes import collect_days, publish_days, touching_days
 from domain.storage.rollups.refreshing import EVER, dirty_days, refresh_day
 from domain.storage.sessions import Database
 from domain.storage.tenants import create_tenant
@@ -146,7 +147,11 @@ async def _prepare(server: DatabaseServer, report: Report, folder: Path) -> dict
 async def _refresh(database: Database, tenant_id: int, report: Report, rows: int) -> None:
     """Count every day, one after the other as the refresher does."""
     async with database.transaction(tenant_id) as connection:
-        await touch_every_day(connection, tenant_id)
+        await collect_days(connection)
+        await connection.execute(
+            text(touching_days("FROM communication c WHERE c.tenant_id = :tenant_id")),
+            {"tenant_id": tenant_id},
+        )
         await publish_days(connection, tenant_id)
         days = await dirty_days(connection, tenant_id, *EVER, most=10_000)
     seconds = []

@@ -20,7 +20,6 @@ from domain.filters import (
     Path,
     Reader,
     StringFilter,
-    filter_json,
     many,
     read_filter,
     word,
@@ -104,9 +103,3 @@ def read_debtor_where(value: Any, path: Path = ()) -> DebtorWhere:
             begins with `path`.
     """
     return _where(value, path)
-
-
-def debtor_where_json(where: DebtorWhere) -> dict[str, Any]:
-    """The JSON that `read_debtor_where` reads back as the same condition."""
-    stated: dict[str, Any] = filter_json(where)
-    return stated

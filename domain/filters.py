@@ -6,7 +6,7 @@ AttributeFilter). The conditions of one filter must all hold; null means the sam
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -61,22 +61,6 @@ def read_filter(kind: type[Filter], value: Any, path: Path = ()) -> Filter:
         elif required:
             raise FilterError("MISSING_FIELD", f"{_name(path)} needs the field {key}.", (*path, key))
     return kind(**given)
-
-
-def filter_json(given: Any) -> Any:
-    """What `read_filter` reads back as `given`: JSON values only, absent fields left out."""
-    if isinstance(given, list | tuple):
-        return [filter_json(item) for item in given]
-    if isinstance(given, StrEnum):
-        return given.value
-    if isinstance(given, Decimal):
-        return format(given, "f")
-    if isinstance(given, date):  # a datetime too
-        return given.isoformat()
-    if not is_dataclass(given):
-        return given
-    stated = ((key, getattr(given, attribute)) for key, (attribute, *_) in _entries(type(given)).items())
-    return {key: filter_json(value) for key, value in stated if value is not None}
 
 
 class _Field(NamedTuple):

@@ -7,7 +7,7 @@ String and Int64 keys alike.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -272,6 +272,3 @@ def _conform(frame: pl.DataFrame, table: str, keys: Mapping[str, pl.DataType]) -
 def _attribute(frame: pl.DataFrame, name: str) -> pl.Expr:
     dtype = frame.schema[name]
     return pl.col(name).cast(pl.Float64() if dtype.is_numeric() or dtype == pl.Boolean else _TEXT)
-
-
-FRAMES = tuple(item.name for item in fields(History) if item.name in SCHEMAS)

@@ -36,7 +36,6 @@ from ml.wording import SHOWS_NO_OPENING, best_templates, segment_evidence
 
 CHUNK = 4_000
 _LEAST_CHUNK = 500
-LEAVE_ALONE = -1
 _LEVELS = tuple(Evidence)
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from api.databases import DatabaseServer
 
-_CHUNK = 5_000
-
 
 def _a_file(out: Path) -> Path:
     """Not what is there as a device or a pipe: a file put in its place would do away with it."""

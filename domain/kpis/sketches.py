@@ -8,10 +8,7 @@ are a sketch of all of them. A percentile is answered by the band of its exact r
 Source: Masson, Rim & Lee (2019), DDSketch: a fast and fully-mergeable quantile sketch with relative-error guarantees.
 """
 
-from bisect import bisect_left
-from fractions import Fraction
 from functools import lru_cache
-from itertools import accumulate
 from math import exp
 from struct import Struct
 
@@ -47,11 +44,3 @@ def band_edges(band: int) -> tuple[float, float]:
         low, high = band_edges(BEFORE - band)
         return -high, -low
     return exp(STEP * (band - 1)), exp(STEP * band)
-
-
-def sketch_percentiles(sketch: bytes, shares: tuple[Fraction, ...]) -> tuple[float, ...]:
-    """The ⌈p·n⌉-th smallest for each share p (above 0), within 1 %; `sketch` holds at least one value."""
-    bands, counts = zip(*read_sketch(sketch), strict=True)
-    up_to = list(accumulate(counts))
-    ranks = [-(-share.numerator * up_to[-1] // share.denominator) for share in shares]
-    return tuple(band_seconds(bands[bisect_left(up_to, rank)]) for rank in ranks)

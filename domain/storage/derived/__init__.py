@@ -5,7 +5,6 @@ from domain.storage.derived.derivation import (
     define_segments,
     derive,
     derive_everything,
-    ensure_default_segments,
     rules_look_at,
 )
 from domain.storage.derived.drafts import apply_draft, draft_since, propose_segments
@@ -21,7 +20,6 @@ __all__ = [
     "derive",
     "derive_everything",
     "draft_since",
-    "ensure_default_segments",
     "is_caught_up",
     "propose_segments",
     "rules_look_at",

@@ -200,25 +200,6 @@ async def define_segments(
     await _apply_segments(connection, tenant_id, now=now)
 
 
-async def ensure_default_segments(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> bool:
-    """Make the default set what products, currencies and rates ask for, and re-segment everything if that changed it.
-
-    In a transaction of its own; a tenant with its own rules is left alone. Answers whether anything was re-segmented.
-    """
-    await own_segments(connection, tenant_id)
-    stored = await stored_segments(connection, tenant_id)
-    if stored.is_default:
-        wanted = await default_rules(connection, tenant_id, now=now)
-        if not same_rules(stored, wanted):
-            await replace_segments(connection, tenant_id, wanted, is_default=True, applied_at=None)
-    elif stored.is_applied:
-        return False
-    if (await stored_segments(connection, tenant_id)).is_applied:
-        return False
-    await _apply_segments(connection, tenant_id, now=now)
-    return True
-
-
 async def _apply_segments(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> int:
     """Segment all debtors and all history by the rules in force; the caller owns them."""
     await lock_all(connection, tenant_id)

@@ -98,9 +98,6 @@ NO_BANDS = np.empty(0, BAND)
 
 # ---------- stored ----------
 
-#: Stored columns of `message_day` with codes or values of every message, besides those of the dimensions.
-FACT_COLUMNS = ("days_past_due", "outcome", "cost", "paid", *SPAN_NAMES)
-
 
 def store_facts(facts: Facts) -> dict[str, Any]:
     """The columns of `message_day`."""

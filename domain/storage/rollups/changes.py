@@ -31,9 +31,6 @@ _PUBLISH = text(
 _FORGET = text(
     "DELETE FROM kpi_change WHERE tenant_id = :tenant_id AND changed_at < now() - CAST(:age AS interval)"
 )
-_EVERY_DAY = (
-    "INSERT INTO touched_day SELECT DISTINCT {day}, true FROM communication c WHERE c.tenant_id = :tenant_id"
-)
 
 #: The UTC day of sending of the communication `c`.
 DAY_SENT = "(c.sent_at AT TIME ZONE 'UTC')::date"
@@ -47,12 +44,6 @@ def touching_days(source: str) -> str:
 async def collect_days(connection: AsyncConnection) -> None:
     """Make sure that there is a `touched_day`."""
     await connection.execute(_CREATE)
-
-
-async def touch_every_day(connection: AsyncConnection, tenant_id: int) -> None:
-    """Touch every day with messages: everything is to be counted again."""
-    await collect_days(connection)
-    await connection.execute(text(_EVERY_DAY.format(day=DAY_SENT)), {"tenant_id": tenant_id})
 
 
 async def touch_other_facts(connection: AsyncConnection) -> None:

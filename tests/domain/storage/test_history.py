@@ -14,7 +14,6 @@ from sqlalchemy import insert, text
 from domain.segments import read_segment_rules
 from domain.storage import tables
 from domain.storage.derived import define_segments, derive
-from domain.storage.derived.states import debtor_states
 from domain.storage.history import (
     CHANNEL_SEPARATOR,
     FUNNEL_INSTANTS,
@@ -202,24 +201,6 @@ async def test_only_the_debtors_asked_for_are_read(database: Database, tenant_id
     async with database.transaction(other) as connection:
         history = await debtor_history(connection, other, as_of=NOW, debtor_ids=[one])
         assert not any(frame.rows for frame in history.frames.values())
-
-
-@pytest.mark.parametrize("days", [-60, -3, 0])
-async def test_states_of_a_past_instant(database: Database, tenant_id: int, days: int) -> None:
-    world = random_portfolio(16, 40)
-    at = NOW + timedelta(days=days)
-    async with database.transaction(tenant_id) as connection:
-        await _stored(connection, tenant_id, world)
-        ids = (await connection.execute(text("SELECT reference, id FROM debtor"))).all()
-        states = await debtor_states(connection, tenant_id, at=at, debtor_ids=[row.id for row in ids])
-    by_reference = {debtor.reference: debtor for debtor in world}
-    assert len(states) == len(world)
-    for reference, debtor_id in ids:
-        debtor, state = by_reference[reference], states[debtor_id]
-        expected = oracle.state(debtor, at, at)
-        assert (state.days_past_due, state.balances) == (expected.days_past_due, expected.balances)
-        assert state.segment_key == _segment(debtor, at)
-        assert state.oldest_due_on == oracle.oldest_due_on(debtor, at)
 
 
 async def test_attributes_without_end_leave_those_that_most_have(

@@ -15,7 +15,6 @@ from domain.storage.derived import (
     define_segments,
     derivation,
     derive,
-    ensure_default_segments,
 )
 from domain.storage.sessions import Database
 from tests.domain.portfolios import NOW, random_portfolio, touched, write
@@ -95,7 +94,6 @@ async def test_own_rules_stay_and_an_empty_list_goes_back(database: Database, te
         assert await _segments(connection) == {"D1": "ALL"}
         await _debtor(connection, tenant_id, "D2", "LOAN")
         assert await _keys(connection) == ["BIG", "ALL"]
-        assert not await ensure_default_segments(connection, tenant_id, now=NOW)
         await define_segments(connection, tenant_id, [], now=NOW)
         assert len(await _keys(connection)) == 24
         assert await _segments(connection) == {"D1": "MID-MEDIUM-CARD", "D2": "MID-MEDIUM-LOAN"}
@@ -110,15 +108,6 @@ async def test_rules_that_cannot_be_taken_change_nothing(database: Database, ten
             await define_segments(connection, tenant_id, [BIG, BIG], now=NOW)
         assert (error.value.code, error.value.path) == ("DUPLICATE_KEY", ("input", "1", "key"))
         assert await _keys(connection) == before
-
-
-async def test_ensuring_default_segments_segments_everybody_once(database: Database, tenant_id: int) -> None:
-    async with database.transaction(tenant_id) as connection:
-        await write(connection, tenant_id, random_portfolio(41, 10))
-        assert await ensure_default_segments(connection, tenant_id, now=NOW)
-        assert not await ensure_default_segments(connection, tenant_id, now=NOW)
-        keys = set(await _keys(connection))
-        assert set((await _segments(connection)).values()) <= keys | {"NONE", "VIP"}
 
 
 async def test_whoever_derives_while_rules_change_is_caught_up(database: Database, tenant_id: int) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from domain.kpis.messages import MessageKpiRow
 from domain.kpis.requests import Period
 from domain.storage.derived import derive_everything
-from domain.storage.rollups.changes import publish_days, touch_every_day
+from domain.storage.rollups.changes import collect_days, publish_days, touching_days
 from domain.storage.rollups.refreshing import EVER, dirty_days, refresh_day
 from domain.storage.sessions import Database
 from tests.facts import NOW
@@ -62,7 +62,11 @@ async def kept_and_counted_anew(
     kept = await rollups(database, tenant_id)
     async with database.transaction(tenant_id) as connection:
         await derive_everything(connection, tenant_id, now=NOW)
-        await touch_every_day(connection, tenant_id)
+        await collect_days(connection)
+        await connection.execute(
+            text(touching_days("FROM communication c WHERE c.tenant_id = :tenant_id")),
+            {"tenant_id": tenant_id},
+        )
         await publish_days(connection, tenant_id)
     await refresh(database, tenant_id)
     return kept, await rollups(database, tenant_id)
