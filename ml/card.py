@@ -23,11 +23,17 @@ _LIMITS = (
 
 
 def model_card(
-    manifest: Mapping[str, Any], gate: Mapping[str, Any], *, version: int, status: str, trained_at: str
+    manifest: Mapping[str, Any],
+    gate: Mapping[str, Any],
+    *,
+    version: int,
+    status: str,
+    trained_at: str,
+    as_of: str,
 ) -> str:
-    """Markdown. What an older manifest does not tell is said to be unknown."""
+    """Markdown. What an older manifest does not tell is said to be unknown. as_of: the instant of its knowledge."""
     sections = (
-        _head(manifest, version, status, trained_at),
+        _head(manifest, version, status, trained_at, as_of),
         _learned_from(manifest),
         _section("Intended use", [_USE]),
         _section("Limits", [f"- {limit}" for limit in _LIMITS]),
@@ -39,13 +45,13 @@ def model_card(
     return "\n\n".join(sections) + "\n"
 
 
-def _head(manifest: Mapping[str, Any], version: int, status: str, trained_at: str) -> str:
+def _head(manifest: Mapping[str, Any], version: int, status: str, trained_at: str, as_of: str) -> str:
     libraries = ", ".join(f"{name} {release}" for name, release in manifest.get("libraries", {}).items())
     return "\n".join(
         (
             f"# Model version {version}",
             "",
-            f"{status}, recipe `{manifest.get('recipe', 'unknown')}`, trained as of {trained_at}"
+            f"{status}, recipe `{manifest.get('recipe', 'unknown')}`, trained at {trained_at} as of {as_of}"
             + (f" with {libraries}." if libraries else "."),
         )
     )

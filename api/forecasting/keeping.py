@@ -16,10 +16,10 @@ from domain.storage.kept_forecasts import (
     KeptForecast,
     forget_forecasts,
     keep_forecasts,
-    kept_forecasts,
     kept_on,
     record_actuals,
     record_drift,
+    settled_forecasts,
     unsettled_days,
 )
 from domain.storage.models import champion
@@ -98,8 +98,7 @@ async def keep_day(database: Database, tenant_id: int, version_id: int, tally: T
                 actuals[kpi, currency, day] = value
         await record_actuals(connection, tenant_id, actuals)
         await forget_forecasts(connection, tenant_id, before=today - _KEPT_FOR)
-        judged = _judged(await kept_forecasts(connection, tenant_id, version_id))
-        found = drift_of(judged)
+        found = drift_of(_judged(await settled_forecasts(connection, tenant_id, version_id)))
         if found:
             drift = {
                 "flagged": any(one.drifted for one in found),
@@ -119,9 +118,9 @@ def _kept(series: Iterable[Series], today: date) -> list[KeptForecast]:
     ]
 
 
-def _judged(kept: Iterable[KeptForecast]) -> list[Judged]:
+def _judged(settled: Iterable[KeptForecast]) -> list[Judged]:
     return [
         Judged(one.kpi, one.currency, one.made_on, one.day, one.p05, one.p95, one.actual)
-        for one in kept
+        for one in settled
         if one.actual is not None
     ]

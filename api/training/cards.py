@@ -12,4 +12,5 @@ def card_of(version: ModelVersion) -> str:
         version=version.version,
         status=version.status.value,
         trained_at=version.trained_at.isoformat(),
+        as_of=version.data_to.isoformat(),
     )

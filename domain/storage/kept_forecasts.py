@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -93,6 +93,35 @@ async def kept_forecasts(
         found = found.where(_K.day - _K.made_on == lead_days)
     rows = await connection.execute(found.order_by(_K.kpi, _K.currency, _K.day, _K.made_on))
     return [KeptForecast(made_on, kpi, currency or None, *rest) for made_on, kpi, currency, *rest in rows]
+
+
+async def settled_forecasts(
+    connection: AsyncConnection, tenant_id: int, version_id: int
+) -> list[KeptForecast]:
+    """Those with an actual that a version is judged by, oldest first: its own and those of the versions before it, back
+    to the last one that was flagged.
+
+    How forecasts hold is the tenant's story: who trains every week would never have days enough of one version.
+    """
+    version = model_version.c
+    told = (
+        select(func.max(_K.made_on))
+        .join(model_version, (version.tenant_id == _K.tenant_id) & (version.id == _K.model_version_id))
+        .where(_K.tenant_id == tenant_id, version.id != version_id, version.drift["flagged"].as_boolean())
+    )
+    found = (
+        select(_K.made_on, _K.kpi, _K.currency, _K.day, _K.p05, _K.p50, _K.p95, _K.actual)
+        .where(
+            _K.tenant_id == tenant_id,
+            _K.actual.is_not(None),
+            _K.made_on > func.coalesce(told.scalar_subquery(), date.min),
+        )
+        .order_by(_K.made_on)
+    )
+    return [
+        KeptForecast(made_on, kpi, currency or None, *rest)
+        for made_on, kpi, currency, *rest in await connection.execute(found)
+    ]
 
 
 async def record_drift(

@@ -37,7 +37,7 @@ class BacktestRow:
         return cls(**{"crps": None, "baseline_crps": None, **row, "kpi": ForecastKpi(row["kpi"])})
 
 
-@strawberry.type(description="How the 90 % intervals of a KPI have held since the model decides.")
+@strawberry.type(description="How the 90 % intervals of a KPI have held.")
 class DriftRow:
     """How the intervals of a KPI have held."""
 
@@ -48,12 +48,12 @@ class DriftRow:
     )
     coverage: float = _field(description="The share of them inside the interval, 0–1.")
     drifted: bool = _field(
-        description="Whether, at some time since the model decides, so few were inside that chance ever explains it "
-        "less than once in a thousand times; it stays so."
+        description="Whether, at some time since judging began, so few were inside that chance ever explains it less "
+        "than once in a thousand times; it stays so. Judging begins anew when a flagged model is replaced."
     )
 
 
-@strawberry.type(description="Whether forecasts have stopped holding since a model decides.")
+@strawberry.type(description="Whether forecasts have stopped holding, as told when a model last decided.")
 class ForecastDrift:
     """Whether forecasts have stopped holding."""
 

@@ -35,10 +35,12 @@ class UserError:
 class Metric:
     """One figure of an evaluation."""
 
-    name: str = _field(description="Which figure, such as paid.log_loss; its unit is in the name.")
+    name: str = _field(
+        description="Which figure, such as converted_log_loss: what is measured, and of which step."
+    )
     value: float | None = _field(description="The figure; null: it cannot be known from this data.")
-    low: float | None = _field(description="Lower end of its 95 % interval; null: none is known.")
-    high: float | None = _field(description="Upper end of its 95 % interval; null: none is known.")
+    low: float | None = _field(description="Lower end of its 90 % interval; null: none is known.")
+    high: float | None = _field(description="Upper end of its 90 % interval; null: none is known.")
     baseline: float | None = _field(
         description="The same figure of the model it must beat; null: there is none."
     )
@@ -85,7 +87,8 @@ class ModelVersion(Node):
     )
     backtest: list[BacktestRow] = _field(description="How KPI forecasts did on the history it learned from.")
     drift: ForecastDrift | None = _field(
-        description="How the forecasts kept since it decides have held; null: none can be judged yet."
+        description="How the forecasts kept until it last decided have held, those of earlier versions included, back "
+        "to the last one that was flagged; null: none can be judged yet."
     )
 
     @classmethod

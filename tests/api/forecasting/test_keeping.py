@@ -10,8 +10,8 @@ from sqlalchemy import func, select, text
 
 from api.forecasting.keeping import HORIZON_DAYS, ForecastKeeper
 from api.imports import import_folder
-from domain.storage.kept_forecasts import KeptForecast, kept_forecasts
-from domain.storage.models import champion
+from domain.storage.kept_forecasts import KeptForecast, kept_forecasts, record_drift, settled_forecasts
+from domain.storage.models import champion, promote
 from domain.storage.sessions import Database
 from domain.storage.tables import kept_forecast
 from ml.forecast import Kpi
@@ -107,6 +107,37 @@ async def _is_shown(api_of, services, tenant_id: int, version_id: int, judged: d
     (volume,) = [row for row in drift["rows"] if row["kpi"] == "SENT"]
     assert volume["days"] == 15
     assert drift["flagged"] == any(row["drifted"] for row in drift["rows"])
+
+
+async def test_days_count_across_versions_until_one_was_flagged(
+    database: Database, owner_url: str, sender: int, tmp_path: Path
+) -> None:
+    """As who trains every week: no version decides for long enough to be judged by its own forecasts alone."""
+    await _keep(database, owner_url, sender, tmp_path, BEFORE)
+    second = await _replace(database, sender, version=2)
+    await _keep(database, owner_url, sender, tmp_path, AS_OF)
+    async with database.transaction(sender) as connection:
+        version = await champion(connection, sender)
+        assert version is not None
+        assert version.id == second
+        assert version.drift is not None
+        (volume,) = [row for row in version.drift["rows"] if row["kpi"] == "SENT"]
+        assert volume["days"] == 15
+        await record_drift(connection, sender, second, {**version.drift, "flagged": True})
+    third = await _replace(database, sender, version=3)
+    await _keep(database, owner_url, sender, tmp_path, AS_OF + timedelta(days=1))
+    async with database.transaction(sender) as connection:
+        assert await settled_forecasts(connection, sender, third) == []
+        version = await champion(connection, sender)
+        assert version is not None
+        assert version.drift is None
+
+
+async def _replace(database: Database, tenant_id: int, *, version: int) -> int:
+    number = await store_model(database, tenant_id, version=version)
+    async with database.transaction(tenant_id) as connection:
+        await promote(connection, tenant_id, number, now=AS_OF)
+    return number
 
 
 async def test_without_a_champion_nothing_is_kept(
