@@ -1,5 +1,6 @@
 """How a server logs: lines for people on a terminal, elsewhere one JSON object a line for whatever collects them."""
 
+import logging
 import sys
 import traceback
 import uuid
@@ -14,9 +15,13 @@ log = structlog.get_logger("dunwell")
 
 
 def configure_logs() -> None:
-    """From now on; on a terminal it stays structlog's own way."""
+    """From now on, for what is logged in Python's standard way too; on a terminal it stays structlog's own way."""
     if sys.stdout.isatty():
         return
+    logging.getLogger().addHandler(_Alike(logging.WARNING))
+    logging.getLogger("dbos").addHandler(
+        logging.NullHandler()
+    )  # else DBOS adds one that writes in a way of its own
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -24,6 +29,18 @@ def configure_logs() -> None:
             structlog.processors.JSONRenderer(serializer=_json),
         ]
     )
+
+
+class _Alike(logging.Handler):
+    """Writes the first line of what libraries and our own modules log: what follows are traces and a database's details,
+    which quote values that may be personal.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            log.log(record.levelno, record.getMessage().partition("\n")[0], logger=record.name)
+        except Exception:
+            self.handleError(record)
 
 
 def log_failure(cause: BaseException, *, where: Any = None) -> str:

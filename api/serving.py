@@ -103,6 +103,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
         app,
         http=BoundedConnection,
         ws_max_size=MAX_BODY,
+        log_config=None,  # its warnings are logged as everything else is
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,

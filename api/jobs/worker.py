@@ -75,6 +75,9 @@ class Worker:
         for rounds in self._rounds:
             rounds.stop()
         self._watch.join(timeout=LOOK_SECONDS)
+        logging.getLogger("dbos").setLevel(
+            logging.ERROR
+        )  # that what it did is cancelled is what was asked for
         DBOS.destroy()
         self._slot.release()
 

@@ -210,3 +210,25 @@ def test_worker_numbers_are_never_shared_and_free_themselves(owner_url: str) -> 
             assert third.number == 2
         assert any_worker_alive(owner_url)
     assert not any_worker_alive(owner_url)
+
+
+async def test_a_worker_that_is_stopped_says_nothing_of_what_it_lets_go(
+    database: Database, tenant_id: int, queue: JobQueue, owner_url: str, tmp_path: Path
+) -> None:
+    run = await enqueue(database, queue, tenant_id)
+    with subprocess.Popen(
+        [sys.executable, str(PROGRAM), owner_url, str(tmp_path), "8.0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    ) as worker:
+        try:
+            await until(lambda run: run.stage == "learning", lambda: read(database, tenant_id, run.id))
+            worker.send_signal(signal.SIGINT)
+            _, said = worker.communicate(timeout=60)
+        finally:
+            worker.kill()
+    assert "cancelled" not in said
+    async with database.transaction(tenant_id) as connection:
+        await training_runs.cancel_run(connection, tenant_id, run.id, now=datetime.now(UTC))
