@@ -90,7 +90,13 @@ def names(channels: frozenset[Channel] | None) -> list[str] | None:
 
 
 def left_alone(
-    people: Mapping[int, Reachability], reasons: Sequence[str], *, window: Window, as_of: datetime, seed: int
+    people: Mapping[int, Reachability],
+    reasons: Sequence[str],
+    *,
+    window: Window,
+    channels: frozenset[Channel] | None,
+    as_of: datetime,
+    seed: int,
 ) -> list[NewDecision]:
     """Decisions to leave everybody alone because nothing can be told, e.g. before the first model."""
     return [
@@ -102,7 +108,7 @@ def left_alone(
             explored=False,
             arm=Arm.PLANNED,
             eligible=(),
-            blocked_by=blocks_json(translation.standing_blocks(person, window)),
+            blocked_by=blocks_json(translation.standing_blocks(person, window, channels)),
             reasons=reasons,
             seed=seed,
             policy=RECOMMENDED.version,
@@ -190,7 +196,7 @@ def new_decision(
         explored=explored,
         arm=arm,
         eligible=runs_of(found.open[row]),
-        blocked_by=blocks_json(translation.standing_blocks(person, deciding.window)),
+        blocked_by=blocks_json(translation.standing_blocks(person, deciding.window, deciding.channels)),
         reasons=list(reasons),
         seed=deciding.seed,
         policy=deciding.policy.version,

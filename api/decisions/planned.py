@@ -133,7 +133,7 @@ def _advice(
     return answers.Recommendation(
         evidence=answers.Evidence(told.evidence.value),
         best=action,
-        blocked_by=translation.standing_blocks(person, deciding.window),
+        blocked_by=translation.standing_blocks(person, deciding.window, deciding.channels),
         reasons=(HELD_OUT_REASON,) if choice.held_out else told.reasons,
         model_version_id=deciding.champion.version_id,
     )

@@ -72,7 +72,7 @@ class DecisionService:
             connection: AsyncConnection, people: Mapping[int, Reachability]
         ) -> Mapping[int, int]:
             if champion is None:
-                decisions = await self._without_model(connection, tenant_id, people, window, as_of)
+                decisions = await self._without_model(connection, tenant_id, people, window, channels, as_of)
             else:
                 decisions = await self._decide(
                     connection, tenant_id, champion, people, window, channels, explore, as_of
@@ -125,8 +125,12 @@ class DecisionService:
         tenant_id: int,
         people: Mapping[int, Reachability],
         window: Window,
+        channels: frozenset[Channel] | None,
         as_of: datetime,
     ) -> list[NewDecision]:
         latest = await present_champion(connection, tenant_id)
         reasons = translation.no_model(as_of, is_past=latest is not None).reasons
-        return left_alone(people, reasons, window=window, as_of=as_of, seed=self._seeds())
+        alone = partial(
+            left_alone, people, reasons, window=window, channels=channels, as_of=as_of, seed=self._seeds()
+        )
+        return await self._champions.run(alone)

@@ -95,26 +95,31 @@ async def _decide_part(
     within: Window | None,
     as_of: datetime,
 ) -> pl.DataFrame:
-    if champion is None or scorer is None:
-        return _undecided(part)
-    ids = [debtor.id for debtor in part]
+    ids, window = [debtor.id for debtor in part], window_from(within, as_of)
     people = await reachability(connection, tenant_id, ids, known=as_of)
+    if champion is None or scorer is None:
+        return _undecided(part, [people[key] for key in ids], window)
     history = await read_history_of(connection, tenant_id, ids, as_of=as_of, attributes=champion.attributes)
-    decide = partial(_decided, scorer, history, part, [people[key] for key in ids], within, as_of)
+    decide = partial(_decided, scorer, history, part, [people[key] for key in ids], window, as_of)
     return await champions.run(decide)
 
 
-def _undecided(part: list[DebtorKey]) -> pl.DataFrame:
-    """Before the first model: nothing is known of anybody."""
-    frame = pl.DataFrame(
-        {
-            "debtor": [debtor.reference for debtor in part],
-            "segment": [debtor.segment for debtor in part],
-            "evidence": Evidence.INSUFFICIENT.value,
-            "blocked_by": pl.Series([[] for _ in part], dtype=pl.List(pl.String)),
-        }
-    )
-    return _in_order(frame)
+def _undecided(part: list[DebtorKey], people: Sequence[Reachability], window: Window) -> pl.DataFrame:
+    """Before the first model: there is no telling what works, only what is forbidden."""
+    told = pl.Series(Evidence.INSUFFICIENT.value for _ in part)
+    return _in_order(pl.DataFrame({"evidence": told, **_standing(part, people, window)}))
+
+
+def _standing(part: list[DebtorKey], people: Sequence[Reachability], window: Window) -> dict[str, pl.Series]:
+    """The columns that no model tells."""
+    blocked = [
+        [block.rule for block in translation.standing_blocks(person, window, None)] for person in people
+    ]
+    return {
+        "debtor": pl.Series([debtor.reference for debtor in part], dtype=pl.String),
+        "segment": pl.Series([debtor.segment for debtor in part], dtype=pl.String),
+        "blocked_by": pl.Series(blocked, dtype=SCHEMA["blocked_by"]),
+    }
 
 
 def _decided(
@@ -122,11 +127,10 @@ def _decided(
     history: History,
     part: list[DebtorKey],
     people: Sequence[Reachability],
-    within: Window | None,
+    window: Window,
     as_of: datetime,
 ) -> pl.DataFrame:
     """Score the part and find each action's next lawful instant; computing work, for a scoring thread."""
-    window = window_from(within, as_of)
     masks = hours_of_debtors(people, known=as_of, window=window)
     places = dict(zip(history.debtors["debtor"].to_list(), range(len(history.debtors)), strict=True))
     rows = np.array([places[debtor.id] for debtor in part], dtype=np.int64)
@@ -138,14 +142,8 @@ def _decided(
         else None
         for channel, hour, person in actions
     ]
-    blocked = [[block.rule for block in translation.standing_blocks(person, window)] for person in people]
-    rules: dict[str, pl.Series] = {
-        "debtor": pl.Series([debtor.reference for debtor in part], dtype=pl.String),
-        "segment": pl.Series([debtor.segment for debtor in part], dtype=pl.String),
-        "send_at": pl.Series(send_at, dtype=SCHEMA["send_at"]),
-        "blocked_by": pl.Series(blocked, dtype=SCHEMA["blocked_by"]),
-    }
-    return _in_order(_named(scores).with_columns(**rules))
+    instants = pl.Series(send_at, dtype=SCHEMA["send_at"])
+    return _in_order(_named(scores).with_columns(send_at=instants, **_standing(part, people, window)))
 
 
 def _named(scores: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Next best actions of segments and debtors, by the deciding model; logs nothing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -88,7 +89,8 @@ class RecommendationService:
             )
         if champion is None or history is None:
             nothing = await self._no_model(tenant_id, as_of)
-            return dict.fromkeys(debtor_ids, nothing)
+            told = partial(_undecided, nothing, people, window_from(within, as_of), channels)
+            return await self._champions.run(told)
         plan = await self._champions.plan(tenant_id, champion, channels)
         score = partial(
             decide, champion, history, people, plan, within=within, channels=channels, as_of=as_of
@@ -100,6 +102,19 @@ class RecommendationService:
         async with self._database.transaction(tenant_id) as connection:
             latest = await present_champion(connection, tenant_id)
         return translation.no_model(as_of, is_past=latest is not None)
+
+
+def _undecided(
+    nothing: Recommendation,
+    people: Mapping[int, Reachability],
+    window: Window,
+    channels: frozenset[Channel] | None,
+) -> dict[int, Recommendation]:
+    """Without a model: what is forbidden is known all the same."""
+    return {
+        key: replace(nothing, blocked_by=translation.standing_blocks(person, window, channels))
+        for key, person in people.items()
+    }
 
 
 def decide(
@@ -123,7 +138,7 @@ def decide(
         champion.model, history, ids, now=as_of, channels=_names(channels), masks=hours, plan=plan
     )
     return {
-        key: translation.for_debtor(answer.recommendation, champion.version_id, people[key], window)
+        key: translation.for_debtor(answer.recommendation, champion.version_id, people[key], window, channels)
         for key, answer in zip(ids, found, strict=True)
     }
 

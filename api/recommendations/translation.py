@@ -33,17 +33,25 @@ def for_segment(found: actions.Recommendation, version: ModelStamp) -> answers.R
 
 
 def for_debtor(
-    found: actions.Recommendation, version_id: int, debtor: Reachability, window: Window
+    found: actions.Recommendation,
+    version_id: int,
+    debtor: Reachability,
+    window: Window,
+    channels: frozenset[Channel] | None,
 ) -> answers.Recommendation:
     """A debtor's recommendation, with the first lawful instant for each action and the rules that block channels."""
     answer = _recommendation(found, version_id, debtor, after=window.start, before=window.end)
-    return replace(answer, blocked_by=standing_blocks(debtor, window))
+    return replace(answer, blocked_by=standing_blocks(debtor, window, channels))
 
 
-def standing_blocks(debtor: Reachability, window: Window) -> tuple[answers.Block, ...]:
-    """What forbids a channel as the window begins; of the hours of the day, only what forbids the whole window."""
+def standing_blocks(
+    debtor: Reachability, window: Window, channels: frozenset[Channel] | None
+) -> tuple[answers.Block, ...]:
+    """What forbids a channel that was asked for (None: any) as the window begins; of the hours of the day, only what
+    forbids the whole window.
+    """
     found: dict[answers.Block, None] = {}
-    for channel in Channel:
+    for channel in Channel if channels is None else sorted(channels, key=list(Channel).index):
         for block in blocks(window.start, channel, debtor):
             is_of_the_hour = block.rule.split("@")[0].endswith("_HOURS")
             if not is_of_the_hour or block.until is None or block.until >= window.end:

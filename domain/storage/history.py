@@ -98,12 +98,15 @@ _OF_TOUCHED = (
     " JOIN {table} {alias} ON {alias}.tenant_id = :tenant_id AND {alias}.debtor_id = t.debtor_id"
 )
 
-# A communication that carries out a decision, on its channel and in its local hour, was sent with its probability.
+# A communication that carries out a decision, on its channel and in its local hour, was sent with its probability;
+# one more that is sent back with the same decision was sent for reasons that nobody logged.
 _DECIDED = """
     SELECT m.propensity FROM decision m JOIN debtor whose ON whose.tenant_id = m.tenant_id AND whose.id = m.debtor_id
     WHERE m.tenant_id = :tenant_id AND m.id = c.decision_id AND m.action ->> 'channel' = c.channel
       AND m.action ->> 'hour' = CAST(EXTRACT(hour FROM c.sent_at AT TIME ZONE whose.time_zone) AS text)
       AND m.action ->> 'weekday' = to_char(c.sent_at AT TIME ZONE whose.time_zone, 'FMDAY')
+      AND NOT EXISTS (SELECT FROM communication first WHERE first.tenant_id = :tenant_id
+                      AND first.decision_id = m.id AND (first.sent_at, first.id) < (c.sent_at, c.id))
 """
 
 # Children before parents: what is written while this is read has its parents read after it.

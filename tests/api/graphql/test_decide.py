@@ -98,6 +98,17 @@ async def test_no_decision_breaks_a_rule_and_each_is_logged_whole(campaigner: Ap
     assert contacted > len(found) / 2
 
 
+async def test_rules_are_named_of_the_channels_asked_for(campaigner: Api, learned: Learned) -> None:
+    named = {}
+    for channels in (["EMAIL"], ["PUSH", "EMAIL"], None):
+        found = await decide(campaigner, learned.references, **({"channels": channels} if channels else {}))
+        blocked = [block["channel"] for one in found for block in one["decision"]["blockedBy"]]
+        named["all" if channels is None else len(channels)] = set(blocked) - {None}
+    assert named[1] <= {"EMAIL"}
+    assert "PUSH" in named[2] <= {"PUSH", "EMAIL"}
+    assert named["all"] > named[2]
+
+
 async def test_what_is_logged_is_read_again(campaigner: Api, learned: Learned) -> None:
     (one,) = await decide(campaigner, learned.references[:1], explore=False)
     query = """query ($id: ID!) { decision(id: $id) { id decidedAt arm explored propensity reasons policy
@@ -162,7 +173,7 @@ async def test_the_outcome_comes_back_with_the_decisions_id(
     assert found["decision"]["outcome"] == {"reference": "CARRIED-OUT"}
 
 
-async def test_what_was_sent_as_decided_is_learned_from_with_its_probability(
+async def test_what_was_first_sent_as_decided_is_learned_from_with_its_probability(
     api_of, campaigner: Api, learned: Learned
 ) -> None:
     found = await decide(campaigner, learned.references[20:60])
@@ -176,10 +187,10 @@ async def test_what_was_sent_as_decided_is_learned_from_with_its_probability(
             "debtor": debtor,
             "channel": action["channel"],
             "direction": "OUTBOUND",
-            "sentAt": (sent_at + timedelta(hours=hours)).isoformat(),
+            "sentAt": (sent_at + timedelta(minutes=minutes)).isoformat(),
             "decisionId": one["decision"]["id"],
         }
-        for name, hours in (("AS-DECIDED", 0), ("LATER", 3))
+        for name, minutes in (("AS-DECIDED", 0), ("AGAIN", 5), ("LATER", 180))
     ]
     assert (await feeder.ask(RECORD, input=items))["recordCommunications"]["rejected"] == []
     debtor_id = learned.debtors[learned.references.index(debtor)].id
@@ -188,7 +199,10 @@ async def test_what_was_sent_as_decided_is_learned_from_with_its_probability(
             connection, learned.tenant_id, [debtor_id], as_of=AS_OF + timedelta(days=9)
         )
     sent = history.communications.filter(pl.col("sent_at") >= AS_OF).sort("sent_at")
-    assert sent["propensity"].to_list()[-2:] == [one["decision"]["propensity"], None]
+    assert sent["propensity"].to_list()[-3:] == [one["decision"]["propensity"], None, None]
+    query = "query ($id: ID!) { decision(id: $id) { outcome { reference } } }"
+    carried_out = await campaigner.ask(query, id=one["decision"]["id"])
+    assert carried_out["decision"]["outcome"] == {"reference": "SENT-AS-DECIDED"}
 
 
 async def test_a_decision_of_nobody_or_of_somebody_else_is_refused(

@@ -23,6 +23,7 @@ from api.services import InvalidArgument, Services
 from api.serving import warm_up
 from api.training.learner import ModelLearner
 from domain.contact_rules import blocks
+from domain.contact_rules.standing import address_blocks
 from domain.storage import models
 from domain.storage.models import load_artefact
 from domain.storage.reachability import reachability
@@ -68,10 +69,19 @@ async def test_before_the_first_model_the_answer_is_honest(
     service = RecommendationService(portfolio.database, champions)
     everybody = {"within": None, "channels": None, "as_of": AS_OF}
     ids = portfolio.ids
+    async with portfolio.database.transaction(portfolio.tenant_id) as connection:
+        people = await reachability(connection, portfolio.tenant_id, ids, known=AS_OF)
     of_segments = await service.for_segments(portfolio.tenant_id, segments=None, now=AS_OF, **everybody)
     found = [each.advice.whole() for each in of_segments]
-    found += (await service.for_debtors(portfolio.tenant_id, ids, **everybody)).values()
+    of_debtors = await service.for_debtors(portfolio.tenant_id, ids, **everybody)
+    found += of_debtors.values()
     assert len(found) > DEBTORS
+    for debtor_id, advice in of_debtors.items():
+        standing = {
+            block.rule for channel in Channel for block in address_blocks(AS_OF, channel, people[debtor_id])
+        }
+        assert standing <= {block.rule for block in advice.blocked_by}
+    assert any(advice.blocked_by for advice in of_debtors.values())
     for advice in found:
         assert (advice.evidence, advice.best, advice.model_version_id) == (Evidence.INSUFFICIENT, None, None)
         assert "train" in advice.reasons[0]
@@ -95,6 +105,7 @@ async def test_recommendations_are_lawful_and_inside_the_window(
         people = await reachability(connection, portfolio.tenant_id, ids, known=AS_OF)
     for debtor_id, advice in found.items():
         assert advice.model_version_id == version_id
+        assert {block.channel for block in advice.blocked_by} <= {None, *channels}
         for action in filter(None, [advice.best, *advice.alternatives]):
             assert action.channel in channels
             if action.send_at is not None:
