@@ -32,8 +32,8 @@ def configure_logs() -> None:
 
 
 class _Alike(logging.Handler):
-    """Writes the first line of what libraries and our own modules log: what follows are traces and a database's details,
-    which quote values that may be personal.
+    """Writes the first line of what libraries and our own modules log. What follows are traces and a database's
+    details: they quote values, which may be personal.
     """
 
     def emit(self, record: logging.LogRecord) -> None:

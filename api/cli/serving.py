@@ -70,7 +70,8 @@ def _work(server: DatabaseServer, ending: threading.Event) -> int:
     configure_logs()
     with training_worker(server, edge.settings()) as running:
         while not ending.wait(0.5):
-            if running.lost.is_set():
+            # Only who attaches starts an embedded PostgreSQL again: as a server's child, the next worker does.
+            if running.lost.is_set() or (server.embedded and running.cut_off.is_set()):
                 return 1
     return 0
 

@@ -5,12 +5,15 @@ import re
 import signal
 import socket
 import time
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
+from api.embedded import EmbeddedPostgres
 from tests.api.cli.command import dunwell
 from tests.api.cli.server import Server
 
@@ -66,6 +69,41 @@ def test_a_killed_server_takes_everything_with_it(server: Server, home: Path) ->
     server.process.kill()
     server.process.wait()
     until_nothing_runs(home, seconds=60)
+
+
+def test_a_database_that_was_killed_is_started_again(home: Path) -> None:
+    server = Server(home)
+    try:
+        server.wait_until_ready()
+        server.let_it_print()
+        deadline = time.monotonic() + 240
+        with EmbeddedPostgres.attach(home) as embedded:
+            while not looks_after_itself(embedded.owner_url):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        first, *_ = (home / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
+        os.kill(int(first), signal.SIGKILL)
+        for ready in (False, True):
+            while is_ready(server) != ready:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+def looks_after_itself(owner_url: str) -> bool:
+    """Whether the worker has started all it does."""
+    asked = "SELECT FROM pg_stat_activity WHERE application_name = 'dunwell worker' AND query = 'SELECT 1'"
+    with psycopg.connect(owner_url) as connection:
+        return connection.execute(asked).fetchone() is not None
+
+
+def is_ready(server: Server) -> bool:
+    try:
+        return server.get("/readyz") == 200
+    except urllib.error.HTTPError:
+        return False
 
 
 def test_a_dead_worker_is_started_again(server: Server) -> None:

@@ -47,12 +47,14 @@ def start_worker(owner_url: str, tmp_path: Path) -> Iterator[StartWorker]:
     started: list[subprocess.Popen[str]] = []
 
     def start(seconds: float) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), owner_url, str(tmp_path), str(seconds)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        )
+        with (tmp_path / "said").open("a") as said:
+            process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), owner_url, str(tmp_path), str(seconds)],
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            )
         started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "working\n"
@@ -213,22 +215,13 @@ def test_worker_numbers_are_never_shared_and_free_themselves(owner_url: str) -> 
 
 
 async def test_a_worker_that_is_stopped_says_nothing_of_what_it_lets_go(
-    database: Database, tenant_id: int, queue: JobQueue, owner_url: str, tmp_path: Path
+    database: Database, tenant_id: int, queue: JobQueue, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     run = await enqueue(database, queue, tenant_id)
-    with subprocess.Popen(
-        [sys.executable, str(PROGRAM), owner_url, str(tmp_path), "8.0"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-    ) as worker:
-        try:
-            await until(lambda run: run.stage == "learning", lambda: read(database, tenant_id, run.id))
-            worker.send_signal(signal.SIGINT)
-            _, said = worker.communicate(timeout=60)
-        finally:
-            worker.kill()
-    assert "cancelled" not in said
+    worker = start_worker(8.0)
+    await until(lambda run: run.stage == "learning", lambda: read(database, tenant_id, run.id))
+    worker.send_signal(signal.SIGINT)
+    await asyncio.to_thread(worker.wait, 60)
+    assert "cancelled" not in (tmp_path / "said").read_text()
     async with database.transaction(tenant_id) as connection:
         await training_runs.cancel_run(connection, tenant_id, run.id, now=datetime.now(UTC))
