@@ -167,7 +167,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise AddressInUse(
             f"The API cannot listen on {host}:{port} ({error.strerror}). "
-            "Stop what listens there, or choose another port: --port 8001"
+            "Stop what listens there, or choose another --port, or a --host of this machine."
         ) from None
     listener.setblocking(False)
     return listener

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _PUBLIC_ALGORITHMS = frozenset(
     ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
 )
+_ORIGIN = re.compile(r"\*|https?://[^\s/?#@]+", re.IGNORECASE)
 _POSTGRESQL_URL = re.compile(r"postgres(ql)?(\+\w+)?://[^/]*/[^/?]+")
 
 
@@ -102,6 +103,21 @@ class Settings(BaseSettings):
         if url is not None and not _POSTGRESQL_URL.match(url.get_secret_value()):
             raise ValueError("must be a PostgreSQL URL, like postgresql://user:password@host:5432/database")
         return url
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: str) -> str:
+        for origin in filter(None, map(str.strip, given.split(","))):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError("must be origins, comma-separated, without paths: https://desk.example")
+        return given
+
+    @field_validator("artefact_key")
+    @classmethod
+    def _is_there(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not key.get_secret_value().strip():
+            raise ValueError("must not be empty, or anybody could sign a model; without it one is generated")
+        return key
 
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod

@@ -85,7 +85,9 @@ def remove(
 
     digest = sha256_in(identifier)
     if digest is None:
-        raise typer.BadParameter(f"{identifier!r} is no id; write it as listed: sha256: and 64 hex digits.")
+        raise typer.BadParameter(
+            f"{identifier!r} is no id; write it as listed: sha256: and 64 hex digits.", param_hint="'ID'"
+        )
     with edge.server() as server:
 
         async def forget() -> bool:

@@ -13,14 +13,54 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from api.databases import DatabaseServer
     from api.settings import Settings
     from domain.storage.sessions import Database
 
+
+def plainly(error: "ValidationError") -> str:
+    """What is wrong with a value, as the end of a sentence that begins with its name; never the value itself, unless a
+    check of ours tells it.
+    """
+    wrong = error.errors()[0]
+    limits = wrong.get("ctx", {})
+    match wrong["type"]:
+        case "int_parsing" | "int_parsing_size":
+            return "must be a whole number"
+        case "float_parsing":
+            return "must be a number"
+        case "greater_than_equal":
+            return f"must be at least {limits['ge']}"
+        case "less_than_equal":
+            return f"must be at most {limits['le']}"
+        case "literal_error":
+            return f"must be {limits['expected']}"
+        case _:
+            return wrong["msg"].removeprefix("Value error, ").removesuffix(".")
+
+
+class _Verbs(TyperGroup):
+    """Says what is wrong with an option in words for people: pydantic, which checks them, speaks to programmers."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            if isinstance(error.__cause__, ValidationError):
+                error.message = f"{plainly(error.__cause__)}."
+            raise
+
+
 app = typer.Typer(
     name="dunwell",
+    cls=_Verbs,
     help="Knows when and how to contact a debtor: exact KPIs, lawful recommendations, forecasts that hold.",
     no_args_is_help=True,
     add_completion=False,
@@ -123,9 +163,8 @@ def settings() -> "Settings":
     try:
         return Settings()
     except ValidationError as error:
-        wrong = error.errors()[0]
-        name = "DUNWELL_" + "_".join(str(part) for part in wrong["loc"]).upper()
-        raise CommandError("BAD_SETTING", f"{name}: {wrong['msg'].removeprefix('Value error, ')}.") from None
+        name = "DUNWELL_" + "_".join(str(part) for part in error.errors()[0]["loc"]).upper()
+        raise CommandError("BAD_SETTING", f"{name} {plainly(error)}.") from None
 
 
 @contextmanager

@@ -52,6 +52,9 @@ def import_data_set(
     that could be loaded was. With --strict a bad row means exit status 1 and no change at all. A rejects file that
     cannot be written to its end is left empty, and means exit status 1 as well.
     """
+    from api.imports import begin_rejects
+
+    begin_rejects(folder, rejects)
     with edge.server() as server:
         report = edge.wait_for(_import(server, tenant, folder, strict=strict, rejects=rejects))
     _show(report)
@@ -108,7 +111,12 @@ def _show(report: ImportReport) -> None:
 @edge.app.command()
 def simulate(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", file_okay=False, help="A new folder for the data set.")
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            file_okay=False,
+            help="A new folder for the data set, or that of an earlier simulation, which goes.",
+        ),
     ],
     debtors: Annotated[int, typer.Option(min=1, help="How many debtors.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed, the same data.")],

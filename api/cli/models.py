@@ -211,7 +211,8 @@ async def _forecast(
 def card(
     tenant: edge.TenantOption,
     version: Annotated[
-        int | None, typer.Option(min=1, help="Which of the tenant's versions. Default: the champion.")
+        int | None,
+        typer.Option(min=1, max=2**31 - 1, help="Which of the tenant's versions. Default: the champion."),
     ] = None,
 ) -> None:
     """Print a model version's card, in Markdown: what it learned from, its figures, its gate, and its limits."""

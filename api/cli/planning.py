@@ -115,7 +115,7 @@ def _request(
         found = _BUDGET.fullmatch(budget.strip())
         if found is None:
             raise typer.BadParameter(
-                f"{budget!r} is no amount; write it like 5000EUR.", param_hint="--budget"
+                f"{budget!r} is no amount; write it like 5000EUR.", param_hint="'--budget'"
             )
         money = Money(Decimal(found["amount"]), found["currency"])
     return CampaignRequest(
@@ -140,7 +140,7 @@ def _capacities(given: Sequence[str]) -> list[Capacity]:
             raise typer.BadParameter(
                 f"{text!r} is no capacity; write it like VOICE=1000 or VOICE=150/day, with one of "
                 f"{', '.join(Channel)}.",
-                param_hint="--capacity",
+                param_hint="'--capacity'",
             )
         kind = "per_day" if found["per_day"] else "total"
         limits.setdefault(Channel(found["channel"].upper()), {})[kind] = int(found["number"])

@@ -38,6 +38,16 @@ class ImportReport:
         return sum(table.rejected for table in self.tables.values())
 
 
+def begin_rejects(folder: Path, rejects: Path) -> None:
+    """Begin the list of bad lines anew: whatever becomes of an import of `folder`, none of an earlier one stands there.
+
+    Raises:
+        ImportRefused: UNWRITABLE_REJECTS.
+    """
+    check_beside(folder, rejects)
+    RejectsList(rejects).close()
+
+
 async def import_folder(
     database: Database,
     tenant_id: int,

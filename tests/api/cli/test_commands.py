@@ -137,12 +137,32 @@ def test_wrong_usage_says_what_is_right(run, arguments: list[str], hint: str) ->
 
 
 @pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["serve", "--port", "x"], "Invalid value for '--port': must be a whole number."),
+        (["serve", "--port", "0"], "Invalid value for '--port': must be at least 1."),
+        (["tenant", "set", "acme", "--hold-out-share", "2"], "'--hold-out-share': must be at most 0.9."),
+        (["tenant", "set", "acme", "--hold-out-share", "x"], "'--hold-out-share': must be a number."),
+        (["train", "--tenant", "acme", "--promote", "X"], "'--promote': 'X' is not one of 'auto', 'never'."),
+        (["card", "--tenant", "acme", "--version", "9" * 20], "'--version': must be at most 2147483647."),
+        (["documents", "remove", "x", "--tenant", "acme"], "Invalid value for 'ID': 'x' is no id"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_in_words_for_people(run, arguments, sentence: str) -> None:
+    done = run(*arguments)
+    assert done.status == 2
+    assert sentence in done.err
+
+
+@pytest.mark.parametrize(
     ("variables", "code"),
     [
         ({"DUNWELL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}, "DATABASE_UNREACHABLE"),
         ({"DUNWELL_DATABASE_URL": "mysql://root@127.0.0.1/x"}, "BAD_SETTING"),
         ({"DUNWELL_PROFILE": "prod"}, "BAD_SETTING"),
         ({"DUNWELL_POSTGRES_PORT": "99999"}, "BAD_SETTING"),
+        ({"DUNWELL_CORS_ORIGINS": "https://desk.example,desk"}, "BAD_SETTING"),
+        ({"DUNWELL_ARTEFACT_KEY": ""}, "BAD_SETTING"),
     ],
 )
 def test_a_wrong_environment_is_named_without_its_secrets(run, variables: dict[str, str], code: str) -> None:
@@ -286,6 +306,24 @@ def test_a_simulation_is_importable_and_repeatable(run, tmp_path: Path) -> None:
     assert run("tenant", "create", "simulated", "--name", "Simulated").status == 0
     done = run("import", tmp_path / "one", "--tenant", "simulated", "--strict")
     assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("tenant", "variables", "code"),
+    [
+        ("nobody", {}, "TENANT_UNKNOWN"),
+        ("acme", {"DUNWELL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/no"}, "DATABASE_UNREACHABLE"),
+    ],
+)
+def test_an_import_that_never_begins_leaves_no_line_of_an_earlier_one(
+    run, tmp_path: Path, tenant: str, variables: dict[str, str], code: str
+) -> None:
+    (tmp_path / "rejects.csv").write_text(
+        "file,line,column,code,reason\naccounts.csv,2,principal,EMPTY,none\n"
+    )
+    done = run("import", SAMPLE, "--tenant", tenant, **variables)
+    assert (done.status, done.err.split(":")[0]) == (1, code)
+    assert (tmp_path / "rejects.csv").read_text().splitlines() == ["file,line,column,code,reason"]
 
 
 def test_a_folder_in_use_is_not_simulated_into(run, tmp_path: Path) -> None:
