@@ -6,13 +6,19 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from asyncpg import PostgresConnectionError
-from asyncpg.exceptions import AdminShutdownError
+from asyncpg.exceptions import AdminShutdownError, DiskFullError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from api.embedded import EmbeddedPostgres
 from api.migrating import SchemaBehind, migrate, unreachable, verify_schema
 from api.settings import Settings
 from domain.storage.sessions import Database
+
+
+class DatabaseFull(Exception):
+    """PostgreSQL has no room left on its disk; what was under way is undone."""
+
+    code = "DISK_FULL"
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,17 @@ async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
         SchemaBehind: it must be migrated first.
         UnsafeRole: tenants would not be kept apart.
         ReadOnlyDatabase: nothing can be written there.
+        DatabaseFull: there is no room to write any more.
     """
     database = Database(server.app_url)
     try:
         await _make_fit(server, database)
         yield database
-    except (DBAPIError, PostgresConnectionError, AdminShutdownError) as error:
+    except (DBAPIError, PostgresConnectionError, AdminShutdownError, DiskFullError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if getattr(cause, "sqlstate", None) == DiskFullError.sqlstate:
+            full = "PostgreSQL's disk is full, so it was not done, or not all of it. Make room there, then try again."
+            raise DatabaseFull(full) from error
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
             raise
         raise unreachable(server.app_url, error) from error

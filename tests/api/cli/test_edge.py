@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from api.cli.edge import CommandError, report
-from api.databases import DatabaseServer, open_database
+from api.databases import DatabaseFull, DatabaseServer, open_database
 from api.migrating import DatabaseUnreachable
 
 
@@ -34,3 +34,17 @@ async def test_a_database_that_goes_away_is_one_sentence(owner_url: str, by_the_
                 await raw.execute(end)
             else:
                 await connection.execute(text(end))
+
+
+@pytest.mark.parametrize("by_the_driver", [False, True])
+async def test_a_full_disk_of_the_database_is_one_sentence(owner_url: str, by_the_driver: bool) -> None:
+    server = DatabaseServer(owner_url, owner_url, embedded=False)
+    full = "DO $$ BEGIN RAISE 'could not extend file \"base/1\"' USING ERRCODE = 'disk_full'; END $$"
+    with pytest.raises(DatabaseFull, match="Make room there"):
+        async with open_database(server) as database, database.engine.begin() as connection:
+            if by_the_driver:
+                raw = (await connection.get_raw_connection()).driver_connection
+                assert raw is not None
+                await raw.execute(full)
+            else:
+                await connection.execute(text(full))
