@@ -11,18 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.contact_rules import Address, ContactRequest, PastContact, Preset, Reachability
 from domain.contact_rules.frequency import look_back
 from domain.contact_rules.tenant_rules import presets_at, tenant_presets
+from domain.storage.addresses import last_heard, own_addresses
 from domain.storage.past_contacts import past_contacts
 from domain.storage.refusals import unsubscriptions
 from domain.storage.tables import tenant
 from domain.vocabulary import Channel, ContactRequestKind
-
-_ENGAGED_AT = "LEAST(c.opened_at, c.replied_at, c.right_party_contacted_at)"
-_NOT_BOUNCED = "(c.bounced_hard_at IS NULL OR c.bounced_hard_at > :known)"
-_DELIVERED = (
-    f"({_ENGAGED_AT} <= :known OR {_NOT_BOUNCED} AND (c.delivered_at <= :known"
-    " OR c.channel = 'LETTER' AND (c.bounced_soft_at IS NULL OR c.bounced_soft_at > :known)))"
-)
-_BOUNCED = f"(c.bounced_hard_at <= :known AND ({_ENGAGED_AT} IS NULL OR {_ENGAGED_AT} > :known))"
 
 _TYPED = (
     bindparam("tenant_id", type_=Integer),
@@ -40,23 +33,13 @@ _ADDRESSES = text(
     f"""
     WITH point AS (
         SELECT d.id AS debtor_id, own.channel, own.address
-        FROM debtor d CROSS JOIN LATERAL (VALUES
-            ('EMAIL', d.email), ('SMS', d.phone), ('WHATSAPP', d.phone), ('VOICE', d.phone),
-            ('LETTER', d.postal_address)
-        ) AS own (channel, address)
+        FROM debtor d CROSS JOIN LATERAL {own_addresses("d")}
         WHERE d.tenant_id = :tenant_id AND d.id = ANY(:debtor_ids) AND own.address IS NOT NULL
         UNION
         SELECT debtor_id, channel, address FROM contact_point
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
     ), heard AS (
-        SELECT c.debtor_id, c.channel,
-               max(c.sent_at) FILTER (WHERE {_BOUNCED}) AS bounced_sent_at,
-               max(c.bounced_hard_at) FILTER (WHERE {_BOUNCED}) AS bounced_at,
-               max(c.sent_at) FILTER (WHERE {_DELIVERED}) AS delivered_sent_at
-        FROM communication c
-        WHERE c.tenant_id = :tenant_id AND c.debtor_id = ANY(:debtor_ids)
-          AND c.direction = 'OUTBOUND' AND c.sent_at <= :known
-        GROUP BY c.debtor_id, c.channel
+        {last_heard(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
     ), gone AS (
         {unsubscriptions(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
     )
@@ -64,7 +47,7 @@ _ADDRESSES = text(
            CASE WHEN stated.consented_at <= :known THEN stated.consented_at END AS consented_at,
            GREATEST(CASE WHEN stated.opted_out_at <= :known THEN stated.opted_out_at END, gone.unsubscribed_at)
                AS opted_out_at,
-           CASE WHEN heard.delivered_sent_at IS NULL OR heard.delivered_sent_at < heard.bounced_sent_at
+           CASE WHEN heard.reached_sent_at IS NULL OR heard.reached_sent_at < heard.bounced_sent_at
                 THEN heard.bounced_at END AS hard_bounced_at
     FROM point
     LEFT JOIN contact_point stated

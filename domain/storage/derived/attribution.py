@@ -117,23 +117,32 @@ _CONVERT_THESE = text(
     """
 )
 
+
+def cause_by_events(payment: str) -> str:
+    """SELECT of the `id` of the communication that a payment without one of its own is attributed to, of those sent by
+    :as_of.
+
+    payment: the alias of its row, with debtor_id and paid_at. Binds tenant_id, as_of, click_window, open_window.
+    """
+    return f"""
+        SELECT c.id
+        FROM event e JOIN communication c ON c.tenant_id = e.tenant_id AND c.id = e.communication_id
+        WHERE e.tenant_id = :tenant_id AND e.debtor_id = {payment}.debtor_id AND e.occurred_at <= {payment}.paid_at
+          AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
+          AND e.occurred_at > {payment}.paid_at - CASE WHEN e.kind IN ('CLICKED', 'LANDED')
+              THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
+          AND c.direction = 'OUTBOUND' AND c.sent_at <= :as_of
+        ORDER BY e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
+        LIMIT 1"""
+
+
 #: The communication that payment `p` is attributed to by what is known at :as_of, null once it is reversed. Where the
 #: one it is attributed to by all facts (alias `cause`) was sent only later, its events carrying an earlier clock, it
-#: goes to whom it would have gone without it. Binds tenant_id, as_of, click_window, open_window.
-ATTRIBUTED_AT = """
+#: goes to whom it would have gone without it. Binds what `cause_by_events` does.
+ATTRIBUTED_AT = f"""
     CASE WHEN p.reversed_at <= :as_of THEN NULL
          WHEN cause.sent_at <= :as_of THEN cause.id
-         WHEN cause.id IS NOT NULL THEN (
-             SELECT c.id
-             FROM event e JOIN communication c ON c.tenant_id = e.tenant_id AND c.id = e.communication_id
-             WHERE e.tenant_id = :tenant_id AND e.debtor_id = p.debtor_id AND e.occurred_at <= p.paid_at
-               AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
-               AND e.occurred_at > p.paid_at - CASE WHEN e.kind IN ('CLICKED', 'LANDED')
-                   THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
-               AND c.direction = 'OUTBOUND' AND c.sent_at <= :as_of
-             ORDER BY e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
-             LIMIT 1
-         ) END"""
+         WHEN cause.id IS NOT NULL THEN ({cause_by_events("p")}) END"""
 
 
 async def attribute_payments(

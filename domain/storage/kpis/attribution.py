@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.derived import collection_settings
+from domain.storage.derived.attribution import cause_by_events
 
 #: CTEs in order: `attributed`, a row per payment that counts for a communication, and `paid`, one per communication.
 #: Bind tenant_id, as_of and what `moved_payments` answers.
@@ -28,7 +29,7 @@ ATTRIBUTION = {
 }
 
 _MOVED = text(
-    """
+    f"""
     WITH orphaned AS MATERIALIZED (
         SELECT p.debtor_id, p.amount, p.currency, p.paid_at
         FROM communication late
@@ -37,17 +38,7 @@ _MOVED = text(
           AND p.paid_at <= :as_of AND (p.reversed_at IS NULL OR p.reversed_at > :as_of)
     )
     SELECT cause.id, o.amount, o.currency, o.paid_at
-    FROM orphaned o CROSS JOIN LATERAL (
-        SELECT c.id
-        FROM event e JOIN communication c ON c.tenant_id = e.tenant_id AND c.id = e.communication_id
-        WHERE e.tenant_id = :tenant_id AND e.debtor_id = o.debtor_id AND e.occurred_at <= o.paid_at
-          AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
-          AND e.occurred_at > o.paid_at - CASE WHEN e.kind IN ('CLICKED', 'LANDED')
-              THEN CAST(:click_window AS interval) ELSE CAST(:open_window AS interval) END
-          AND c.direction = 'OUTBOUND' AND c.sent_at <= :as_of
-        ORDER BY e.kind IN ('CLICKED', 'LANDED') DESC, e.occurred_at DESC, c.sent_at DESC, c.reference DESC
-        LIMIT 1
-    ) cause
+    FROM orphaned o CROSS JOIN LATERAL ({cause_by_events("o")}) cause
     """
 )
 

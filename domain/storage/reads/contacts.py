@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.storage.addresses import last_heard, own_addresses
 from domain.storage.refusals import unsubscriptions
 from domain.vocabulary import Channel, ContactPointStatus
 
@@ -18,32 +19,18 @@ POINTS = f"""
         WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)
     ), point AS (
         SELECT wanted.id AS debtor_id, own.channel, own.address
-        FROM wanted CROSS JOIN LATERAL (VALUES
-            ('EMAIL', email), ('SMS', phone), ('WHATSAPP', phone), ('VOICE', phone), ('LETTER', postal_address)
-        ) AS own (channel, address)
+        FROM wanted CROSS JOIN LATERAL {own_addresses("wanted")}
         WHERE own.address IS NOT NULL
         UNION
         SELECT debtor_id, channel, address FROM contact_point
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
-    ), known AS (
-        SELECT debtor_id, channel, sent_at,
-               coalesce(least(opened_at, replied_at, right_party_contacted_at) <= :now, false) AS engaged,
-               coalesce(bounced_hard_at <= :now, false) AS bounced,
-               coalesce(delivered_at <= :now, false)
-                   OR channel = 'LETTER' AND NOT coalesce(bounced_soft_at <= :now, false) AS arrived
-        FROM communication
-        WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND direction = 'OUTBOUND' AND sent_at <= :now
     ), heard AS (
-        SELECT debtor_id, channel,
-               max(sent_at) FILTER (WHERE bounced AND NOT engaged) AS bounced_at,
-               max(sent_at) FILTER (WHERE engaged OR arrived AND NOT bounced) AS reached_at
-        FROM known
-        GROUP BY debtor_id, channel
+        {last_heard(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
     ), gone AS (
         {unsubscriptions(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
     )
     SELECT point.debtor_id, point.channel, point.address, stored.verified_at, stored.consented_at,
-           stored.opted_out_at, gone.unsubscribed_at, heard.bounced_at, heard.reached_at
+           stored.opted_out_at, gone.unsubscribed_at, heard.bounced_sent_at, heard.reached_sent_at
     FROM point
     LEFT JOIN contact_point AS stored
         ON stored.tenant_id = :tenant_id AND stored.debtor_id = point.debtor_id
@@ -84,18 +71,17 @@ def opted_out_since(
 def status_of(
     *,
     opted_out_at: datetime | None,
-    bounced_at: datetime | None,
-    reached_at: datetime | None,
+    bounced_sent_at: datetime | None,
+    reached_sent_at: datetime | None,
     verified_at: datetime | None,
 ) -> ContactPointStatus:
     """OPTED_OUT, else BOUNCED, else VERIFIED or not.
 
-    `bounced_at`, `reached_at`: when the latest hard-bounced and the latest delivered communication on the channel were
-    sent; what was heard last counts.
+    `bounced_sent_at`, `reached_sent_at`: of the channel, as `last_heard` has them; what was heard last counts.
     """
     if opted_out_at is not None:
         return ContactPointStatus.OPTED_OUT
-    if bounced_at is not None and (reached_at is None or reached_at < bounced_at):
+    if bounced_sent_at is not None and (reached_sent_at is None or reached_sent_at < bounced_sent_at):
         return ContactPointStatus.BOUNCED
     return ContactPointStatus.UNVERIFIED if verified_at is None else ContactPointStatus.VERIFIED
 
@@ -116,8 +102,8 @@ async def contact_points(
         )
         status = status_of(
             opted_out_at=opted_out_at,
-            bounced_at=row.bounced_at,
-            reached_at=row.reached_at,
+            bounced_sent_at=row.bounced_sent_at,
+            reached_sent_at=row.reached_sent_at,
             verified_at=row.verified_at,
         )
         found[row.debtor_id].append(

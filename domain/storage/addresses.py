@@ -1,0 +1,37 @@
+"""The addresses debtors have themselves, and what was last heard from a channel."""
+
+# Proof that a communication was received, whatever bounced; a click or a landing is an open as well.
+_ENGAGED_AT = "LEAST(c.opened_at, c.replied_at, c.right_party_contacted_at)"
+
+
+def own_addresses(debtor: str) -> str:
+    """A table `own` of a debtor's own e-mail, phone and post by `channel`; `address` null where it has none.
+
+    debtor: the alias of its row.
+    """
+    return f"""(VALUES
+            ('EMAIL', {debtor}.email), ('SMS', {debtor}.phone), ('WHATSAPP', {debtor}.phone), ('VOICE', {debtor}.phone),
+            ('LETTER', {debtor}.postal_address)
+        ) AS own (channel, address)"""
+
+
+def last_heard(*, tenant: str, debtors: str, known: str) -> str:
+    """SELECT of `debtor_id`, `channel`, and of what is known of its OUTBOUND communications: when the latest that hard
+    bounced was sent (`bounced_sent_at`), when the latest hard bounce came back (`bounced_at`), and when the latest
+    that was delivered was sent (`reached_sent_at`).
+
+    What was heard last counts: a channel is bounced unless one sent at the same time or later was delivered. Arguments
+    as of `refusals.unsubscriptions`.
+    """
+    not_bounced = f"(c.bounced_hard_at IS NULL OR c.bounced_hard_at > {known})"
+    posted = f"c.channel = 'LETTER' AND (c.bounced_soft_at IS NULL OR c.bounced_soft_at > {known})"
+    delivered = f"{_ENGAGED_AT} <= {known} OR {not_bounced} AND (c.delivered_at <= {known} OR {posted})"
+    bounced = f"c.bounced_hard_at <= {known} AND ({_ENGAGED_AT} IS NULL OR {_ENGAGED_AT} > {known})"
+    return f"""
+        SELECT c.debtor_id, c.channel,
+               max(c.sent_at) FILTER (WHERE {bounced}) AS bounced_sent_at,
+               max(c.bounced_hard_at) FILTER (WHERE {bounced}) AS bounced_at,
+               max(c.sent_at) FILTER (WHERE {delivered}) AS reached_sent_at
+        FROM communication c
+        WHERE c.tenant_id = {tenant} AND c.debtor_id {debtors} AND c.direction = 'OUTBOUND' AND c.sent_at <= {known}
+        GROUP BY c.debtor_id, c.channel"""
