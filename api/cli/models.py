@@ -159,7 +159,7 @@ def _writing(out: Path) -> Iterator[None]:
 @edge.app.command()
 def forecast(
     tenant: edge.TenantOption,
-    days: Annotated[int, typer.Option(min=1, max=90, help="How many days, from the last whole one on.")],
+    days: Annotated[int, typer.Option(min=1, max=90, help="How many days, from that of --as-of on.")],
     out: OutOption,
     by: Annotated[
         list[ForecastDimension] | None,
