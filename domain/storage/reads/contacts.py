@@ -29,8 +29,11 @@ POINTS = f"""
     ), gone AS (
         {unsubscriptions(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
     )
-    SELECT point.debtor_id, point.channel, point.address, stored.verified_at, stored.consented_at,
-           stored.opted_out_at, gone.unsubscribed_at, heard.bounced_sent_at, heard.reached_sent_at
+    SELECT point.debtor_id, point.channel, point.address,
+           CASE WHEN stored.verified_at <= :now THEN stored.verified_at END AS verified_at,
+           CASE WHEN stored.consented_at <= :now THEN stored.consented_at END AS consented_at,
+           CASE WHEN stored.opted_out_at <= :now THEN stored.opted_out_at END AS opted_out_at,
+           gone.unsubscribed_at, heard.bounced_sent_at, heard.reached_sent_at
     FROM point
     LEFT JOIN contact_point AS stored
         ON stored.tenant_id = :tenant_id AND stored.debtor_id = point.debtor_id

@@ -80,6 +80,21 @@ async def test_unsubscribing_again_by_the_same_message_undoes_a_consent(
     assert await _closed(database, tenant_id, facts) == closed
 
 
+@pytest.mark.parametrize(
+    ("stated", "closed"),
+    [
+        ({"opted_out_at": "2026-03-01T10:00:00Z"}, {Channel.EMAIL}),
+        ({"opted_out_at": "2026-03-01T10:00:00Z", "consented_at": "2026-07-01T10:00:00Z"}, {Channel.EMAIL}),
+        ({"opted_out_at": "2026-07-01T10:00:00Z"}, set()),
+    ],
+)
+async def test_what_is_stated_of_an_address_holds_from_its_instant_on(
+    database: Database, tenant_id: int, stated: dict[str, str], closed: set[Channel]
+) -> None:
+    point = {**OTHER, "address": HOME["email"], **stated}
+    assert await _closed(database, tenant_id, {"contact_points": [point]}) == closed
+
+
 async def _channels(database: Database, tenant_id: int, known: datetime) -> set[Channel]:
     async with database.transaction(tenant_id) as connection:
         number = await connection.scalar(text("SELECT id FROM debtor"))
