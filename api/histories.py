@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.storage.history import CHANNEL_SEPARATOR, Rows, debtor_history, export_history
+from domain.storage.history import Rows, debtor_history, export_history
+from domain.storage.history_frames import CHANNEL_SEPARATOR
 from ml.frames import INSTANT, SCHEMAS, History
 
 _ABOUT = "history.json"

@@ -15,13 +15,12 @@ from domain.segments import read_segment_rules
 from domain.storage import tables
 from domain.storage.derived import define_segments, derive
 from domain.storage.history import (
-    CHANNEL_SEPARATOR,
-    FUNNEL_INSTANTS,
     MOST_ATTRIBUTES,
     Rows,
     debtor_history,
     export_history,
 )
+from domain.storage.history_frames import CHANNEL_SEPARATOR, FUNNEL_INSTANTS
 from domain.storage.sessions import Database
 from domain.vocabulary import EventKind
 from tests.domain import oracle
