@@ -9,8 +9,9 @@ from api import answers
 from api.answers import DatedRecommendation, SegmentAdvice, Window
 from api.recommendations import translation
 from api.recommendations.champions import Champions
-from api.recommendations.hours import hours_of_segments
+from api.recommendations.hours import hours_of_segments, window_from
 from api.recommendations.instants import SegmentInstants, Slot, only_place
+from domain.contact_rules.local_clock import whole_quarter
 from domain.kpis.messages import Weekday
 from domain.storage.models import ModelStamp
 from domain.storage.reads.segment_grounds import Place, SegmentGround
@@ -29,7 +30,7 @@ _Key = tuple[int, int, frozenset[Channel] | None, str, bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """All that decides but the segment."""
+    """All that decides but the segment. within: what is left of the window asked for."""
 
     tenant_id: int
     ground: SegmentGround
@@ -79,10 +80,10 @@ class SegmentDecisions:
         Raises:
             ArtefactError: see `Champions.model`.
         """
-        question = _Question(tenant_id, ground, version, channels, within)
+        left = None if within is None else window_from(within, as_of)
+        question = _Question(tenant_id, ground, version, channels, _by_quarters(left))
         settled = await self._settle(question, [segment.key for segment in wanted], as_of)
-        after = as_of if within is None else max(as_of, within.start)
-        before = None if within is None else within.end
+        after, before = (as_of, None) if left is None else (left.start, left.end)
         # A place takes long to be looked up by what it is, and all segments of a ground share theirs.
         dates: dict[int, Callable[[Slot], datetime | None]] = {}
         found = []
@@ -145,6 +146,11 @@ class SegmentDecisions:
         while len(self._decided) > _KEPT:
             self._decided.popitem(last=False)
         return {segment: found for segment, found in decided.items() if found is not None}
+
+
+def _by_quarters(window: Window | None) -> Window | None:
+    """One with the same local hours, that stays as it is for a quarter of an hour while the window goes by."""
+    return None if window is None else Window(whole_quarter(window.start), window.end)
 
 
 def _slots(recommendation: answers.Recommendation) -> tuple[Slot, ...]:

@@ -2,18 +2,19 @@
 
 import random
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import select, text, update
 
-from api.answers import Window
+from api.answers import Recommendation, Window
 from api.recommendations import segments
 from api.recommendations.champions import Champions
 from api.recommendations.instants import SegmentInstants
 from api.recommendations.service import RecommendationService
 from domain.contact_rules import Address, Reachability, next_lawful_instant, preset_for
+from domain.kpis.messages import Weekday
 from domain.storage.sessions import Database
 from domain.storage.tables import debtor
 from domain.vocabulary import Channel
@@ -83,6 +84,26 @@ async def test_what_is_kept_is_what_is_computed(
 
     monkeypatch.setattr(segments, "segment_recommendations", fail)
     await often.for_segments(learned.tenant_id, segments=None, **asked)
+
+
+async def test_hours_of_a_window_that_have_gone_by_are_not_recommended(
+    learned: Learned, champions: Champions
+) -> None:
+    service = RecommendationService(learned.database, champions)
+    week = Window(AS_OF - timedelta(days=5), AS_OF + timedelta(hours=30))  # AS_OF is a Friday's midnight
+
+    async def advised(within: Window, as_of: datetime) -> list[Recommendation]:
+        asked = {"segments": None, "channels": None, "now": AS_OF}
+        found = await service.for_segments(learned.tenant_id, within=within, as_of=as_of, **asked)
+        return [each.advice.whole() for each in found]
+
+    left = await advised(week, AS_OF)
+    assert left == await advised(Window(AS_OF, week.end), AS_OF)
+    days = {action.weekday for one in left if one.best for action in (one.best, *one.alternatives)}
+    assert days
+    assert days <= {Weekday.FRIDAY, Weekday.SATURDAY}
+    over = await advised(week, week.end + timedelta(hours=1))
+    assert all(one.best is None for one in over)
 
 
 async def test_sizes_are_those_of_the_instant(learned: Learned, champions: Champions) -> None:
