@@ -22,13 +22,13 @@ from domain.contact_rules import Reachability
 from domain.decision_settings import is_held_out
 from domain.storage.audit import record
 from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
-from domain.storage.debtor_filter import debtor_condition
 from domain.storage.decisions import NewDecision, deciding_alone, log_decisions
 from domain.storage.derived.settings import decision_settings
 from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
 from domain.storage.sessions import Database
+from domain.storage.stored_debtor import debtor_condition
 from ml.exploration import RECOMMENDED
 from ml.frames import History
 from ml.options import segment_ranking

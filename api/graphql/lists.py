@@ -25,9 +25,9 @@ from domain.list_where import CommunicationWhere as CommunicationsWanted
 from domain.list_where import PromiseWhere as PromisesWanted
 from domain.list_where import read_audit_where, read_communication_where, read_promise_where
 from domain.storage.compiled import ListOf, Page
-from domain.storage.debtor_filter import debtor_condition
 from domain.storage.reads import audit, campaigns, communications, conditions, debtors, models, promises
 from domain.storage.reads.debtors import DebtorOrder, DebtorOrderField
+from domain.storage.stored_debtor import debtor_condition
 
 _SORTED_BY: dict[DebtorOrderField, type] = {
     DebtorOrderField.REFERENCE: str,

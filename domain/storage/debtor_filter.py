@@ -1,44 +1,35 @@
-"""`DebtorWhere` as a SQL condition: on debtors as they are stored now, or on any relation that offers their state.
+"""`DebtorWhere` as a SQL condition on any `Subject`, a relation that offers the state of debtors.
 
-`debtor_condition` is for lists; segment rules (`domain.storage.derived.segment_rules`) bring their own `Subject`, the
-debtor as it stood at an instant. Text is compared exactly and in code point order, but for the `startsWith` of `name`,
-which does not see case. A custom attribute is compared as text by `eq` and `in`, as a number by `lt` and `gte` (text
-that is no number does not match). A filter on what is missing does not match; `not` is the plain opposite.
+That of lists is the debtor as stored now (`domain.storage.stored_debtor`), that of segment rules
+(`domain.storage.derived.segment_rules`) the debtor as it stood at an instant. Text is compared exactly, in code point
+order, but for the `startsWith` of `name`, which does not see case. A custom attribute is compared as text by `eq` and
+`in`, as a number by `lt` and `gte` (text that is no number does not match). A filter on what is missing does not match;
+`not` is the plain opposite.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date
 from typing import Any, Protocol
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Date,
-    DateTime,
-    Integer,
     Numeric,
     Text,
     and_,
-    bindparam,
     case,
     cast,
     exists,
     false,
     func,
-    literal,
-    literal_column,
     or_,
     select,
-    text,
     true,
 )
 
 from domain.debtor_where import DebtorWhere, Leaf
 from domain.filters import AttributeFilter, IntFilter, MoneyFilter, StringFilter
 from domain.names import name_key
-from domain.storage.tables import account, debtor, debtor_balance, promise
-from domain.storage.usable_channels import usable_channels
 from domain.vocabulary import Channel, PromiseStatus
 
 Condition = ColumnElement[bool]
@@ -46,7 +37,6 @@ Condition = ColumnElement[bool]
 _NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"
 MOST_DAYS = 700_000
 """More than any two dates are apart: no bound on days past due."""
-_E4_RANGE = 2**63 - 1
 
 
 class Subject(Protocol):
@@ -69,17 +59,6 @@ class Subject(Protocol):
 
     def reachable_by(self, channels: Sequence[Channel]) -> Condition:
         """Whether any of the channels reaches the debtor (`usable_channels`)."""
-
-
-def debtor_condition(where: DebtorWhere, *, now: datetime) -> Condition:
-    """`where` on the table `debtor` as it stands now; the statement around selects from it and names its tenant.
-
-    Exact as of the debtors' last derivation (`domain.storage.derived.catch_up` brings them up to `now`). Days past due
-    are local to each debtor at `now`. Range conditions stand so that the indexes on `debtor`, `debtor_balance` and
-    `account` can serve them under row-level security.
-    """
-    subject = StoredDebtor(now)
-    return condition(where, lambda field, given: leaf_condition(subject, field, given))
 
 
 def condition(where: DebtorWhere, leaf: Callable[[str, Leaf], Condition]) -> Condition:
@@ -232,84 +211,7 @@ def promise_condition(
     return and_(kept_at.is_(None), deadline <= at if status is PromiseStatus.BROKEN else deadline > at)
 
 
-class StoredDebtor:
-    """A row of `debtor` and what is derived beside it, at `now`."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-        self._instant = bindparam("filter_now", now, type_=DateTime(timezone=True))
-        self._today = local_date(debtor.c.time_zone, self._instant)
-
-    def column(self, name: str) -> ColumnElement[Any]:
-        """A column of `debtor`."""
-        return debtor.c[name]
-
-    def days_past_due(self, given: IntFilter) -> Condition:
-        """By `oldest_due_on`: a range over all time zones for the index, then the debtor's own date."""
-        least, most = days_range(given)
-        if least > most:
-            return false()
-        due_on = debtor.c.oldest_due_on
-        parts: list[Condition] = []
-        if least > 0:
-            parts += [due_on <= self._days_before(14, least), due_on <= self._today - literal(least, Integer)]
-        if most < MOST_DAYS:
-            recent = and_(
-                due_on >= self._days_before(-12, most), due_on >= self._today - literal(most, Integer)
-            )
-            parts.append(recent if least > 0 else or_(due_on.is_(None), recent))
-        return and_(true(), *parts)
-
-    def _days_before(self, offset_hours: int, days: int) -> date:
-        there = (self._now.astimezone(UTC) + timedelta(hours=offset_hours)).date()
-        return there - timedelta(days=min(days, (there - date.min).days))
-
-    def balance(self, given: MoneyFilter) -> Condition:
-        """By `balance_e4` for the index, then exactly."""
-        row = debtor_balance.c
-        own = and_(row.tenant_id == debtor.c.tenant_id, row.debtor_id == debtor.c.id)
-        bounds: list[Condition] = []
-        for least in (given.gt, given.gte):
-            if least is not None:
-                bounds.append(row.balance_e4 >= literal(balance_e4(least), BigInteger))
-        for most in (given.lt, given.lte):
-            if most is not None:
-                bounds.append(row.balance_e4 <= literal(balance_e4(most), BigInteger))
-        exact = money_condition(row.balance, given)
-        return exists(select(1).where(own, row.currency == given.currency, *bounds, exact))
-
-    def product(self, given: StringFilter) -> Condition:
-        """By the accounts open today."""
-        row = account.c
-        open_today = and_(
-            row.opened_on <= self._today, or_(row.closed_on.is_(None), row.closed_on > self._today)
-        )
-        own = and_(row.tenant_id == debtor.c.tenant_id, row.debtor_id == debtor.c.id)
-        found = exists(select(1).where(own, open_today, text_condition(row.product, given)))
-        return or_(found, ~exists(select(1).where(own, open_today))) if holds_for_missing(given) else found
-
-    def promise_status(self, statuses: Sequence[PromiseStatus]) -> Condition:
-        """By the settlement stored with each promise."""
-        row = promise.c
-        own = and_(row.tenant_id == debtor.c.tenant_id, row.debtor_id == debtor.c.id)
-        any_of = [
-            promise_condition(status, kept_at=row.kept_at, deadline=row.deadline, at=self._instant)
-            for status in statuses
-        ]
-        return exists(select(1).where(own, row.promised_at <= self._instant, or_(false(), *any_of)))
-
-    def reachable_by(self, channels: Sequence[Channel]) -> Condition:
-        """By addresses, refusals and bounces known now."""
-        usable = text(usable_channels(debtor="debtor", known=":filter_now")).bindparams(self._instant)
-        return reached_by(usable.columns(literal_column("channel", Text)), channels)
-
-
 def reached_by(usable: Any, channels: Sequence[Channel]) -> Condition:
     """Whether a selection of channels holds any of those given."""
     found = usable.subquery("usable")
     return exists(select(1).select_from(found).where(found.c.channel.in_([each.value for each in channels])))
-
-
-def balance_e4(amount: Decimal) -> int:
-    """An amount in ten-thousandths, rounded down, within 64 bits: as `debtor_balance.balance_e4` holds it."""
-    return max(-_E4_RANGE, min(_E4_RANGE, int((amount * 10_000).to_integral_value(rounding="ROUND_FLOOR"))))

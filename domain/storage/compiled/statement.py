@@ -14,12 +14,12 @@ from domain.storage.compiled.json_text import Constant, Parts, Sql, expression, 
 from domain.storage.compiled.selection import Argument, ListOf, Page, RowOf, RowsOf, Selected
 from domain.storage.compiled.shapes import SHAPES, Inline, Link, Nested, Several, field_of
 from domain.storage.compiled.values import NOW, TENANT, TENANT_ID, Run, Slot, Values
-from domain.storage.debtor_filter import debtor_condition
 from domain.storage.derived import IS_CAUGHT_UP
 from domain.storage.reads import communications, promises
 from domain.storage.reads.conditions import communications_where, promises_where
 from domain.storage.reads.debtors import debtors_in_order
 from domain.storage.reads.paging import SortKey
+from domain.storage.stored_debtor import debtor_condition
 
 _CAUGHT_UP = IS_CAUGHT_UP.replace(":tenant_id", TENANT).replace(":now", NOW)
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from domain.debtor_where import read_debtor_where
 from domain.filters import IntFilter
-from domain.storage.debtor_filter import balance_e4, days_range, debtor_condition
+from domain.storage.debtor_filter import days_range
 from domain.storage.derived import collection_settings, derive
 from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import segment_program
@@ -19,6 +19,7 @@ from domain.storage.derived.settlement import create_promise_spans
 from domain.storage.derived.states import with_states
 from domain.storage.derived.touched import touch_for_reading
 from domain.storage.sessions import Database
+from domain.storage.stored_debtor import balance_e4, debtor_condition
 from domain.storage.tables import debtor
 from tests.domain import oracle
 from tests.domain.conditions import random_condition

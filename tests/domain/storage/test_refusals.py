@@ -8,10 +8,10 @@ from sqlalchemy import select, text
 
 from domain.contact_rules import blocks
 from domain.debtor_where import read_debtor_where
-from domain.storage.debtor_filter import debtor_condition
 from domain.storage.reachability import reachability
 from domain.storage.reads.contacts import contact_points
 from domain.storage.sessions import Database
+from domain.storage.stored_debtor import debtor_condition
 from domain.storage.tables import debtor
 from domain.vocabulary import Channel, ContactPointStatus
 from tests.facts import NOW, merge_facts, row
