@@ -8,6 +8,8 @@ decide who gets which action, and little is lost, since most of what made an act
 weights of marginal structural models (Robins, Hernán & Brumback 2000).
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from ml.arrays import Floats, Ints, sums_by
@@ -51,15 +53,19 @@ def deconfounding_weights(
     categories = [*categorical, acted.shape[1] - 1]
     side, usual = outcomes.debtor[logged] % 2, np.ones(len(logged))
     few = np.random.default_rng(seed).random(len(logged)) < 2 * _MOST_ROWS / len(logged)
-    for half in (0, 1):
-        learned = counts[logged] * (few & (side != half))
-        mine = np.flatnonzero(side == half)
-        if not learned.any():
-            return weights
+    learned = [counts[logged] * (few & (side != half)) for half in (0, 1)]
+    if not all(each.any() for each in learned):
+        return weights
+
+    def tell(half: int) -> None:
         trees = grow(
-            acted, inverse, learned, settings=_USUAL, categorical=categories, seed=seed, threads=threads
+            acted, inverse, learned[half], settings=_USUAL, categorical=categories, seed=seed, threads=1
         )
-        usual[mine] = np.exp(margin(trees, acted[mine], threads))
+        mine = np.flatnonzero(side == half)
+        usual[mine] = np.exp(margin(trees, acted[mine], 1))
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(tell, (0, 1)))
     ratio = np.clip(inverse / usual, 1.0 / MOST_WEIGHT, MOST_WEIGHT)
     size = len(CHANNELS)
     mean = sums_by(channel, ratio * counts[logged], size) / np.maximum(

@@ -1,8 +1,8 @@
 """One yes/no step of the funnel, learned in two stages: who on which channel, then when.
 
-Stage A (boosted trees) sees the debtor and the channel. Stage B (random effects) starts from A's margin
-and sees segment, rhythm, channel and local hour of week only, so that it folds into a table segment ×
-rhythm × channel × 168. Bootstrap draws over debtors of B say how sure the table is.
+Stage A (boosted trees) sees the debtor and the channel. Stage B (the mean of random effects and of trees) starts from
+A's margin and sees segment, rhythm, channel and local hour of week only, so that it folds into a table segment ×
+rhythm × channel × 168. Bootstrap draws over debtors of its effects say how sure the table is.
 """
 
 from dataclasses import dataclass, replace
@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 import lightgbm
 import numpy as np
 
-from ml.arrays import Bools, Floats, Ints
+from ml.arrays import Bools, Floats, Ints, Singles
 from ml.boosting import Growing, Settings, confirmed_rounds, grow, logit, margin, sigmoid
 from ml.drawing import draw_for_trees
 from ml.feature_space import Matrix
 from ml.outcomes import CHANNELS
 from ml.slot_effects import Cells, Shape, SlotEffects, no_effects
 from ml.slot_fit import fit_slot_effects, replicate_slot_effects
+from ml.slot_trees import tree_departures
 
 LEAST_POSITIVES = 40.0
 """Positives (or negatives) below which trees are not grown and rates per channel, shrunken, stand in."""
@@ -35,14 +36,16 @@ STAGE_A = Settings(
 
 @dataclass(frozen=True)
 class StagedClassifier:
-    """prior: (channels,) margins where stage A was not grown; effects: stage B; draws: its bootstrap
-    replicates; seen: (channels, 64) margins, as things stand now, evenly drawn from what it learned from."""
+    """prior: (channels,) margins where stage A was not grown; effects: of stage B, and draws: their bootstrap
+    replicates; departures: what its trees make of either (`ml.slot_trees`); seen: (channels, 64) margins, as things
+    stand now, evenly drawn from what it learned from."""
 
     prior: Floats
     stage_a: lightgbm.Booster | None
     effects: SlotEffects
     draws: tuple[SlotEffects, ...]
     seen: Floats
+    departures: Singles | None = None
 
     def margin_a(self, matrix: Matrix, channel: Ints, threads: int) -> Floats:
         """(n,) stage A's log-odds for debtors on channels."""
@@ -52,7 +55,21 @@ class StagedClassifier:
 
     def margins(self, matrix: Matrix, cells: Cells, threads: int) -> Floats:
         """(n,) log-odds of both stages."""
-        return self.margin_a(matrix, cells.channel, threads) + self.effects.shift(cells)
+        return (
+            self.margin_a(matrix, cells.channel, threads) + self.effects.shift(cells) + self.departed(cells)
+        )
+
+    def departed(self, cells: Cells) -> Floats | float:
+        """(n,) log-odds that the trees of stage B add to its effects."""
+        if self.departures is None:
+            return 0.0
+        return self.departures[cells.segment, cells.rhythm, cells.channel, cells.slot].astype(np.float64)
+
+    def table(self, segments: Ints, channels: Ints, draw: int | None) -> Floats:
+        """(len(segments), rhythms, len(channels), 168) log-odds of stage B, or those of one of its replicates."""
+        effects = self.effects if draw is None or not self.draws else self.draws[draw % len(self.draws)]
+        found = effects.table(segments, channels)
+        return found if self.departures is None else found + self.departures[segments][:, :, channels]
 
 
 @dataclass(frozen=True)
@@ -71,9 +88,16 @@ class Lesson:
 
 
 def fit_staged(
-    lesson: Lesson, *, draws: int, seed: int, threads: int, settings: Settings = STAGE_A
+    lesson: Lesson,
+    *,
+    draws: int,
+    seed: int,
+    threads: int,
+    settings: Settings = STAGE_A,
+    effects_alone: bool = False,
 ) -> StagedClassifier:
-    """Fits both stages; with too few positives or negatives only shrunken rates per channel remain."""
+    """Fits both stages; with too few positives or negatives only shrunken rates per channel remain. effects_alone:
+    stage B without its trees, which take a while."""
     label, weight, cells = lesson.label, lesson.weight, lesson.cells
     prior = channel_priors(label, weight, cells.channel)
     told = weight > 0
@@ -90,8 +114,14 @@ def fit_staged(
     effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
     drawn = [bootstrap_weights(lesson.debtor, seed + draw) for draw in range(1, draws + 1)]
     replicates = replicate_slot_effects(cells, start, label, weight, lesson.shape, effects, drawn)
-    seen = _margins_seen(start + effects.shift(cells), weight, cells.channel, otherwise=prior)
-    return StagedClassifier(prior, stage_a, effects, replicates, seen)
+    staged = StagedClassifier(prior, stage_a, effects, replicates, prior[:, None])
+    if not effects_alone:
+        departures = tree_departures(
+            cells, start, label, weight, lesson.debtor, effects, seed=seed, threads=threads
+        )
+        staged = replace(staged, departures=departures)
+    margins = start + effects.shift(cells) + staged.departed(cells)
+    return replace(staged, seen=_margins_seen(margins, weight, cells.channel, otherwise=prior))
 
 
 def _worth(lesson: Lesson, told: Bools, prior: Floats) -> float:

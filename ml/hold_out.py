@@ -83,7 +83,7 @@ def _half_life(
 
     def loss_of(half_life: float | None) -> float:
         lesson, horizons = engagement_lesson(casework, before, cells, before.weights(half_life), some)
-        staged = fit_staged(lesson, draws=0, seed=seed, threads=1, settings=_QUICK)
+        staged = fit_staged(lesson, draws=0, seed=seed, threads=1, settings=_QUICK, effects_alone=True)
         rows, label = _matured_engagement(everything, later, horizons)
         margins = staged.margins(casework.matrix[rows], rhythmless.take(rows), 1)
         return float(log_loss(1 / (1 + np.exp(-margins)), label).mean()) if len(rows) else np.inf

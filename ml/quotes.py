@@ -132,7 +132,8 @@ def _chances(
     code = int(cells.channel[0]) if len(cells.channel) else 0
     found, done = {}, 0
     for name, step in steps.items():
-        margins = standing.margins[name][:, code][None, :] + moved[done : done + len(fits[name])]
+        start = standing.margins[name][:, code] + step.staged.departed(cells)
+        margins = start[None, :] + moved[done : done + len(fits[name])]
         found[name] = sigmoid(step.platt.slope[code] * margins + step.platt.offset[code])
         done += len(fits[name])
     return found

@@ -6,7 +6,7 @@ for everybody, per channel, segment, segment × channel, rhythm, and per part of
 Some come twice: as they are now, and as a departure that fades in going back in time, so that a shift of
 tastes is followed where the data show one. Every factor has its own variance, learned from the data on
 top of a weak prior: effects that a world does not have shrink to nothing, and a small segment leans on
-what larger groups share. Fitted by `ml.slot_fit`. Measured against boosted trees in this place: see docs/adr.
+what larger groups share. Fitted by `ml.slot_fit`; what nobody named here is left to `ml.slot_trees`.
 """
 
 import re
@@ -102,6 +102,15 @@ class SlotEffects:
     def shift(self, cells: Cells) -> Floats:
         """(n,) log-odds to add to stage A's margin, as things stand now."""
         return np.asarray(shifts((self,), cells)[0])
+
+    def shift_then(self, cells: Cells) -> Floats:
+        """(n,) the same, as things stood so far back as the cells lie."""
+        total = self.shift(cells)
+        if cells.past is not None:
+            for term, effect in zip(terms_of(self.shape), self.effects, strict=True):
+                if term.factor.past:
+                    total += effect[codes_of(term, cells, self.shape)] * (cells.past / FADING_BUCKETS)
+        return total
 
     def table(self, segments: Ints, channels: Ints) -> Floats:
         """(len(segments), rhythms, len(channels), 168) shifts."""

@@ -16,11 +16,10 @@ from ml.boosting import sigmoid
 from ml.casework import rhythm_codes, segment_codes
 from ml.conversion import Conversion
 from ml.features import Casebook
-from ml.funnel import StagedClassifier
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.slot_effects import HOURS, SlotEffects
+from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
 
 DECIDING = ("engaged", "moved", "moved_silent")
@@ -94,16 +93,10 @@ def slot_tables(conversion: Conversion, segments: Ints, *, draw: int | None = No
     shifts = {}
     shape = next(iter(conversion.steps.values())).staged.effects.shape
     for name in DECIDING:
-        shifts[name] = _effects(conversion.steps[name].staged, draw).table(segments, channels)
+        shifts[name] = conversion.steps[name].staged.table(segments, channels, draw)
     row = np.full(shape.segments, -1)
     row[segments] = np.arange(len(segments))
     return SlotTables(shifts, row)
-
-
-def _effects(staged: StagedClassifier, draw: int | None) -> SlotEffects:
-    if draw is None or not staged.draws:
-        return staged.effects
-    return staged.draws[draw % len(staged.draws)]
 
 
 def draw_count(conversion: Conversion) -> int:
