@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Bools, Floats, Ints
 
 _ROWS_PER_THREAD = 60_000
 _MOST_ROWS_TO_CONFIRM = 100_000
@@ -135,23 +135,51 @@ def grow_in_parts(
     """Trees grown `parts` times, each on all subjects but its part of them, who tell when to stop; at most the
     rounds of `settings`. To be averaged: no subject's own outcome then decides alone."""
     part_of = np.random.default_rng(seed).permutation(int(subject.max(initial=0)) + 1)[subject] % parts
-    grown = []
-    for part in range(parts):
-        sets = [
-            lightgbm.Dataset(
-                matrix[some],
-                label=label[some],
-                weight=weight[some],
-                init_score=init_score[some],
-                categorical_feature=categorical,
-            )
-            for some in (np.flatnonzero(part_of != part), np.flatnonzero(part_of == part))
-            if len(some)
-        ]
-        parameters = settings.parameters(seed=seed + part, threads=_useful(threads, len(label)))
-        if len(sets) == 2:
-            grown.append(_stopped(sets[0], sets[1], parameters, settings))
-    return grown
+    grown = (
+        grow_without(
+            part_of == part,
+            matrix,
+            label,
+            weight,
+            settings=settings,
+            categorical=categorical,
+            seed=seed + part,
+            threads=threads,
+            init_score=init_score,
+        )
+        for part in range(parts)
+    )
+    return [trees for trees in grown if trees is not None]
+
+
+def grow_without(
+    left_out: Bools,
+    matrix: np.ndarray[Any, Any],
+    label: Floats,
+    weight: Floats,
+    *,
+    settings: Settings,
+    categorical: list[int],
+    seed: int,
+    threads: int,
+    init_score: Floats,
+) -> lightgbm.Booster | None:
+    """Trees grown on all rows but those left out, which tell when to stop; None where either are none."""
+    if left_out.all() or not left_out.any():
+        return None
+    grown, kept = (
+        lightgbm.Dataset(
+            matrix[some],
+            label=label[some],
+            weight=weight[some],
+            init_score=init_score[some],
+            categorical_feature=categorical,
+        )
+        for some in (np.flatnonzero(~left_out), np.flatnonzero(left_out))
+    )
+    return _stopped(
+        grown, kept, settings.parameters(seed=seed, threads=_useful(threads, len(label))), settings
+    )
 
 
 def _stopped(

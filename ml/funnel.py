@@ -17,7 +17,7 @@ from ml.feature_space import Matrix
 from ml.outcomes import CHANNELS
 from ml.slot_effects import Cells, Shape, SlotEffects, no_effects
 from ml.slot_fit import fit_slot_effects, replicate_slot_effects
-from ml.slot_trees import tree_departures
+from ml.slot_trees import PARTS, parts_of_debtors, tree_departures
 
 LEAST_POSITIVES = 40.0
 """Positives (or negatives) below which trees are not grown and rates per channel, shrunken, stand in."""
@@ -113,11 +113,13 @@ def fit_staged(
     start = margin(stage_a, lesson.matrix, threads)
     effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
     drawn = [bootstrap_weights(lesson.debtor, seed + draw) for draw in range(1, draws + 1)]
-    replicates = replicate_slot_effects(cells, start, label, weight, lesson.shape, effects, drawn)
-    staged = StagedClassifier(prior, stage_a, effects, replicates, prior[:, None])
+    part = parts_of_debtors(lesson.debtor, seed)
+    parted = [] if effects_alone else [(part != each).astype(np.float64) for each in range(PARTS)]
+    refitted = replicate_slot_effects(cells, start, label, weight, lesson.shape, effects, [*drawn, *parted])
+    staged = StagedClassifier(prior, stage_a, effects, refitted[:draws], prior[:, None])
     if not effects_alone:
         departures = tree_departures(
-            cells, start, label, weight, lesson.debtor, effects, seed=seed, threads=threads
+            cells, start, label, weight, part, effects, refitted[draws:], seed=seed, threads=threads
         )
         staged = replace(staged, departures=departures)
     margins = start + effects.shift(cells) + staged.departed(cells)
