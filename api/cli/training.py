@@ -83,6 +83,7 @@ async def _train(
     from domain.audit import operator
     from domain.storage.models import find_version
 
+    asked_at = datetime.now(UTC)
     async with edge.tenant(server, tenant) as (database, tenant_id):
         with open_training(server, database) as training:
             started = await training.start(
@@ -90,11 +91,25 @@ async def _train(
             )
         if isinstance(started, Failure):
             raise edge.CommandError(started.code, started.message)
+        await _tell_if_joined(database, tenant_id, started.id, asked_at)
         run = await _follow(database, tenant_id, started.id, hands)
         if run.status != RunStatus.SUCCEEDED or run.model_version_id is None:
             return run, None
         async with database.transaction(tenant_id) as connection:
             return run, await find_version(connection, tenant_id, run.model_version_id)
+
+
+async def _tell_if_joined(database: Database, tenant_id: int, run_id: int, asked_at: datetime) -> None:
+    """What comes is then of another instant than was asked for, perhaps one that a killed command left behind."""
+    from domain.storage.training_runs import find_run
+
+    async with database.transaction(tenant_id) as connection:
+        run = await find_run(connection, tenant_id, run_id)
+    if run is not None and run.requested_at < asked_at:
+        edge.err.print(
+            f"A training as of {run.as_of.astimezone(UTC).isoformat()} was under way already: it is carried on, and "
+            "this is what comes of it. To train on later facts, train again."
+        )
 
 
 async def _follow(database: Database, tenant_id: int, run_id: int, hands: _Hands) -> StoredRun:
