@@ -9,9 +9,15 @@ from typing import Any
 
 import orjson
 import structlog
+from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 
 log = structlog.get_logger("dunwell")
+
+#: Of this process. Most are answered with status 200, as GraphQL's errors are, so no count of statuses tells them.
+FAILURES = Counter(
+    "dunwell_internal_errors_total", "Failures on our side, each logged as internal_error.", registry=None
+)
 
 
 def configure_logs() -> None:
@@ -48,6 +54,7 @@ def log_failure(cause: BaseException, *, where: Any = None) -> str:
 
     Its message is left out: a database's or a parser's message quotes values, which may be personal.
     """
+    FAILURES.inc()
     error_id = uuid.uuid4().hex
     frames = traceback.extract_tb(cause.__traceback__)[-12:]
     log.error(

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.logs import FAILURES
+
 log = structlog.get_logger("dunwell.http")
 
 _ROUTES = frozenset({"/", "/graphql", "/healthz", "/readyz", "/metrics"})
@@ -20,6 +22,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._registry.register(FAILURES)
         self.requests = Counter(
             "dunwell_http_requests_total",
             "Requests answered.",

@@ -33,6 +33,7 @@ async def test_not_ready_without_a_database(services: Services) -> None:
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"
     ) as client:
+        before = await _failures(client)
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200
         answer = await client.post(
@@ -40,7 +41,14 @@ async def test_not_ready_without_a_database(services: Services) -> None:
         )
         assert answer.status_code == 500
         assert "127.0.0.1" not in answer.text
+        assert await _failures(client) == before + 2  # the probe's and the request's
     await gone.close()
+
+
+async def _failures(client: httpx.AsyncClient) -> float:
+    metrics = (await client.get("/metrics")).text
+    (line,) = [line for line in metrics.splitlines() if line.startswith("dunwell_internal_errors_total ")]
+    return float(line.split()[1])
 
 
 async def test_not_ready_where_nothing_can_be_written(services: Services, owner_url: str) -> None:
