@@ -14,17 +14,17 @@ from api.forecasting.counting import count
 from api.jobs.rounds import TenantRounds
 from domain.storage.kept_forecasts import (
     KeptForecast,
+    differing_days,
     forget_forecasts,
     keep_forecasts,
     kept_on,
     record_actuals,
     record_drift,
     settled_forecasts,
-    unsettled_days,
 )
 from domain.storage.models import champion
 from domain.storage.sessions import Database
-from ml.forecast import ForecastError, Kpi, Series, Tally, forecast
+from ml.forecast import ForecastError, Series, Tally, forecast
 from ml.forecast.actuals import settled_values
 from ml.forecast.drift import Judged, drift_of
 
@@ -33,10 +33,12 @@ logger = logging.getLogger("dunwell.forecasts")
 HORIZON_DAYS = 28
 _KEPT_FOR = timedelta(days=400)
 _LOOK_SECONDS = 60.0
+#: By then what was imported in the morning is there, in the Americas too; before it, yesterday would be missing.
+_KEPT_FROM_HOUR = 18
 
 
 class ForecastKeeper(TenantRounds):
-    """Once a day and tenant, as sent lately and in total; a tenant without a champion waits for one."""
+    """Once a day and tenant, from the evening on, as sent lately and in total; without a champion it waits for one."""
 
     name = "forecast-keeper"
 
@@ -59,8 +61,9 @@ class ForecastKeeper(TenantRounds):
 
     async def take_turn(self, database: Database, tenant_id: int) -> int:
         """Keep today's forecast of the tenant, unless that has been done or tried."""
-        today = self._clock().astimezone(UTC).date()
-        if self._looked.get(tenant_id) == today:
+        now = self._clock().astimezone(UTC)
+        today = now.date()
+        if now.hour < _KEPT_FROM_HOUR or self._looked.get(tenant_id) == today:
             return 0
         async with database.transaction(tenant_id) as connection:
             version = await champion(connection, tenant_id)
@@ -91,12 +94,13 @@ async def keep_day(database: Database, tenant_id: int, version_id: int, tally: T
     values = await asyncio.to_thread(settled_values, tally)
     async with database.transaction(tenant_id) as connection:
         await keep_forecasts(connection, tenant_id, version_id, _kept(made.series, today))
-        actuals = {}
-        for kpi, currency, day in await unsettled_days(connection, tenant_id, before=today):
-            value = values.get((Kpi(kpi), currency), {}).get(day)
-            if value is not None:
-                actuals[kpi, currency, day] = value
-        await record_actuals(connection, tenant_id, actuals)
+        came = {
+            (kpi.value, currency, day): value
+            for (kpi, currency), of_days in values.items()
+            for day, value in of_days.items()
+        }
+        changed = await differing_days(connection, tenant_id, came)
+        await record_actuals(connection, tenant_id, {day: came[day] for day in changed})
         await forget_forecasts(connection, tenant_id, before=today - _KEPT_FOR)
         found = drift_of(_judged(await settled_forecasts(connection, tenant_id, version_id)))
         if found:

@@ -13,6 +13,9 @@ from domain.storage.tables import kept_forecast, model_version
 
 _K = kept_forecast.c
 
+KeptDay = tuple[str, str | None, date]
+"""A KPI, its currency where it has one, and a day."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptForecast:
@@ -49,28 +52,34 @@ async def keep_forecasts(
         await connection.execute(insert(kept_forecast).on_conflict_do_nothing(), rows)
 
 
-async def unsettled_days(
-    connection: AsyncConnection, tenant_id: int, *, before: date
-) -> list[tuple[str, str | None, date]]:
-    """(kpi, currency, day) of kept forecasts whose actual is not known, of days before one."""
-    found = (
-        select(_K.kpi, _K.currency, _K.day)
-        .where(_K.tenant_id == tenant_id, _K.actual.is_(None), _K.day < before)
-        .distinct()
+async def differing_days(
+    connection: AsyncConnection, tenant_id: int, actuals: Mapping[KeptDay, float]
+) -> list[KeptDay]:
+    """Those of `actuals` beside whose kept forecasts there stands none yet, or another: facts may come late."""
+    least, most, known = func.min(_K.actual), func.max(_K.actual), func.count(_K.actual)
+    stored = (
+        select(_K.kpi, _K.currency, _K.day, least.label("least"), most.label("most"))
+        .add_columns((known == func.count()).label("is_known"))
+        .where(_K.tenant_id == tenant_id)
+        .group_by(_K.kpi, _K.currency, _K.day)
     )
-    return [(kpi, currency or None, day) for kpi, currency, day in await connection.execute(found)]
+    found = []
+    for row in await connection.execute(stored):
+        day = (row.kpi, row.currency or None, row.day)
+        if day in actuals and not (row.is_known and row.least == row.most == actuals[day]):
+            found.append(day)
+    return found
 
 
 async def record_actuals(
-    connection: AsyncConnection, tenant_id: int, actuals: Mapping[tuple[str, str | None, date], float]
+    connection: AsyncConnection, tenant_id: int, actuals: Mapping[KeptDay, float]
 ) -> None:
-    """Write what came beside every forecast of it that has none yet."""
+    """Write what came beside every forecast of it."""
     written = update(kept_forecast).where(
         _K.tenant_id == tenant_id,
         _K.kpi == bindparam("of_kpi"),
         _K.currency == bindparam("of_currency"),
         _K.day == bindparam("of_day"),
-        _K.actual.is_(None),
     )
     rows = [
         {"of_kpi": kpi, "of_currency": currency or "", "of_day": day, "actual": value}

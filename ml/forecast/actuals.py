@@ -20,14 +20,14 @@ Measured = tuple[Kpi, str | None]
 def settled_values(tally: Tally) -> Mapping[Measured, Mapping[date, float]]:
     """The KPIs in total, of every day by which they are settled at `tally.as_of`; days without a value left out.
 
-    Messages settle after two weeks (how many were sent, at once), promises when 95 % of them are over, and a month's
-    books when it is.
+    Messages settle after two weeks (how many were sent, too: they may be imported late), promises when 95 % of them are
+    over, and a month's books when it is.
     """
     found: dict[Measured, dict[date, float]] = {}
     messages = cohorts_of(tally)
     if messages is not None:
         for kpi in MESSAGE_KPIS:
-            _add(found, messages, kpi, 0 if kpi == Kpi.SENT else SETTLED_AFTER)
+            _add(found, messages, kpi, SETTLED_AFTER)
     promises = promise_cohorts(tally)
     if promises is not None:
         _add(found, promises, Kpi.PROMISES_KEPT_RATE, settled_after(tally))

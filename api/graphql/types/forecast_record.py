@@ -77,7 +77,7 @@ class KeptForecast:
 
     kpi: ForecastKpi = _field(description="Which KPI.")
     currency: str | None = _field(description="ISO 4217 code where the KPI is per currency, else null.")
-    made_on: date = _field(description="The UTC day on whose first instant it was made.")
+    made_on: date = _field(description="The UTC day as of whose first instant it was made.")
     day: date = _field(description="The UTC day it is about.")
     p05: float = _field(description="5 % quantile, in the KPI's unit.")
     p50: float = _field(description="Median, in the KPI's unit.")

@@ -18,8 +18,11 @@ from ml.forecast import Kpi
 from ml.simulator import simulate, write
 from tests.api.learned import AS_OF, END
 from tests.api.models import store_model
+from tests.facts import merge_facts, row, stored
 
 BEFORE = AS_OF - timedelta(days=35)
+#: When a day's forecast is kept: by then what was imported in the morning is there.
+EVENING = timedelta(hours=18)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -40,7 +43,7 @@ async def _kept(database: Database, tenant_id: int) -> list[KeptForecast]:
 
 
 async def _keep(database: Database, owner_url: str, tenant_id: int, folder: Path, now: datetime) -> int:
-    return await ForecastKeeper(owner_url, folder, lambda: now).take_turn(database, tenant_id)
+    return await ForecastKeeper(owner_url, folder, lambda: now + EVENING).take_turn(database, tenant_id)
 
 
 async def test_each_day_is_kept_once_and_judged_when_settled(
@@ -57,14 +60,14 @@ async def test_each_day_is_kept_once_and_judged_when_settled(
     assert await _keep(database, owner_url, sender, tmp_path, BEFORE + timedelta(hours=5)) == 0
     assert await _kept(database, sender) == first
 
-    assert await _keep(database, owner_url, sender, tmp_path, AS_OF + timedelta(hours=9)) == 1
+    assert await _keep(database, owner_url, sender, tmp_path, AS_OF + timedelta(hours=3)) == 1
     kept = await _kept(database, sender)
     judged = {(one.kpi, one.currency, one.day): one for one in kept if one.made_on == BEFORE.date()}
     counted = await _messages_per_day(database, sender)
-    for day in sent:
-        assert judged["SENT", None, day].actual == counted.get(day, 0)
     settled = END - timedelta(days=14)
     for day in sent:
+        actual = judged["SENT", None, day].actual
+        assert actual == (counted.get(day, 0) if day < settled else None)
         opened = judged.get(("OPEN_RATE", None, day))
         assert opened is None or day < settled or opened.actual is None
     assert {one.day for one in kept if one.made_on == END} >= {END}
@@ -109,6 +112,39 @@ async def _is_shown(api_of, services, tenant_id: int, version_id: int, judged: d
     assert drift["flagged"] == any(row["drifted"] for row in drift["rows"])
 
 
+async def test_facts_that_come_late_correct_what_came(
+    database: Database, owner_url: str, sender: int, tmp_path: Path
+) -> None:
+    """As where a week is imported at a time: a day taken for empty is judged by what it turns out to have been."""
+    await _keep(database, owner_url, sender, tmp_path, BEFORE)
+    await _keep(database, owner_url, sender, tmp_path, AS_OF)
+    day = BEFORE.date() + timedelta(days=3)
+
+    async def came() -> set[float | None]:
+        kept = await _kept(database, sender)
+        return {one.actual for one in kept if (one.kpi, one.day) == ("SENT", day)}
+
+    (before,) = await came()
+    assert before is not None
+    (debtor, *_) = (await stored(database, sender))["debtor"]
+    late = [
+        row("communications", reference=f"LATE{n}", debtor=debtor["reference"], sent_at=f"{day}T09:30:00Z")
+        for n in range(7)
+    ]
+    report, _ = await merge_facts(database, sender, {"communications": late})
+    assert report.rejected == 0
+    await _keep(database, owner_url, sender, tmp_path, AS_OF + timedelta(days=1))
+    assert await came() == {before + 7}
+
+
+async def test_nothing_is_kept_before_the_mornings_imports(
+    database: Database, owner_url: str, sender: int, tmp_path: Path
+) -> None:
+    keeper = ForecastKeeper(owner_url, tmp_path, lambda: AS_OF + timedelta(hours=17, minutes=59))
+    assert await keeper.take_turn(database, sender) == 0
+    assert await _kept(database, sender) == []
+
+
 async def test_days_count_across_versions_until_one_was_flagged(
     database: Database, owner_url: str, sender: int, tmp_path: Path
 ) -> None:
@@ -143,7 +179,7 @@ async def _replace(database: Database, tenant_id: int, *, version: int) -> int:
 async def test_without_a_champion_nothing_is_kept(
     database: Database, owner_url: str, tenant_id: int, tmp_path: Path
 ) -> None:
-    keeper = ForecastKeeper(owner_url, tmp_path, lambda: AS_OF)
+    keeper = ForecastKeeper(owner_url, tmp_path, lambda: AS_OF + EVENING)
     assert await keeper.take_turn(database, tenant_id) == 0
     await store_model(database, tenant_id, version=1, status="CHAMPION")
     # Nothing was ever sent: an outcome, not a failure.
@@ -154,7 +190,7 @@ async def test_without_a_champion_nothing_is_kept(
 async def test_a_worker_keeps_forecasts_by_itself(
     database: Database, owner_url: str, sender: int, tmp_path: Path
 ) -> None:
-    keeper = ForecastKeeper(owner_url, tmp_path, lambda: AS_OF)
+    keeper = ForecastKeeper(owner_url, tmp_path, lambda: AS_OF + EVENING)
     keeper.start()
     try:
         async with asyncio.timeout(60):
