@@ -25,7 +25,7 @@ from ml.lessons import Watch, awaited_shares, horizons_of, lesson_of, watches_of
 from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes
 from ml.rhythm import Rhythms
 from ml.slot_effects import Cells, Shape, no_effects
-from ml.slot_fit import fit_slot_effects
+from ml.slot_fit import SlotRows, fit_slot_effects
 
 STEPS = ("engaged", "attributed", "moved", "moved_silent")
 """engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave
@@ -208,7 +208,7 @@ def no_templates() -> pl.DataFrame:
 
 def _rates_only(cells: Cells, label: Floats, weight: Floats, shape: Shape) -> StagedClassifier:
     prior = channel_priors(label, weight, cells.channel)
-    effects = fit_slot_effects(cells, prior[cells.channel], label, weight, shape)
+    effects = fit_slot_effects(SlotRows.of(cells, prior[cells.channel], label, weight, shape))
     return StagedClassifier(prior, None, effects, (), prior[:, None])
 
 

@@ -16,7 +16,7 @@ from ml.drawing import draw_for_trees
 from ml.feature_space import Matrix
 from ml.outcomes import CHANNELS
 from ml.slot_effects import Cells, Shape, SlotEffects, no_effects
-from ml.slot_fit import fit_slot_effects, replicate_slot_effects
+from ml.slot_fit import SlotRows, fit_slot_effects, replicate_slot_effects
 from ml.slot_trees import PARTS, parts_of_debtors, tree_departures
 
 LEAST_POSITIVES = 40.0
@@ -107,23 +107,38 @@ def fit_staged(
     weight = weight * _worth(lesson, told, prior) / weight.sum()
     growing: Growing = {"categorical": lesson.categorical, "seed": seed, "threads": threads}
     rounds = confirmed_rounds(lesson.matrix, label, weight, lesson.debtor, settings=settings, **growing)
-    rows, counts = draw_for_trees(label, weight, cells.channel, seed=seed)
+    drawn, counts = draw_for_trees(label, weight, cells.channel, seed=seed)
     settled = replace(settings, rounds=rounds)
-    stage_a = grow(lesson.matrix[rows], label[rows], counts, settings=settled, **growing)
-    start = margin(stage_a, lesson.matrix, threads)
-    effects = fit_slot_effects(cells, start, label, weight, lesson.shape)
-    drawn = [bootstrap_weights(lesson.debtor, seed + draw) for draw in range(1, draws + 1)]
-    part = parts_of_debtors(lesson.debtor, seed)
-    parted = [] if effects_alone else [(part != each).astype(np.float64) for each in range(PARTS)]
-    refitted = replicate_slot_effects(cells, start, label, weight, lesson.shape, effects, [*drawn, *parted])
-    staged = StagedClassifier(prior, stage_a, effects, refitted[:draws], prior[:, None])
+    stage_a = grow(lesson.matrix[drawn], label[drawn], counts, settings=settled, **growing)
+    rows = SlotRows.of(cells, margin(stage_a, lesson.matrix, threads), label, weight, lesson.shape)
+    staged = replace(
+        _fit_hours(rows, lesson.debtor, draws=draws, seed=seed, threads=threads, effects_alone=effects_alone),
+        prior=prior,
+        stage_a=stage_a,
+    )
+    shift = staged.effects.shift(rows.cells) + staged.departed(rows.cells)
+    channel = rows.cells.channel[rows.place]
+    seen = _margins_seen(rows.start + shift[rows.place], rows.weight, channel, otherwise=prior)
+    return replace(staged, seen=seen)
+
+
+def _fit_hours(
+    rows: SlotRows, debtor: Ints, *, draws: int, seed: int, threads: int, effects_alone: bool
+) -> StagedClassifier:
+    """Stage B by itself. debtor: of every contact, those that were left out of the rows among them."""
+    effects, part = fit_slot_effects(rows), parts_of_debtors(debtor, seed)
+    times = [bootstrap_weights(debtor, seed + draw) for draw in range(1, draws + 1)]
     if not effects_alone:
-        departures = tree_departures(
-            cells, start, label, weight, part, effects, refitted[draws:], seed=seed, threads=threads
-        )
-        staged = replace(staged, departures=departures)
-    margins = start + effects.shift(cells) + staged.departed(cells)
-    return replace(staged, seen=_margins_seen(margins, weight, cells.channel, otherwise=prior))
+        times += [(part != left_out).astype(np.float64) for left_out in range(PARTS)]
+    refitted = replicate_slot_effects(rows, effects, times)
+    even = np.zeros(len(CHANNELS))
+    staged = StagedClassifier(even, None, effects, refitted[:draws], even[:, None])
+    if effects_alone:
+        return staged
+    without = refitted[draws:]
+    return replace(
+        staged, departures=tree_departures(rows, part, effects, without, seed=seed, threads=threads)
+    )
 
 
 def _worth(lesson: Lesson, told: Bools, prior: Floats) -> float:
@@ -147,7 +162,7 @@ def _margins_seen(margins: Floats, weight: Floats, channel: Ints, *, otherwise: 
     shares = (np.arange(_SEEN) + 0.5) / _SEEN
     found = np.tile(otherwise[:, None], (1, _SEEN))
     for code in range(len(CHANNELS)):
-        rows = np.flatnonzero((channel == code) & (weight > 0))
+        rows = np.flatnonzero(channel == code)
         if len(rows):
             rows = rows[np.argsort(margins[rows], kind="stable")]
             filled = np.cumsum(weight[rows])

@@ -37,66 +37,60 @@ _REPLICATE_REWEIGHTINGS, _REPLICATE_SWEEPS = 2, 4
 _NOTHING = 1e-9
 
 
-def fit_slot_effects(cells: Cells, start: Floats, label: Floats, weight: Floats, shape: Shape) -> SlotEffects:
-    """start: (n,) margins of stage A; label in [0, 1]; weight ≥ 0, 0 leaving a row out."""
-    rows = _Rows.of(cells, start, label, weight, shape)
-    return no_effects(shape) if rows is None else _fitted(rows, np.ones(1), None)
-
-
-def replicate_slot_effects(
-    cells: Cells,
-    start: Floats,
-    label: Floats,
-    weight: Floats,
-    shape: Shape,
-    near: SlotEffects,
-    times: Sequence[Floats],
-) -> tuple[SlotEffects, ...]:
-    """The fit again for each of `times`, (n,) how often every row counts; begun from `near`, the fit of all rows
-    once, whose variances are kept."""
-    rows = _Rows.of(cells, start, label, weight, shape) if times else None
-    if rows is None:
-        return tuple(near for _ in times)
-    return tuple(_fitted(rows, each[rows.kept], near) for each in times)
-
-
 @dataclass(frozen=True)
-class _Rows:
-    """The rows that count (kept: their positions), and the distinct cells they fall in."""
+class SlotRows:
+    """Contacts to fit the hours of one step to, those that count. kept: their positions among all; start: (n,) margins
+    of stage A; label in [0, 1]; weight > 0; cells: the distinct ones; place: (n,) which of them each is in."""
 
     kept: Ints
     start: Floats
     label: Floats
     weight: Floats
+    cells: Cells
     place: Ints
-    layout: "_Layout"
+    shape: Shape
 
     @classmethod
-    def of(cls, cells: Cells, start: Floats, label: Floats, weight: Floats, shape: Shape) -> "_Rows | None":
+    def of(cls, cells: Cells, start: Floats, label: Floats, weight: Floats, shape: Shape) -> "SlotRows":
+        """Of contacts with weight ≥ 0, 0 leaving one out."""
         kept = np.flatnonzero(weight > 0)
-        if not len(kept):
-            return None
         distinct, place = distinct_cells(cells.take(kept), shape)
-        return cls(kept, start[kept], label[kept], weight[kept], place, _Layout(distinct, shape))
+        return cls(kept, start[kept], label[kept], weight[kept], distinct, place, shape)
 
 
-def _fitted(rows: _Rows, times: Floats, near: SlotEffects | None) -> SlotEffects:
-    fit, cells, weight = _Backfit(rows.layout, near), rows.layout.cells, rows.weight * times
+def fit_slot_effects(rows: SlotRows) -> SlotEffects:
+    """The effects of hours; none where no contact tells anything."""
+    if not len(rows.kept):
+        return no_effects(rows.shape)
+    return _fitted(rows, _Layout(rows.cells, rows.shape), np.ones(1), None)
+
+
+def replicate_slot_effects(
+    rows: SlotRows, near: SlotEffects, times: Sequence[Floats]
+) -> tuple[SlotEffects, ...]:
+    """The fit again for each of `times`, how often every contact counts, those that were left out among them; begun
+    from `near`, the fit of all once, whose variances are kept."""
+    if not len(rows.kept) or not times:
+        return tuple(near for _ in times)
+    layout = _Layout(rows.cells, rows.shape)
+    return tuple(_fitted(rows, layout, each[rows.kept], near) for each in times)
+
+
+def _fitted(rows: SlotRows, layout: "_Layout", times: Floats, near: SlotEffects | None) -> SlotEffects:
+    fit, cells, weight = _Backfit(layout, near), layout.cells, rows.weight * times
     for _ in range(_REWEIGHTINGS if near is None else _REPLICATE_REWEIGHTINGS):
         chance = sigmoid(rows.start + fit.shift()[rows.place])
         score = sums_by(rows.place, weight * (rows.label - chance), cells)
         information = sums_by(rows.place, weight * chance * (1 - chance), cells) + _NOTHING
         fit.sweep(score, information, _SWEEPS if near is None else _REPLICATE_SWEEPS)
-    return SlotEffects(
-        rows.layout.shape, fit.intercept, tuple(fit.effects_everywhere()), tuple(fit.variances)
-    )
+    return SlotEffects(rows.shape, fit.intercept, tuple(fit.effects_everywhere()), tuple(fit.variances))
 
 
 class _Layout:
     """Which level of every term each distinct cell has; curves over the hours that occur."""
 
     def __init__(self, cells: Cells, shape: Shape) -> None:
-        self.shape, self.cells = shape, len(cells.slot)
+        self.cells = len(cells.slot)
         self.terms = terms_of(shape)
         self.hours = np.unique(cells.slot % 24)
         compact = np.searchsorted(self.hours, np.arange(24))

@@ -18,6 +18,7 @@ from ml.arrays import Floats, Ints, Singles, sums_by
 from ml.boosting import Settings, grow_without, margin, sigmoid
 from ml.outcomes import CHANNELS
 from ml.slot_effects import HOURS, Cells, SlotEffects, distinct_cells
+from ml.slot_fit import SlotRows
 
 PARTS = 2
 """Into how many parts debtors are dealt: trees, and the effects beside them, are fitted without each in turn."""
@@ -43,10 +44,7 @@ def parts_of_debtors(debtor: Ints, seed: int) -> Ints:
 
 
 def tree_departures(
-    cells: Cells,
-    start: Floats,
-    label: Floats,
-    weight: Floats,
+    rows: SlotRows,
     part: Ints,
     effects: SlotEffects,
     without: Sequence[SlotEffects],
@@ -57,13 +55,12 @@ def tree_departures(
     """(segments, rhythms, channels, 168) log-odds that lead from the effects to the mean of effects and trees; 0 on
     channels and at hours of the week that nobody tells anything about.
 
-    start: (n,) margins of stage A; label in [0, 1]; weight ≥ 0, 0 leaving a row out; part: (n,) as
-    `parts_of_debtors`; effects: fitted on these rows; without: on those of all parts but one, for each.
+    part: of every contact, as `parts_of_debtors` has it, those that were left out among them; effects: fitted to the
+    rows; without: to those of all parts but one, for each.
     """
     shape = effects.shape
     found = np.zeros((shape.segments, shape.rhythms, len(CHANNELS), HOURS), dtype=np.float32)
-    told = np.flatnonzero(weight > 0)
-    seen = _seen(cells.take(told), start[told], label[told], weight[told], part[told], effects)
+    seen = _seen(rows, part[rows.kept], effects)
     grown = [_grown(seen, left_out, seed=seed, threads=threads) for left_out in range(PARTS)]
     trees = [each for each in grown if each is not None]
     if len(trees) < PARTS:
@@ -91,16 +88,13 @@ class _Seen:
     middle: float
 
 
-def _seen(
-    cells: Cells, start: Floats, label: Floats, weight: Floats, part: Ints, effects: SlotEffects
-) -> _Seen:
-    shape = effects.shape
-    then, place = distinct_cells(cells, shape)
-    chance = sigmoid(start + effects.shift_then(then)[place])
-    now, place = distinct_cells(Cells(cells.segment, cells.rhythm, cells.channel, cells.slot), shape)
-    place, size = place * PARTS + part, len(now.slot) * PARTS
-    score = sums_by(place, weight * (label - chance), size)
-    information = sums_by(place, weight * chance * (1 - chance), size)
+def _seen(rows: SlotRows, part: Ints, effects: SlotEffects) -> _Seen:
+    chance = sigmoid(rows.start + effects.shift_then(rows.cells)[rows.place])
+    then = rows.cells
+    now, same = distinct_cells(Cells(then.segment, then.rhythm, then.channel, then.slot), rows.shape)
+    place, size = same[rows.place] * PARTS + part, len(now.slot) * PARTS
+    score = sums_by(place, rows.weight * (rows.label - chance), size)
+    information = sums_by(place, rows.weight * chance * (1 - chance), size)
     kept = np.flatnonzero(information > _NOTHING)
     cell, information = kept // PARTS, information[kept]
     response = effects.shift(now)[cell] + score[kept] / information

@@ -20,7 +20,7 @@ from ml.outcomes import CHANNELS
 from ml.reaction_time import EDGES, fit_reaction_time, seconds_at
 from ml.rhythm import BLOCKS, fit_rhythms
 from ml.slot_effects import HOURS, Cells, Shape, no_effects, parts_of
-from ml.slot_fit import fit_slot_effects
+from ml.slot_fit import SlotRows, fit_slot_effects
 from tests.ml.factories import model
 
 SHAPE = Shape(4, 1)
@@ -81,7 +81,9 @@ def _effects(label: Floats, weight: Floats, rng: np.random.Generator) -> Callabl
     cells = _cells(rng, len(label))
 
     def run() -> Floats:
-        return sigmoid(fit_slot_effects(cells, np.zeros(len(label)), label, weight, SHAPE).shift(cells))
+        return sigmoid(
+            fit_slot_effects(SlotRows.of(cells, np.zeros(len(label)), label, weight, SHAPE)).shift(cells)
+        )
 
     return run
 
@@ -136,10 +138,10 @@ def test_slot_effects_find_the_hours_of_a_world_and_leave_a_flat_one_flat() -> N
     hour = cells.slot % 24
     truth = -1.5 + 0.8 * np.cos((hour - 18) / 24 * 2 * np.pi) + 0.5 * ((cells.segment == 1) & (hour < 12))
     label = (rng.random(60_000) < sigmoid(truth)).astype(np.float64)
-    fitted = fit_slot_effects(cells, np.zeros(60_000), label, np.ones(60_000), SHAPE)
+    fitted = fit_slot_effects(SlotRows.of(cells, np.zeros(60_000), label, np.ones(60_000), SHAPE))
     assert np.sqrt(np.mean((fitted.shift(cells) - truth) ** 2)) < 0.09
     flat = (rng.random(60_000) < 0.2).astype(np.float64)
-    none = fit_slot_effects(cells, np.zeros(60_000), flat, np.ones(60_000), SHAPE)
+    none = fit_slot_effects(SlotRows.of(cells, np.zeros(60_000), flat, np.ones(60_000), SHAPE))
     assert np.std(none.shift(cells)) < 0.08
 
 
@@ -152,8 +154,8 @@ def test_a_shift_of_tastes_is_followed_to_the_present() -> None:
     label = (rng.random(40_000) < sigmoid(truth)).astype(np.float64)
     dated = Cells(cells.segment, cells.rhythm, cells.channel, cells.slot, past)
     ones, start = np.ones(40_000), np.zeros(40_000)
-    followed = fit_slot_effects(dated, start, label, ones, SHAPE).shift(cells)
-    blurred = fit_slot_effects(cells, start, label, ones, SHAPE).shift(cells)
+    followed = fit_slot_effects(SlotRows.of(dated, start, label, ones, SHAPE)).shift(cells)
+    blurred = fit_slot_effects(SlotRows.of(cells, start, label, ones, SHAPE)).shift(cells)
 
     def edge(shift: Floats) -> float:
         return float(shift[evening].mean() - shift[~evening].mean())
@@ -169,7 +171,7 @@ def test_a_small_segment_leans_on_what_all_share() -> None:
     cells = Cells(np.where(small, 2, cells.segment % 2), cells.rhythm, cells.channel, cells.slot)
     label = (rng.random(20_000) < np.where(cells.slot % 24 >= 17, 0.4, 0.1)).astype(np.float64)
     label[small] = 1.0
-    shift = fit_slot_effects(cells, np.zeros(20_000), label, np.ones(20_000), SHAPE).table(
+    shift = fit_slot_effects(SlotRows.of(cells, np.zeros(20_000), label, np.ones(20_000), SHAPE)).table(
         np.arange(4), np.arange(3)
     )
     late, early = 18, 9

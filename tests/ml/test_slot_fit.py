@@ -5,7 +5,7 @@ import numpy as np
 from ml.arrays import Floats
 from ml.boosting import sigmoid
 from ml.slot_effects import Cells, Shape
-from ml.slot_fit import fit_slot_effects
+from ml.slot_fit import SlotRows, fit_slot_effects
 
 SEGMENTS = 24
 MORNING, EVENING = np.arange(8, 13), np.arange(17, 21)
@@ -31,7 +31,7 @@ def test_hours_seldom_tried_follow_from_the_hours_they_go_with() -> None:
     for seed in range(3):
         cells, label, liking = _larks_and_owls(np.random.default_rng(seed))
         start, weight = np.full(len(label), -2.0), np.ones(len(label))
-        fit = fit_slot_effects(cells, start, label, weight, Shape(SEGMENTS + 1, 1))
+        fit = fit_slot_effects(SlotRows.of(cells, start, label, weight, Shape(SEGMENTS + 1, 1)))
         table = fit.table(np.arange(1, SEGMENTS, 2), np.array([0]))[:, 0, 0, :24]
         evening = table[:, EVENING].mean(axis=1) - table[:, 13:17].mean(axis=1)
         errors.append(np.mean((evening + liking[1::2]) ** 2) / np.mean(liking[1::2] ** 2))
@@ -41,7 +41,7 @@ def test_hours_seldom_tried_follow_from_the_hours_they_go_with() -> None:
 def test_variances_say_how_levels_and_curves_spread() -> None:
     cells, label, _ = _larks_and_owls(np.random.default_rng(1))
     fit = fit_slot_effects(
-        cells, np.full(len(label), -2.0), label, np.ones(len(label)), Shape(SEGMENTS + 1, 1)
+        SlotRows.of(cells, np.full(len(label), -2.0), label, np.ones(len(label)), Shape(SEGMENTS + 1, 1))
     )
     for variance in fit.variances:
         assert variance.shape in ((), (13, 13))

@@ -5,7 +5,7 @@ import numpy as np
 from ml.arrays import Floats, Ints, Singles
 from ml.boosting import sigmoid
 from ml.slot_effects import Cells, Shape, SlotEffects
-from ml.slot_fit import fit_slot_effects, replicate_slot_effects
+from ml.slot_fit import SlotRows, fit_slot_effects, replicate_slot_effects
 from ml.slot_trees import PARTS, parts_of_debtors, tree_departures
 
 SEGMENTS, RHYTHMS, CHANNELS = 6, 3, 2
@@ -39,11 +39,12 @@ def _fitted(cells: Cells, debtor: Ints, label: Floats, seed: int) -> tuple[SlotE
 def _both(
     cells: Cells, debtor: Ints, label: Floats, weight: Floats, seed: int, threads: int = 1
 ) -> tuple[SlotEffects, Singles]:
-    start, part = np.full(len(label), LEVEL), parts_of_debtors(debtor, seed)
-    effects = fit_slot_effects(cells, start, label, weight, SHAPE)
-    parted = [(part != each).astype(np.float64) for each in range(PARTS)]
-    without = replicate_slot_effects(cells, start, label, weight, SHAPE, effects, parted)
-    found = tree_departures(cells, start, label, weight, part, effects, without, seed=seed, threads=threads)
+    rows = SlotRows.of(cells, np.full(len(label), LEVEL), label, weight, SHAPE)
+    effects, part = fit_slot_effects(rows), parts_of_debtors(debtor, seed)
+    without = replicate_slot_effects(
+        rows, effects, [(part != each).astype(np.float64) for each in range(PARTS)]
+    )
+    found = tree_departures(rows, part, effects, without, seed=seed, threads=threads)
     return effects, found
 
 
