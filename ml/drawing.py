@@ -15,7 +15,7 @@ import numpy as np
 from ml.arrays import Bools, Floats, Ints, sums_by
 from ml.outcomes import CHANNELS, Outcomes
 
-MOST_CONTACTS = 1_500_000
+MOST_CONTACTS = 1_000_000
 LEAST_SHARE = 0.2
 """Of very many, at least so many are drawn: with the history grows what is learned from."""
 

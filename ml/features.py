@@ -5,6 +5,7 @@ past or present. Debtor master data (segment, product, region, `x_…`) is taken
 keep no versions of it; a past row's segment is the one recorded at `sent_at`.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,12 +58,13 @@ def contacts_made(outcomes: Outcomes) -> Contacts:
 
 class Casebook:
     """A history indexed for as-of questions; building it is linear in the facts, each question
-    logarithmic."""
+    logarithmic. threads: how many may work on one question at a time."""
 
-    def __init__(self, history: History, outcomes: Outcomes | None = None) -> None:
+    def __init__(self, history: History, outcomes: Outcomes | None = None, *, threads: int = 1) -> None:
         self.history = history
         self.outcomes = outcomes_of(history) if outcomes is None else outcomes
         self.debtors = history.debtors
+        self._threads = threads
         self._index_contacts(self.outcomes)
         self._index_accounts()
         self._index_payments()
@@ -78,11 +80,16 @@ class Casebook:
         """Feature name → one value per contact: Float64 arrays (nan = unknown) for numbers, String
         series for words."""
         columns: Columns = {"channel": contacts.channel.astype(np.float64)}
-        columns |= self._account_columns(contacts)
-        columns |= self._contact_columns(contacts)
-        columns |= self.channel_columns(contacts)
-        columns |= self._payment_columns(contacts)
-        columns |= self._debtor_columns(contacts)
+        groups = (
+            self._account_columns,
+            self._contact_columns,
+            self.channel_columns,
+            self._payment_columns,
+            self._debtor_columns,
+        )
+        with ThreadPoolExecutor(self._threads) as pool:
+            for group in pool.map(lambda columns_of: columns_of(contacts), groups):
+                columns |= group
         columns["day_of_month"] = contacts.local.day_of_month.astype(np.float64)
         columns["segment"] = contacts.segment.cast(pl.String)
         return columns
@@ -115,11 +122,17 @@ class Casebook:
         settled_at = np.minimum(np.where(engaged, outcomes.engaged_at, NEVER), due)
         answered = (engaged & (outcomes.engaged_at <= due)).astype(np.float64)
         settled = np.column_stack([np.ones(len(outcomes)), answered])
-        self._sent = AsOfSums(outcomes.debtor, outcomes.sent_at)
-        self._sent_there = AsOfSums(on_channel, outcomes.sent_at)
-        self._answers = AsOfSums(outcomes.debtor, settled_at, settled)
-        self._answers_there = AsOfSums(on_channel, settled_at, settled)
-        self._engaged = AsOfSums(outcomes.debtor[engaged], outcomes.engaged_at[engaged])
+        with ThreadPoolExecutor(self._threads) as pool:
+            self._answers, self._answers_there, self._sent, self._sent_there, self._engaged = pool.map(
+                lambda sums: AsOfSums(*sums),
+                (
+                    (outcomes.debtor, settled_at, settled),
+                    (on_channel, settled_at, settled),
+                    (outcomes.debtor, outcomes.sent_at),
+                    (on_channel, outcomes.sent_at),
+                    (outcomes.debtor[engaged], outcomes.engaged_at[engaged]),
+                ),
+            )
         self._first_contact = np.full(len(self.debtors), NEVER)
         np.minimum.at(self._first_contact, outcomes.debtor, outcomes.sent_at)
 

@@ -62,7 +62,7 @@ def train(
     told = progress or _nobody
     told("features", 0.0)
     known = history if as_of >= history.as_of else history.known_at(as_of)
-    casework = gather(Casebook(known, _enough(known)), use_age=use_age, most=most, seed=seed)
+    casework = gather(Casebook(known, _enough(known), threads=threads), use_age=use_age, most=most, seed=seed)
     casework = casework.without_confounding(seed=seed, threads=threads)
     everything = casework.known_at(casework.book.outcomes.seen_until)
     told("hold-out", 0.15)

@@ -28,8 +28,8 @@ USUAL_SHARE, USUAL_WEIGHT = 0.5, 25.0
 
 _GROWTH = Settings(
     objective="l2",
-    rounds=200,
-    learning_rate=0.15,
+    rounds=60,
+    learning_rate=0.3,
     leaves=15,
     least_in_leaf=20,
     extra={"min_data_per_group": 20, "min_sum_hessian_in_leaf": 10.0},
