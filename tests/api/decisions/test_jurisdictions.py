@@ -1,6 +1,6 @@
 """Debtors of every jurisdiction in one portfolio: whatever is recommended, decided or planned keeps their rules."""
 
-from collections.abc import AsyncIterator
+import uuid
 from datetime import datetime, timedelta
 
 import psycopg
@@ -17,8 +17,10 @@ from domain.audit import operator
 from domain.contact_rules import Reachability
 from domain.storage.reachability import reachability
 from domain.storage.reads.decisions import decisions_by_id, page_of_plan
+from domain.storage.sessions import Database
+from domain.storage.tenants import create_tenant
 from domain.vocabulary import Channel
-from tests.api.learned import AS_OF, Learned
+from tests.api.learned import AS_OF, Learned, learn
 from tests.domain.contact_rules_oracle import broken_rules
 
 PLACES = [
@@ -36,33 +38,28 @@ INSTANTS = [AS_OF + timedelta(hours=1), datetime.fromisoformat("2026-05-15T20:10
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def abroad(learned: Learned, owner_url: str) -> AsyncIterator[Learned]:
-    """The learned portfolio, moved: the debtors live in turn in each place, and three in four have consented."""
+async def abroad(database: Database, owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    """A learned portfolio of its own, to which nobody has planned anything yet: the debtors live in turn in each place,
+    and three in four have consented."""
+    key = f"abroad{uuid.uuid4().hex[:12]}"
+    tenant_id = await create_tenant(owner_url, key=key, name=key, currency="EUR")
+    learned = await learn(database, tenant_id, tmp_path_factory.mktemp("abroad"))
+    await learned.store()
     with psycopg.connect(owner_url, autocommit=True) as connection:
-        before = connection.execute(
-            "SELECT country, region, time_zone, id FROM debtor WHERE tenant_id = %s", (learned.tenant_id,)
-        ).fetchall()
         move = "UPDATE debtor SET country = %s, region = %s, time_zone = %s WHERE tenant_id = %s AND id = %s"
         for number, debtor_id in enumerate(learned.ids):
-            connection.execute(move, (*PLACES[number % len(PLACES)], learned.tenant_id, debtor_id))
-        made = connection.execute(
+            connection.execute(move, (*PLACES[number % len(PLACES)], tenant_id, debtor_id))
+        connection.execute(
             """
             INSERT INTO contact_point (tenant_id, debtor_id, channel, address, consented_at)
             SELECT d.tenant_id, d.id, own.channel, own.address, '2026-01-01' FROM debtor d, LATERAL (VALUES
                 ('EMAIL', d.email), ('SMS', d.phone), ('WHATSAPP', d.phone), ('VOICE', d.phone)) own (channel, address)
             WHERE d.tenant_id = %s AND own.address IS NOT NULL AND d.id %% 4 > 0
-            ON CONFLICT DO NOTHING RETURNING debtor_id, channel, address
+            ON CONFLICT DO NOTHING
             """,
-            (learned.tenant_id,),
-        ).fetchall()
-        yield learned
-        for row in before:
-            connection.execute(move, (*row[:3], learned.tenant_id, row[3]))
-        for row in made:
-            connection.execute(
-                "DELETE FROM contact_point WHERE tenant_id = %s AND debtor_id = %s AND channel = %s AND address = %s",
-                (learned.tenant_id, *row),
-            )
+            (tenant_id,),
+        )
+    return learned
 
 
 def broken(person: Reachability, channel: str, at: datetime, *, planned: int) -> list[str]:
