@@ -90,8 +90,8 @@ def _against_base(name: str, holdout: HoldOut, seed: int) -> list[GateCheck]:
             low > 0,
             low,
             0.0,
-            f"On {len(step):,} later contacts the log-loss of {what} is {gain.mean():+.5f} better than the base rate's "
-            f"(95 % sure of at least {low:+.5f}).",
+            f"On {len(step):,} later contacts the log-loss of {what} is {_than(gain)} the base rate's "
+            f"(95 % sure of a gain of at least {low:+.5f}).",
         ),
         _calibration(name, step, seed),
     ]
@@ -164,5 +164,10 @@ def _paired(
         low,
         threshold,
         f"On {len(rows):,} contacts new to both, the log-loss of {_NAMES[name]} is "
-        f"{gain.mean():+.5f} better than the champion's (95 % sure of at least {low:+.5f}){doubt}.",
+        f"{_than(gain)} the champion's (95 % sure of a gain of at least {low:+.5f}){doubt}.",
     )
+
+
+def _than(gain: Floats) -> str:
+    mean = float(gain.mean())
+    return f"{abs(mean):.5f} {'better' if mean >= 0 else 'worse'} than"

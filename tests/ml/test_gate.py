@@ -150,9 +150,12 @@ def test_a_retrain_that_looks_better_on_too_few_contacts_is_an_open_question() -
     draw = np.random.default_rng(1).normal(0, 0.1, 1000)
     check = _paired_with(draw - draw.mean() + 0.002)
     assert check.passed is None
+    assert "is 0.00200 better than the champion's" in check.message
     assert "too few" in check.message
 
 
 def test_a_retrain_that_looks_worse_fails_however_few_the_contacts() -> None:
     draw = np.random.default_rng(1).normal(0, 0.1, 1000)
-    assert _paired_with(draw - draw.mean() - 0.0001).passed is False
+    check = _paired_with(draw - draw.mean() - 0.0001)
+    assert check.passed is False
+    assert "is 0.00010 worse than the champion's" in check.message
