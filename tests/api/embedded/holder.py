@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--no-unwind", action="store_true")
     parser.add_argument("--port", type=int)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as a terminal starts it: under nohup it would be ignored
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     if not arguments.no_unwind:
         unwind_on_termination()
