@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
@@ -32,7 +33,12 @@ StartWorker = Callable[[float], "subprocess.Popen[str]"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _job_tables(owner_url: str) -> None:
+    """Without the trainings that tests of other places have queued and left: a worker here would take them first."""
     create_job_tables(owner_url)
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE dbos.workflow_status SET status = 'CANCELLED' WHERE status IN ('ENQUEUED', 'PENDING')"
+        )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
