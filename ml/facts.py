@@ -307,7 +307,7 @@ def _addresses(facts: Facts, debtors: pl.DataFrame, as_of: datetime) -> pl.DataF
 
 
 def _dead_channels(communications: pl.DataFrame) -> pl.DataFrame:
-    """debtor, channel: the last word from it was a hard bounce, or the debtor unsubscribed there."""
+    """debtor, channel: the last word from it was a hard bounce, or the debtor unsubscribed there or complained."""
     outbound = communications.filter(pl.col("direction") == "OUTBOUND")
     delivered = delivered_expression()
     last = (
@@ -316,7 +316,7 @@ def _dead_channels(communications: pl.DataFrame) -> pl.DataFrame:
         .agg(
             bounced=(pl.col("sent_at").filter(pl.col("bounced_hard_at").is_not_null() & ~delivered)).max(),
             arrived=pl.col("sent_at").filter(delivered).max(),
-            left=pl.col("unsubscribed_at").is_not_null().any(),
+            left=pl.any_horizontal(pl.col("unsubscribed_at", "complained_at").is_not_null()).any(),
         )
     )
     bounced = pl.col("bounced").is_not_null() & (

@@ -23,7 +23,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A way to reach a debtor on a channel, without the address itself; instants aware, None: it did not happen."""
+    """A way to reach a debtor on a channel, without the address itself; instants aware, None: it did not happen.
+
+    opted_out_at: when the channel was last refused, by the address or by unsubscribing from it or complaining about it.
+    """
 
     channel: Channel
     consented_at: datetime | None = None

@@ -22,7 +22,9 @@ def address_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list
     consented = _last_known((address.consented_at for address in addresses), at)
     opted_out = _last_known((address.opted_out_at for address in addresses), at)
     if opted_out is not None and (consented is None or consented <= opted_out):
-        return [Block(rule("OPT_OUT"), "The debtor opted out of this channel.", channel)]
+        return [
+            Block(rule("OPT_OUT"), "The debtor opted out of this channel, or complained about it.", channel)
+        ]
     if all(_last_known([address.hard_bounced_at], at) is not None for address in addresses):
         return [Block(rule("HARD_BOUNCE"), "The address does not exist (hard bounce).", channel)]
     if consented is None and any(channel in preset.consent_required for preset in debtor.presets):

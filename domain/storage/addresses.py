@@ -21,7 +21,7 @@ def last_heard(*, tenant: str, debtors: str, known: str) -> str:
     that was delivered was sent (`reached_sent_at`).
 
     What was heard last counts: a channel is bounced unless one sent at the same time or later was delivered. Arguments
-    as of `refusals.unsubscriptions`.
+    as of `refusals.refusing_events`.
     """
     not_bounced = f"(c.bounced_hard_at IS NULL OR c.bounced_hard_at > {known})"
     posted = f"c.channel = 'LETTER' AND (c.bounced_soft_at IS NULL OR c.bounced_soft_at > {known})"

@@ -13,7 +13,7 @@ from domain.contact_rules.frequency import look_back
 from domain.contact_rules.tenant_rules import presets_at, tenant_presets
 from domain.storage.addresses import last_heard, own_addresses
 from domain.storage.past_contacts import past_contacts
-from domain.storage.refusals import unsubscriptions
+from domain.storage.refusals import refusing_events
 from domain.storage.tables import tenant
 from domain.vocabulary import Channel, ContactRequestKind
 
@@ -28,7 +28,7 @@ _PLACES = text(
 ).bindparams(*_TYPED[:2])
 
 # A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
-# An unsubscription refuses every address of its channel. A hard bounce counts until a later message arrived.
+# An event that refuses a channel refuses every address of it. A hard bounce counts until a later message arrived.
 _ADDRESSES = text(
     f"""
     WITH point AS (
@@ -40,12 +40,12 @@ _ADDRESSES = text(
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
     ), heard AS (
         {last_heard(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
-    ), gone AS (
-        {unsubscriptions(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
+    ), told AS (
+        {refusing_events(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
     )
     SELECT point.debtor_id, point.channel,
            CASE WHEN stated.consented_at <= :known THEN stated.consented_at END AS consented_at,
-           GREATEST(CASE WHEN stated.opted_out_at <= :known THEN stated.opted_out_at END, gone.unsubscribed_at)
+           GREATEST(CASE WHEN stated.opted_out_at <= :known THEN stated.opted_out_at END, told.refused_at)
                AS opted_out_at,
            CASE WHEN heard.reached_sent_at IS NULL OR heard.reached_sent_at < heard.bounced_sent_at
                 THEN heard.bounced_at END AS hard_bounced_at
@@ -54,7 +54,7 @@ _ADDRESSES = text(
         ON stated.tenant_id = :tenant_id AND stated.debtor_id = point.debtor_id
         AND stated.channel = point.channel AND stated.address = point.address
     LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
-    LEFT JOIN gone ON gone.debtor_id = point.debtor_id AND gone.channel = point.channel
+    LEFT JOIN told ON told.debtor_id = point.debtor_id AND told.channel = point.channel
     """
 ).bindparams(*_TYPED)
 

@@ -127,12 +127,12 @@ def usable_channels(debtor: DebtorWorld, known: datetime) -> frozenset[Channel]:
 
 
 def _left(debtor: DebtorWorld, channel: Channel) -> list[datetime | None]:
-    """When the debtor unsubscribed from a channel: by a message of it, either way, or by naming none."""
+    """When the debtor left a channel or complained: by a message of it, either way, or by naming none."""
     channels = {c.reference: c.channel for c in debtor.communications}
     return [
         e.occurred_at
         for e in debtor.events
-        if e.kind is EventKind.UNSUBSCRIBED
+        if e.kind in (EventKind.UNSUBSCRIBED, EventKind.COMPLAINED)
         and (e.communication is None or channels[e.communication] is channel)
     ]
 

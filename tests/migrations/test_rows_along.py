@@ -12,6 +12,7 @@ from sqlalchemy import text
 from api.migrating import migrate
 from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
 from domain.storage.decisions import NewDecision, log_decisions
+from domain.storage.derived import catch_up, define_segments
 from domain.storage.sessions import Database
 from domain.storage.tenants import create_tenant
 from domain.vocabulary import Arm
@@ -98,3 +99,44 @@ async def test_rows_go_down_and_up_again(kept: tuple[Database, int], empty_url: 
     await refresh(database, tenant_id)
     async with database.transaction(tenant_id) as connection:
         assert (await connection.execute(text("SELECT sum(messages) FROM message_day"))).scalar_one() == 1
+
+
+async def test_those_who_complained_before_it_refused_are_segmented_anew(
+    kept: tuple[Database, int], empty_url: str
+) -> None:
+    database, tenant_id = kept
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = empty_url
+    reached = [{"key": "MAIL", "name": "Reached by mail", "where": {"reachableBy": ["EMAIL"]}}]
+    async with database.transaction(tenant_id) as connection:
+        await define_segments(connection, tenant_id, reached, now=NOW)
+    later = row("communications", reference="C2", sent_at="2026-04-01T10:00:00Z")
+    complaint = row(
+        "events", reference="E2", kind="COMPLAINED", occurred_at="2026-03-01T10:00:00Z", communication="C1"
+    )
+    sent_before = {
+        "debtors": [row("debtors", email="ana@example.org")],
+        "communications": [later],
+        "events": [complaint],
+    }
+    await merge_facts(database, tenant_id, sent_before)
+    right = await _segments(database, tenant_id)
+    assert right == {"D1": "NONE", "C1": "MAIL", "C2": "NONE"}
+    command.downgrade(config, "0015_stated_or_followed")
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text("UPDATE debtor SET segment_key = 'MAIL', state_until = NULL"))
+        await connection.execute(text("UPDATE communication SET segment_key = 'MAIL'"))
+    migrate(empty_url)
+    async with database.transaction(tenant_id) as connection:
+        now = (await connection.execute(text("SELECT now()"))).scalar_one()
+        assert await catch_up(connection, tenant_id, now=now) == 1
+    assert await _segments(database, tenant_id) == right
+
+
+async def _segments(database: Database, tenant_id: int) -> dict[str, str]:
+    async with database.transaction(tenant_id) as connection:
+        found = [
+            (await connection.execute(text(f"SELECT reference, segment_key FROM {table}"))).all()
+            for table in ("debtor", "communication")
+        ]
+    return {one.reference: one.segment_key for rows in found for one in rows}

@@ -95,12 +95,14 @@ def test_human_engagement_proves_delivery_and_a_letter_needs_no_receipt() -> Non
 
 def test_usable_channels_leave_out_opt_outs_and_dead_addresses() -> None:
     facts: Facts = {
-        "debtors": pl.DataFrame({"reference": ["A", "B", "C"], "email": "x@example.org", "country": "ES"}),
+        "debtors": pl.DataFrame(
+            {"reference": ["A", "B", "C", "D"], "email": "x@example.org", "country": "ES"}
+        ),
         "accounts": pl.DataFrame({"reference": ["1"], "debtor": ["A"], "currency": "EUR", "principal": "5"}),
         "communications": pl.DataFrame(
             {
-                "reference": ["c1", "c2"],
-                "debtor": ["A", "B"],
+                "reference": ["c1", "c2", "c3"],
+                "debtor": ["A", "B", "D"],
                 "channel": "EMAIL",
                 "direction": "OUTBOUND",
                 "sent_at": "2026-03-01T09:00:00Z",
@@ -108,10 +110,10 @@ def test_usable_channels_leave_out_opt_outs_and_dead_addresses() -> None:
         ),
         "events": pl.DataFrame(
             {
-                "reference": ["e1", "e2"],
-                "debtor": ["A", "B"],
-                "communication": ["c1", "c2"],
-                "kind": ["UNSUBSCRIBED", "BOUNCED_HARD"],
+                "reference": ["e1", "e2", "e3"],
+                "debtor": ["A", "B", "D"],
+                "communication": ["c1", "c2", "c3"],
+                "kind": ["UNSUBSCRIBED", "BOUNCED_HARD", "COMPLAINED"],
                 "occurred_at": "2026-03-01T09:05:00+00:00",
             }
         ),
@@ -120,6 +122,6 @@ def test_usable_channels_leave_out_opt_outs_and_dead_addresses() -> None:
         ).with_columns(opted_out_at=pl.Series(["2026-03-02T00:00:00Z", None])),
     }
     known = History.from_facts(facts, as_of=datetime(2026, 4, 1, tzinfo=UTC))
-    assert known.debtors["channels"].to_list() == [[], [], ["PUSH"]]
+    assert known.debtors["channels"].to_list() == [[], [], ["PUSH"], []]
     before = History.from_facts(facts, as_of=datetime(2026, 3, 1, 9, 1, tzinfo=UTC))
-    assert before.debtors["channels"].to_list() == [["EMAIL"], ["EMAIL"], ["EMAIL", "PUSH"]]
+    assert before.debtors["channels"].to_list() == [["EMAIL"], ["EMAIL"], ["EMAIL", "PUSH"], ["EMAIL"]]

@@ -62,7 +62,7 @@ MEANINGS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "REPLIED": "The debtor answered it.",
         "RIGHT_PARTY_CONTACTED": "A call reached the debtor in person.",
         "UNSUBSCRIBED": "The debtor wants no more of this channel.",
-        "COMPLAINED": "The debtor reported it, as spam for one.",
+        "COMPLAINED": "The debtor reported it, as spam for one, and wants no more of this channel.",
     },
     requests.MessageDimension: {
         "SEGMENT": "The debtor's segment by the facts before it was sent.",

@@ -116,7 +116,7 @@ _RULE_NAME = (
     f"coalesce((SELECT segment.name FROM segment WHERE segment.tenant_id = {TENANT} "
     "AND segment.key = debtor.segment_key), debtor.segment_key)"
 )
-_REFUSED_AT = "greatest(contact_point.opted_out_at, contact_point.unsubscribed_at)"
+_REFUSED_AT = "greatest(contact_point.opted_out_at, contact_point.refused_at)"
 _OPTED_OUT_AT = f"CASE WHEN contact_point.consented_at > {_REFUSED_AT} THEN NULL ELSE {_REFUSED_AT} END"
 _CONTACT_STATUS = (
     f"CASE WHEN ({_OPTED_OUT_AT}) IS NOT NULL THEN 'OPTED_OUT' "

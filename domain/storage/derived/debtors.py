@@ -9,6 +9,7 @@ from domain.storage.derived.account_spans import with_account_spans
 from domain.storage.derived.balances import OPEN_ON, TODAY
 from domain.storage.derived.plans import Scale
 from domain.storage.derived.segment_rules import SegmentProgram
+from domain.storage.refusals import REFUSES
 
 _MIDNIGHT = "({day}::timestamp AT TIME ZONE d.time_zone)"
 
@@ -30,7 +31,7 @@ _PROMISES_CHANGE = """
                         CASE WHEN pr.kept_at IS NULL AND pr.deadline > :now THEN pr.deadline END))
        FROM promise pr WHERE pr.tenant_id = :tenant_id AND pr.debtor_id = d.id)"""
 
-_REACH_CHANGES = """
+_REACH_CHANGES = f"""
     , (SELECT min(LEAST(CASE WHEN p.opted_out_at > :now THEN p.opted_out_at END,
                         CASE WHEN p.consented_at > :now THEN p.consented_at END))
        FROM contact_point p WHERE p.tenant_id = :tenant_id AND p.debtor_id = d.id)
@@ -39,7 +40,7 @@ _REACH_CHANGES = """
            (c.replied_at), (c.right_party_contacted_at)) AS heard (event_at)
        WHERE c.tenant_id = :tenant_id AND c.debtor_id = d.id AND event_at > :now)
     , (SELECT min(e.occurred_at) FROM event e
-       WHERE e.tenant_id = :tenant_id AND e.debtor_id = d.id AND e.kind = 'UNSUBSCRIBED' AND e.occurred_at > :now)"""
+       WHERE e.tenant_id = :tenant_id AND e.debtor_id = d.id AND {REFUSES} AND e.occurred_at > :now)"""
 
 _DAYS_CHANGE = f"""
     , (SELECT min({_start_of_day("s.due_on + border")})

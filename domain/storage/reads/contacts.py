@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.addresses import last_heard, own_addresses
-from domain.storage.refusals import unsubscriptions
+from domain.storage.refusals import refusing_events
 from domain.vocabulary import Channel, ContactPointStatus
 
 # A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
@@ -26,20 +26,20 @@ POINTS = f"""
         WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
     ), heard AS (
         {last_heard(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
-    ), gone AS (
-        {unsubscriptions(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
+    ), told AS (
+        {refusing_events(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
     )
     SELECT point.debtor_id, point.channel, point.address,
            CASE WHEN stored.verified_at <= :now THEN stored.verified_at END AS verified_at,
            CASE WHEN stored.consented_at <= :now THEN stored.consented_at END AS consented_at,
            CASE WHEN stored.opted_out_at <= :now THEN stored.opted_out_at END AS opted_out_at,
-           gone.unsubscribed_at, heard.bounced_sent_at, heard.reached_sent_at
+           told.refused_at, heard.bounced_sent_at, heard.reached_sent_at
     FROM point
     LEFT JOIN contact_point AS stored
         ON stored.tenant_id = :tenant_id AND stored.debtor_id = point.debtor_id
         AND stored.channel = point.channel AND stored.address = point.address
     LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
-    LEFT JOIN gone ON gone.debtor_id = point.debtor_id AND gone.channel = point.channel
+    LEFT JOIN told ON told.debtor_id = point.debtor_id AND told.channel = point.channel
     ORDER BY point.debtor_id, point.channel, point.address
 """
 _READ = text(POINTS).bindparams(
@@ -62,10 +62,10 @@ class ContactPointRow:
 
 
 def opted_out_since(
-    *, opted_out_at: datetime | None, unsubscribed_at: datetime | None, consented_at: datetime | None
+    *, opted_out_at: datetime | None, refused_at: datetime | None, consented_at: datetime | None
 ) -> datetime | None:
-    """When the debtor last refused the channel: the stated opt-out or an unsubscription, unless consent came later."""
-    refusals = [instant for instant in (opted_out_at, unsubscribed_at) if instant is not None]
+    """When the debtor last refused the channel: by the stated opt-out or an event, unless consent came later."""
+    refusals = [instant for instant in (opted_out_at, refused_at) if instant is not None]
     if not refusals or (consented_at is not None and consented_at > max(refusals)):
         return None
     return max(refusals)
@@ -100,7 +100,7 @@ async def contact_points(
     for row in rows:
         opted_out_at = opted_out_since(
             opted_out_at=row.opted_out_at,
-            unsubscribed_at=row.unsubscribed_at,
+            refused_at=row.refused_at,
             consented_at=row.consented_at,
         )
         status = status_of(

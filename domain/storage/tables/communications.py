@@ -104,7 +104,12 @@ event = tenant_table(
             "kind = 'RIGHT_PARTY_CONTACTED' OR kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT automated"
         ),
     ),
-    Index("event_unsubscribed_idx", "tenant_id", "debtor_id", postgresql_where=text("kind = 'UNSUBSCRIBED'")),
+    Index(
+        "event_refusal_idx",
+        "tenant_id",
+        "debtor_id",
+        postgresql_where=text("kind IN ('UNSUBSCRIBED', 'COMPLAINED')"),
+    ),
     Index(
         "event_traffic_idx",
         "tenant_id",

@@ -21,6 +21,7 @@ ALL = frozenset(Channel) - {Channel.PUSH}
 HOME = row("debtors", email="ana@example.org", phone="+34600000001", postal_address="Calle Mayor 1, Madrid")
 INBOUND = row("communications", reference="C2", channel="SMS", direction="INBOUND")
 LEFT = row("events", kind="UNSUBSCRIBED", occurred_at="2026-03-01T10:00:00Z")
+REFUSING = ("UNSUBSCRIBED", "COMPLAINED")
 OTHER = {"debtor": "D1", "channel": "EMAIL", "address": "ana@work.example"}
 
 
@@ -58,18 +59,21 @@ async def _closed(database: Database, tenant_id: int, facts: dict[str, list[dict
         pytest.param([{**LEFT, "occurred_at": "2026-07-01T10:00:00Z"}], set(), id="not yet"),
     ],
 )
-async def test_whoever_unsubscribes_refuses_that_channel(
-    database: Database, tenant_id: int, events: list[dict[str, Any]], closed: set[Channel]
+@pytest.mark.parametrize("kind", REFUSING)
+async def test_whoever_unsubscribes_or_complains_refuses_that_channel(
+    database: Database, tenant_id: int, kind: str, events: list[dict[str, Any]], closed: set[Channel]
 ) -> None:
-    facts = {"communications": [row("communications"), INBOUND], "events": events}
+    told = [{**event, "kind": kind} for event in events]
+    facts = {"communications": [row("communications"), INBOUND], "events": told}
     assert await _closed(database, tenant_id, facts) == closed
 
 
 @pytest.mark.parametrize(("again", "closed"), [(False, set()), (True, {Channel.EMAIL})])
-async def test_unsubscribing_again_by_the_same_message_undoes_a_consent(
-    database: Database, tenant_id: int, *, again: bool, closed: set[Channel]
+@pytest.mark.parametrize("kind", REFUSING)
+async def test_refusing_again_by_the_same_message_undoes_a_consent(
+    database: Database, tenant_id: int, kind: str, *, again: bool, closed: set[Channel]
 ) -> None:
-    first = {**LEFT, "communication": "C1"}
+    first = {**LEFT, "kind": kind, "communication": "C1"}
     later = {**first, "reference": "E2", "occurred_at": "2026-05-01T10:00:00Z"}
     consent = {**OTHER, "address": HOME["email"], "consented_at": "2026-04-01T10:00:00Z"}
     facts = {
