@@ -20,8 +20,7 @@ def last_heard(*, tenant: str, debtors: str, known: str) -> str:
     bounced was sent (`bounced_sent_at`), when the latest hard bounce came back (`bounced_at`), and when the latest
     that was delivered was sent (`reached_sent_at`).
 
-    What was heard last counts: a channel is bounced unless one sent at the same time or later was delivered. Arguments
-    as of `refusals.refusing_events`.
+    `hard_bounced_at` tells which addresses that leaves. Arguments as of `refusals.refusing_events`.
     """
     not_bounced = f"(c.bounced_hard_at IS NULL OR c.bounced_hard_at > {known})"
     posted = f"c.channel = 'LETTER' AND (c.bounced_soft_at IS NULL OR c.bounced_soft_at > {known})"
@@ -35,3 +34,17 @@ def last_heard(*, tenant: str, debtors: str, known: str) -> str:
         FROM communication c
         WHERE c.tenant_id = {tenant} AND c.debtor_id {debtors} AND c.direction = 'OUTBOUND' AND c.sent_at <= {known}
         GROUP BY c.debtor_id, c.channel"""
+
+
+def hard_bounced_at(verified_at: str) -> str:
+    """When the latest hard bounce of an address came back that still counts; null where none does.
+
+    verified_at: SQL of when the address was last proven to be the debtor's by what is known. The row of its channel in
+    `last_heard` goes by `heard`. Which address a message went to is not known, so a bounce speaks of all that its
+    channel has, and what was heard last counts: one sent at the same time or later that was delivered clears them all,
+    and a proof that came after the bounce clears its own address.
+    """
+    return (
+        "CASE WHEN (heard.reached_sent_at >= heard.bounced_sent_at) IS NOT TRUE"
+        f" AND ({verified_at} > heard.bounced_at) IS NOT TRUE THEN heard.bounced_at END"
+    )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.contact_rules import Address, ContactRequest, PastContact, Preset, Reachability
 from domain.contact_rules.frequency import look_back
 from domain.contact_rules.tenant_rules import presets_at, tenant_presets
-from domain.storage.addresses import last_heard, own_addresses
+from domain.storage.addresses import hard_bounced_at, last_heard, own_addresses
 from domain.storage.past_contacts import past_contacts
 from domain.storage.refusals import refusing_events
 from domain.storage.tables import tenant
@@ -28,7 +28,7 @@ _PLACES = text(
 ).bindparams(*_TYPED[:2])
 
 # A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
-# An event that refuses a channel refuses every address of it. A hard bounce counts until a later message arrived.
+# An event that refuses a channel refuses every address of it.
 _ADDRESSES = text(
     f"""
     WITH point AS (
@@ -47,8 +47,7 @@ _ADDRESSES = text(
            CASE WHEN stated.consented_at <= :known THEN stated.consented_at END AS consented_at,
            GREATEST(CASE WHEN stated.opted_out_at <= :known THEN stated.opted_out_at END, told.refused_at)
                AS opted_out_at,
-           CASE WHEN heard.reached_sent_at IS NULL OR heard.reached_sent_at < heard.bounced_sent_at
-                THEN heard.bounced_at END AS hard_bounced_at
+           {hard_bounced_at("CASE WHEN stated.verified_at <= :known THEN stated.verified_at END")} AS hard_bounced_at
     FROM point
     LEFT JOIN contact_point stated
         ON stated.tenant_id = :tenant_id AND stated.debtor_id = point.debtor_id

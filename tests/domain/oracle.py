@@ -112,11 +112,14 @@ def usable_channels(debtor: DebtorWorld, known: datetime) -> frozenset[Channel]:
             for c in debtor.communications
             if c.channel is channel and c.direction is Direction.OUTBOUND and c.sent_at <= known
         ]
-        bounced = [c.sent_at for c in heard if _outcome(debtor, c, known) == "BOUNCED"]
-        arrived = [c.sent_at for c in heard if _outcome(debtor, c, known) == "DELIVERED"]
-        if bounced and (not arrived or max(arrived) < max(bounced)):
-            continue
         mine = [p for p in debtor.contact_points if p.channel is channel]
+        bounced = [c for c in heard if _outcome(debtor, c, known) == "BOUNCED"]
+        arrived = [c.sent_at for c in heard if _outcome(debtor, c, known) == "DELIVERED"]
+        if bounced and (not arrived or max(arrived) < max(c.sent_at for c in bounced)):
+            returned = max(_bounced_at(debtor, c) for c in bounced)
+            proven = [p.verified_at for p in mine if p.verified_at is not None and p.verified_at <= known]
+            if not any(verified > returned for verified in proven):
+                continue
         refusals = [p.opted_out_at for p in mine] + _left(debtor, channel)
         refused = max((r for r in refusals if r is not None and r <= known), default=None)
         consents = [p.consented_at for p in mine if p.consented_at is not None and p.consented_at <= known]
@@ -135,6 +138,14 @@ def _left(debtor: DebtorWorld, channel: Channel) -> list[datetime | None]:
         if e.kind in (EventKind.UNSUBSCRIBED, EventKind.COMPLAINED)
         and (e.communication is None or channels[e.communication] is channel)
     ]
+
+
+def _bounced_at(debtor: DebtorWorld, sent: Communication) -> datetime:
+    return min(
+        e.occurred_at
+        for e in debtor.events
+        if e.communication == sent.reference and e.kind is EventKind.BOUNCED_HARD
+    )
 
 
 def _outcome(debtor: DebtorWorld, sent: Communication, known: datetime) -> str:

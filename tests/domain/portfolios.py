@@ -67,6 +67,7 @@ class PromiseMade:
 class ContactPoint:
     channel: Channel
     address: str
+    verified_at: datetime | None
     consented_at: datetime | None
     opted_out_at: datetime | None
 
@@ -163,7 +164,7 @@ def _debtor(rng: random.Random, reference: str) -> DebtorWorld:
     _near_payments(rng, debtor)
     for channel in rng.sample(list(Channel), rng.randrange(3)):
         address = rng.choice([debtor.email or "x", debtor.phone or "x", "other"])
-        dates = [rng.choice([None, _instant(rng)]) for _ in range(2)]
+        dates = [rng.choice([None, _instant(rng)]) for _ in range(3)]
         debtor.contact_points.append(ContactPoint(channel, address, *dates))
     return debtor
 

@@ -101,8 +101,48 @@ async def test_rows_go_down_and_up_again(kept: tuple[Database, int], empty_url: 
         assert (await connection.execute(text("SELECT sum(messages) FROM message_day"))).scalar_one() == 1
 
 
-async def test_those_who_complained_before_it_refused_are_segmented_anew(
-    kept: tuple[Database, int], empty_url: str
+COMPLAINED = {
+    "events": [
+        row(
+            "events",
+            reference="E2",
+            kind="COMPLAINED",
+            occurred_at="2026-03-01T10:00:00Z",
+            communication="C1",
+        )
+    ]
+}
+PROVEN_AFTER_A_BOUNCE = {
+    "events": [
+        row(
+            "events",
+            reference="E2",
+            kind="BOUNCED_HARD",
+            occurred_at="2026-02-01T10:01:00Z",
+            communication="C1",
+        )
+    ],
+    "contact_points": [
+        row("contact_points", channel="EMAIL", address="ana@new.example", verified_at="2026-03-01T10:00:00Z")
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "facts", "former", "right"),
+    [
+        ("0015_stated_or_followed", COMPLAINED, "MAIL", {"D1": "NONE", "C1": "MAIL", "C2": "NONE"}),
+        ("0016_complaints_refuse", PROVEN_AFTER_A_BOUNCE, "NONE", dict.fromkeys(("D1", "C1", "C2"), "MAIL")),
+    ],
+    ids=["complaints refuse", "addresses are proven"],
+)
+async def test_whom_a_rule_has_reached_otherwise_until_now_is_segmented_anew(
+    kept: tuple[Database, int],
+    empty_url: str,
+    earlier: str,
+    facts: dict[str, list[dict[str, Any]]],
+    former: str,
+    right: dict[str, str],
 ) -> None:
     database, tenant_id = kept
     config = Config(ROOT / "alembic.ini")
@@ -110,22 +150,17 @@ async def test_those_who_complained_before_it_refused_are_segmented_anew(
     reached = [{"key": "MAIL", "name": "Reached by mail", "where": {"reachableBy": ["EMAIL"]}}]
     async with database.transaction(tenant_id) as connection:
         await define_segments(connection, tenant_id, reached, now=NOW)
-    later = row("communications", reference="C2", sent_at="2026-04-01T10:00:00Z")
-    complaint = row(
-        "events", reference="E2", kind="COMPLAINED", occurred_at="2026-03-01T10:00:00Z", communication="C1"
+    home, later = (
+        row("debtors", email="ana@example.org"),
+        row("communications", reference="C2", sent_at="2026-04-01T10:00:00Z"),
     )
-    sent_before = {
-        "debtors": [row("debtors", email="ana@example.org")],
-        "communications": [later],
-        "events": [complaint],
-    }
-    await merge_facts(database, tenant_id, sent_before)
-    right = await _segments(database, tenant_id)
-    assert right == {"D1": "NONE", "C1": "MAIL", "C2": "NONE"}
-    command.downgrade(config, "0015_stated_or_followed")
+    await merge_facts(database, tenant_id, {"debtors": [home], "communications": [later], **facts})
+    assert await _segments(database, tenant_id) == right
+    command.downgrade(config, earlier)
     async with database.transaction(tenant_id) as connection:
-        await connection.execute(text("UPDATE debtor SET segment_key = 'MAIL', state_until = NULL"))
-        await connection.execute(text("UPDATE communication SET segment_key = 'MAIL'"))
+        derived = {"former": former}
+        await connection.execute(text("UPDATE debtor SET segment_key = :former, state_until = NULL"), derived)
+        await connection.execute(text("UPDATE communication SET segment_key = :former"), derived)
     migrate(empty_url)
     async with database.transaction(tenant_id) as connection:
         now = (await connection.execute(text("SELECT now()"))).scalar_one()

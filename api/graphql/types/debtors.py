@@ -51,8 +51,8 @@ class ContactPoint:
     )
     status: ContactPointStatus = _field(
         description="OPTED_OUT: the debtor refused the channel (a stated opt-out, an unsubscription or a complaint) "
-        "and has not consented since. BOUNCED: a hard bounce on the channel, and no proof of reach since. Else "
-        "VERIFIED or not."
+        "and has not consented since. BOUNCED: a hard bounce on the channel, no proof of reach since, and not "
+        "verified since. Else VERIFIED or not."
     )
     verified_at: datetime | None = _field(description="When it was proven to be the debtor's; null: never.")
     consented_at: datetime | None = _field(

@@ -120,8 +120,7 @@ _REFUSED_AT = "greatest(contact_point.opted_out_at, contact_point.refused_at)"
 _OPTED_OUT_AT = f"CASE WHEN contact_point.consented_at > {_REFUSED_AT} THEN NULL ELSE {_REFUSED_AT} END"
 _CONTACT_STATUS = (
     f"CASE WHEN ({_OPTED_OUT_AT}) IS NOT NULL THEN 'OPTED_OUT' "
-    "WHEN contact_point.bounced_sent_at IS NOT NULL AND (contact_point.reached_sent_at IS NULL "
-    "OR contact_point.reached_sent_at < contact_point.bounced_sent_at) THEN 'BOUNCED' "
+    "WHEN contact_point.hard_bounced_at IS NOT NULL THEN 'BOUNCED' "
     "WHEN contact_point.verified_at IS NULL THEN 'UNVERIFIED' ELSE 'VERIFIED' END"
 )
 # POINTS has a table `debtor` of its own, so this row's id goes in under another name.

@@ -32,7 +32,8 @@ _PROMISES_CHANGE = """
        FROM promise pr WHERE pr.tenant_id = :tenant_id AND pr.debtor_id = d.id)"""
 
 _REACH_CHANGES = f"""
-    , (SELECT min(LEAST(CASE WHEN p.opted_out_at > :now THEN p.opted_out_at END,
+    , (SELECT min(LEAST(CASE WHEN p.verified_at > :now THEN p.verified_at END,
+                        CASE WHEN p.opted_out_at > :now THEN p.opted_out_at END,
                         CASE WHEN p.consented_at > :now THEN p.consented_at END))
        FROM contact_point p WHERE p.tenant_id = :tenant_id AND p.debtor_id = d.id)
     , (SELECT min(event_at) FROM communication c

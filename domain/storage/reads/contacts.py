@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.storage.addresses import last_heard, own_addresses
+from domain.storage.addresses import hard_bounced_at, last_heard, own_addresses
 from domain.storage.refusals import refusing_events
 from domain.vocabulary import Channel, ContactPointStatus
 
@@ -33,7 +33,8 @@ POINTS = f"""
            CASE WHEN stored.verified_at <= :now THEN stored.verified_at END AS verified_at,
            CASE WHEN stored.consented_at <= :now THEN stored.consented_at END AS consented_at,
            CASE WHEN stored.opted_out_at <= :now THEN stored.opted_out_at END AS opted_out_at,
-           told.refused_at, heard.bounced_sent_at, heard.reached_sent_at
+           told.refused_at,
+           {hard_bounced_at("CASE WHEN stored.verified_at <= :now THEN stored.verified_at END")} AS hard_bounced_at
     FROM point
     LEFT JOIN contact_point AS stored
         ON stored.tenant_id = :tenant_id AND stored.debtor_id = point.debtor_id
@@ -74,17 +75,13 @@ def opted_out_since(
 def status_of(
     *,
     opted_out_at: datetime | None,
-    bounced_sent_at: datetime | None,
-    reached_sent_at: datetime | None,
+    hard_bounced_at: datetime | None,
     verified_at: datetime | None,
 ) -> ContactPointStatus:
-    """OPTED_OUT, else BOUNCED, else VERIFIED or not.
-
-    `bounced_sent_at`, `reached_sent_at`: of the channel, as `last_heard` has them; what was heard last counts.
-    """
+    """OPTED_OUT, else BOUNCED, else VERIFIED or not; `hard_bounced_at` as `domain.storage.addresses` has it."""
     if opted_out_at is not None:
         return ContactPointStatus.OPTED_OUT
-    if bounced_sent_at is not None and (reached_sent_at is None or reached_sent_at < bounced_sent_at):
+    if hard_bounced_at is not None:
         return ContactPointStatus.BOUNCED
     return ContactPointStatus.UNVERIFIED if verified_at is None else ContactPointStatus.VERIFIED
 
@@ -105,8 +102,7 @@ async def contact_points(
         )
         status = status_of(
             opted_out_at=opted_out_at,
-            bounced_sent_at=row.bounced_sent_at,
-            reached_sent_at=row.reached_sent_at,
+            hard_bounced_at=row.hard_bounced_at,
             verified_at=row.verified_at,
         )
         found[row.debtor_id].append(
