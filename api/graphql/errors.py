@@ -23,7 +23,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult as StrawberryResult
 
-from api.graphql.wording import without_values
+from api.graphql.wording import place_of, without_values
 from api.logs import log_failure
 from api.services import InvalidArgument
 from domain.contact_rules.tenant_rules import TenantRulesError
@@ -64,7 +64,8 @@ def presentable(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, GraphQLSyntaxError) or isinstance(error, GraphQLSyntaxError):
         return coded(error, PARSE_FAILED)
     if cause is None or isinstance(cause, GraphQLError):  # made by the executor: a variable, an argument
-        return coded(error, BAD_USER_INPUT)
+        found = place_of(error.message)
+        return coded(error, BAD_USER_INPUT, **({} if found is None else {"argument": found}))
     if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError):
         return _unserved(cause)
     code = code_of(cause)

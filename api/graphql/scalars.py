@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, ValueNode, value_from_ast_untyped
 from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
 from strawberry.types.scalar import ScalarDefinition
 
@@ -64,7 +64,19 @@ def _show_decimal(value: Decimal) -> str:
 def _scalar(
     name: str, description: str, serialize: Callable[[Any], str], parse: Callable[[object], Any]
 ) -> ScalarDefinition:
-    return strawberry.scalar(name=name, description=description, serialize=serialize, parse_value=parse)
+    def parse_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> Any:
+        try:
+            return parse(value_from_ast_untyped(node))
+        except GraphQLError as error:  # in a document only its place tells which of many values it is
+            raise GraphQLError(error.message, node) from None
+
+    return strawberry.scalar(
+        name=name,
+        description=description,
+        serialize=serialize,
+        parse_value=parse,
+        parse_literal=parse_literal,
+    )
 
 
 SCALARS: dict[object, ScalarDefinition] = {

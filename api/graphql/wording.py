@@ -21,7 +21,12 @@ _CUTS = (
     (re.compile(rf"^(Syntax Error: (?:Unexpected|.*, found) {_LEXED}) ['\"].*", re.DOTALL), r"\1."),
     # A key of a variable's object that no schema could name.
     (re.compile(r"(unknown field) (?!'[_A-Za-z]\w{0,63}'(?:$|[.,]))'.*", re.DOTALL), r"\1."),
+    # ... not to be None: in Python's word, not in GraphQL's.
+    (re.compile(r"not to be None\.$"), "not to be null."),
 )
+# Variable '$input' has invalid value at [1].dueOn: ...
+_PLACE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ((?:\.\w+|\[\d+\])+))?: ")
+_LACKING = re.compile(r"Expected value of type '\w+' to include required field '(\w+)'")
 
 
 def without_values(message: str) -> str:
@@ -29,3 +34,13 @@ def without_values(message: str) -> str:
     for pattern, instead in _CUTS:
         message = pattern.sub(instead, message)
     return message
+
+
+def place_of(message: str) -> list[str] | None:
+    """Where in the variables the value stands that a message is about, a field that is missing included: the
+    variable's name, then fields and indices; None where it is about no variable's value."""
+    found = _PLACE.match(message)
+    if found is None:
+        return None
+    lacking = _LACKING.match(message, found.end())
+    return [found[1], *re.findall(r"\w+", found[2] or ""), *([lacking[1]] if lacking else [])]

@@ -115,6 +115,46 @@ async def test_a_value_that_is_none_of_its_type(api: Api, kind: str, value) -> N
     assert f"{kind}:" in error["message"], "the message shows the right form"
 
 
+SEND = "mutation ($input: [DebtorInput!]!) { upsertDebtors(input: $input) { accepted } }"
+WELL = {"reference": "D", "name": "Ana", "country": "ES"}
+ODD = "to include required field 'password'"
+
+
+@pytest.mark.parametrize(
+    ("given", "places"),
+    [
+        ([WELL, WELL | {"birthDate": "2026-02-30"}], [["input", "1", "birthDate"]]),
+        ([WELL | {"name": None}, WELL | {"country": 7}], [["input", "0", "name"], ["input", "1", "country"]]),
+        ([{"reference": "D", "country": "ES"}], [["input", "0", "name"]]),
+        ([None], [["input", "0"]]),
+        (None, [["input"]]),
+        (WELL | {"birthDate": 1}, [["input", "birthDate"]]),
+        ([WELL | {"name": [ODD]}], [["input", "0", "name"]]),
+        ([WELL | {ODD: 1}], [["input", "0"]]),
+    ],
+    ids=str,
+)
+async def test_a_variable_that_does_not_fit_says_in_which_place(api: Api, given, places) -> None:
+    errors = (await api.send(SEND, input=given))["errors"]
+    assert [error["extensions"] for error in errors] == [
+        {"code": "BAD_USER_INPUT", "argument": place} for place in places
+    ]
+    assert not [error["message"] for error in errors if "None" in error["message"] or ODD in error["message"]]
+
+
+async def test_a_literal_that_does_not_fit_says_in_which_line(api: Api) -> None:
+    query = """mutation { upsertDebtors(input: [
+        {reference: "D1", name: "Ana", country: "ES", birthDate: "1990-02-28"}
+        {reference: "D2", name: "Ana", country: "ES", birthDate: "1990-02-30"}
+        {reference: "D3", name: null, country: "ES"}
+    ]) { accepted } }"""
+    errors = (await api.send(query))["errors"]
+    assert [(error["locations"], error["message"].split(":")[0]) for error in errors] == [
+        ([{"line": 3, "column": 66}], "Date"),
+        ([{"line": 4, "column": 33}], "Expected value of non-null type 'String!' not to be null."),
+    ]
+
+
 async def test_instants_are_read_with_any_offset_and_answered_in_utc(api: Api) -> None:
     query = """query ($t: DateTime!) {
         kpis(period: {from: "2026-04-01T00:00:00.5+02:00", to: "2026-05-01T00:00:00Z"}, asOf: $t) { asOf } }"""
