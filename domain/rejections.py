@@ -54,8 +54,8 @@ _SENTENCES: dict[RejectCode, str] = {
     RejectCode.INVALID_TEXT: "{column} holds characters that are no text (NUL or half a surrogate pair); remove them.",
     RejectCode.INVALID_REFERENCE: "{column} holds control characters such as a tab or a line break; remove them.",
     RejectCode.INVALID_ATTRIBUTE: (
-        "{column} is no custom attribute; name it x_ and more, and give text, a number within 64 bits, "
-        "true, false or null."
+        "{column} is no custom attribute; name it x_ and more, and give text of at most 2,000 characters, a number "
+        "within 64 bits, true, false or null."
     ),
     RejectCode.UNKNOWN_WORD: "{column} is none of the words it may be; give {expected}.",
     RejectCode.UNKNOWN_COUNTRY: "{column} is no ISO 3166-1 alpha-2 code in capitals, such as ES.",
@@ -70,7 +70,7 @@ _SENTENCES: dict[RejectCode, str] = {
     RejectCode.NOT_A_MONTH: "{column} is no month; give YYYY-MM.",
     RejectCode.NOT_AN_INSTANT: "{column} is no instant; give {expected}.",
     RejectCode.NAIVE_INSTANT: "{column} has no offset; say which, as in 2026-03-01T09:30:00+01:00 or …Z.",
-    RejectCode.IMPOSSIBLE_DATE: "{column} names a day, an hour or a minute that does not exist; correct it.",
+    RejectCode.IMPOSSIBLE_DATE: "{column} names a date or a time that does not exist; correct it.",
     RejectCode.OUT_OF_RANGE: "{column} is out of range; give {expected}.",
     RejectCode.NOT_POSITIVE: "{column} must be above 0.",
     RejectCode.NEGATIVE: "{column} must not be below 0.",

@@ -33,9 +33,7 @@ def _day(text: str) -> date:
 def import_data_set(
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="DIR", exists=True, file_okay=False, help="A data set: one CSV or Parquet file per table."
-        ),
+        typer.Argument(metavar="DIR", help="A data set: one CSV or Parquet file per table."),
     ],
     tenant: edge.TenantOption,
     strict: Annotated[

@@ -56,10 +56,7 @@ def open_folder(folder: Path) -> DataSet:
         ImportRefused: NOT_A_FOLDER, EMPTY_FOLDER, UNKNOWN_TABLE, TABLE_TWICE, MISSING_TABLE, UNREADABLE_FILE,
             MISSING_HEADER, UNKNOWN_COLUMN, COLUMN_TWICE, MISSING_COLUMN or UNSUPPORTED_TYPE.
     """
-    if not folder.is_dir():
-        raise ImportRefused(
-            "NOT_A_FOLDER", f"{folder} is not a folder. Give the folder that holds debtors.csv."
-        )
+    check_folder(folder)
     paths = _paths(folder)
     if not paths:
         raise ImportRefused(
@@ -86,6 +83,18 @@ def open_folder(folder: Path) -> DataSet:
     return DataSet(files)
 
 
+def check_folder(folder: Path) -> None:
+    """See that it is one.
+
+    Raises:
+        ImportRefused: NOT_A_FOLDER.
+    """
+    if not folder.is_dir():
+        raise ImportRefused(
+            "NOT_A_FOLDER", f"{folder} is not a folder. Give the folder that holds debtors.csv."
+        )
+
+
 def check_beside(folder: Path, rejects: Path) -> None:
     """See that the list of bad lines is no table: it will be written over.
 
@@ -106,7 +115,12 @@ def _paths(folder: Path) -> dict[str, Path]:
         table = path.name.partition(".")[0]
         if path.name.startswith(".") or path.name == REJECTS_NAME or not _looks_like_a_table(path):
             continue  # a note beside the facts
-        if path.suffix not in _READERS or path.stem not in FORMAT or path.is_dir():
+        if path.is_dir():
+            raise ImportRefused(
+                "UNKNOWN_TABLE",
+                f"{path.name} is a folder. A table is one file, <name>.csv or <name>.parquet: put its parts together.",
+            )
+        if path.suffix not in _READERS or path.stem not in FORMAT:
             raise ImportRefused(
                 "UNKNOWN_TABLE",
                 f"{path.name} is no table of the import format{_suggestion(path.stem, FORMAT)}. "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from api.imports.folder import TableFile, check_beside, open_folder
+from api.imports.folder import TableFile, check_beside, check_folder, open_folder
 from api.imports.parts import PARTS, Parts, merge_in_parts
 from api.imports.rejects import RejectsList
 from domain.audit import Signature, operator
@@ -42,10 +42,11 @@ def begin_rejects(folder: Path, rejects: Path) -> None:
     """Begin the list of bad lines anew: whatever becomes of an import of `folder`, none of an earlier one stands there.
 
     Raises:
-        ImportRefused: UNWRITABLE_REJECTS.
+        ImportRefused: UNWRITABLE_REJECTS, NOT_A_FOLDER.
     """
     check_beside(folder, rejects)
     RejectsList(rejects).close()
+    check_folder(folder)
 
 
 async def import_folder(

@@ -63,7 +63,9 @@ def _label(name: str, *, required: bool = False) -> Column:
 
 
 def _currency(*, required: bool = True) -> Column:
-    return Column("currency", Word(CURRENCIES, RejectCode.UNKNOWN_CURRENCY), required)
+    return Column(
+        "currency", Word(CURRENCIES, RejectCode.UNKNOWN_CURRENCY, "an ISO 4217 code such as EUR"), required
+    )
 
 
 def _words(
@@ -79,7 +81,7 @@ def _amount(name: str = "amount") -> Column:
     return Column(name, Amount(above_zero=True), required=True)
 
 
-_COUNTRY = Word(COUNTRIES.keys(), RejectCode.UNKNOWN_COUNTRY)
+_COUNTRY = Word(COUNTRIES.keys(), RejectCode.UNKNOWN_COUNTRY, "an ISO 3166-1 alpha-2 code such as ES")
 _REGION = Shaped("[A-Z]{2}-[A-Z0-9]{1,3}", RejectCode.INVALID_REGION, "an ISO 3166-2 code such as ES-MD")
 _LANGUAGE = Shaped(
     "(?:[A-Za-z]{2,8}|[xXiI](?=-))(?:-[A-Za-z0-9]{1,8}){0,8}",

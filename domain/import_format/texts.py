@@ -69,16 +69,17 @@ class Text(Kind):
 
 @dataclass(frozen=True)
 class Word(Kind):
-    """One of a closed list, spelled exactly so."""
+    """One of a closed list, spelled exactly so; a long list goes by a name."""
 
     words: Collection[str]
     code: RejectCode = RejectCode.UNKNOWN_WORD
+    list_name: str | None = None
     python_type: ClassVar[type] = str
 
     @property
     def expected(self) -> str:
-        """The words themselves while they are few."""
-        return f"one of {', '.join(self.words)}" if len(self.words) < 20 else "a code of that list"
+        """The words themselves, or what their list is called."""
+        return self.list_name or f"one of {', '.join(self.words)}"
 
     def read_plain(self, cells: pl.Series) -> pl.Series | None:
         """Where all are such words."""

@@ -77,7 +77,9 @@ _DAY = Day()
 _ZONE_OF = attrgetter("tzinfo")
 _SEPARATOR_OF = itemgetter(10)
 _SEPARATORS = frozenset("T ")
-_LOOKS_LIKE_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}\S*)?")
+_LOOKS_LIKE_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?"
+)
 #: Instants with a usual offset, to the second or finer, in the years that facts lie in; the day may not exist.
 _PLAIN_INSTANT = (
     r"^(19|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"

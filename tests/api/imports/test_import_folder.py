@@ -160,7 +160,7 @@ async def test_a_pipe_is_refused_and_not_waited_for(database, tenant_id, tmp_pat
 
 async def test_a_table_in_parts_is_refused_and_not_passed_over(database, tenant_id, tmp_path):
     (folder(tmp_path / "in") / "events.parquet").mkdir()
-    with pytest.raises(ImportRefused, match=r"events\.parquet") as refused:
+    with pytest.raises(ImportRefused, match=r"events\.parquet is a folder") as refused:
         await load(database, tenant_id, tmp_path / "in", tmp_path)
     assert refused.value.code == "UNKNOWN_TABLE"
 

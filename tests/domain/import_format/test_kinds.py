@@ -109,3 +109,28 @@ def test_numbers_that_no_float_holds_are_no_probabilities(cell, code):
     read = Probability().read([cell])
     assert read.values == [None]
     assert list(read.problems.values()) == [code]
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        ("2026-02-30T09:30:00+01:00", RejectCode.IMPOSSIBLE_DATE),
+        ("2026-06-30T23:59:60Z", RejectCode.IMPOSSIBLE_DATE),
+        ("2026-03-01T24:00Z", RejectCode.IMPOSSIBLE_DATE),
+        ("2026-03-01T09:30:00+25:00", RejectCode.IMPOSSIBLE_DATE),
+        ("2026-02-30T09:30:00", RejectCode.IMPOSSIBLE_DATE),
+        ("2026-03-01T09:30:00+01:00[Europe/Madrid]", RejectCode.NOT_AN_INSTANT),
+        ("2026-03-01T09:30:00\N{MINUS SIGN}01:00", RejectCode.NOT_AN_INSTANT),
+        ("2026-03-01T09:30:00UTC", RejectCode.NOT_AN_INSTANT),
+        ("2026-03-01T09:30:00", RejectCode.NAIVE_INSTANT),
+    ],
+)
+def test_an_instant_that_can_not_be_is_told_from_what_is_none(cell, code):
+    assert Instant().read([cell]).problems == {0: code}
+
+
+def test_an_empty_column_is_told_what_to_hold():
+    expected = {column.name: column.kind.expected for table in FORMAT.values() for column in table.columns}
+    assert expected["currency"] == "an ISO 4217 code such as EUR"
+    assert expected["country"] == "an ISO 3166-1 alpha-2 code such as ES"
+    assert expected["channel"] == "one of EMAIL, SMS, WHATSAPP, PUSH, LETTER, VOICE"
