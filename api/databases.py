@@ -5,20 +5,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from asyncpg import PostgresConnectionError
-from asyncpg.exceptions import AdminShutdownError, DiskFullError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from api.embedded import EmbeddedPostgres
 from api.migrating import SchemaBehind, migrate, unreachable, verify_schema
 from api.settings import Settings
-from domain.storage.sessions import Database
+from domain.storage.outages import FULL, READ_ONLY, outage_of
+from domain.storage.sessions import Database, ReadOnlyDatabase
 
 
 class DatabaseFull(Exception):
     """PostgreSQL has no room left on its disk; what was under way is undone."""
 
-    code = "DISK_FULL"
+    code = FULL.code
 
 
 @dataclass(frozen=True)
@@ -65,13 +64,15 @@ async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
     try:
         await _make_fit(server, database)
         yield database
-    except (DBAPIError, PostgresConnectionError, AdminShutdownError, DiskFullError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        if getattr(cause, "sqlstate", None) == DiskFullError.sqlstate:
+    except Exception as error:
+        outage = outage_of(error)
+        if outage is None:
+            raise
+        if outage is FULL:
             full = "PostgreSQL's disk is full, so it was not done, or not all of it. Make room there, then try again."
             raise DatabaseFull(full) from error
-        if isinstance(error, DBAPIError) and not error.connection_invalidated:
-            raise
+        if outage is READ_ONLY:
+            raise ReadOnlyDatabase from error
         raise unreachable(server.app_url, error) from error
     finally:
         await database.close()

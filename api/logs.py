@@ -12,11 +12,15 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 
+from domain.storage.outages import Outage
+
 log = structlog.get_logger("dunwell")
 
 #: Of this process. Most are answered with status 200, as GraphQL's errors are, so no count of statuses tells them.
 FAILURES = Counter(
-    "dunwell_internal_errors_total", "Failures on our side, each logged as internal_error.", registry=None
+    "dunwell_internal_errors_total",
+    "Failures on our side, each logged as internal_error or database_outage.",
+    registry=None,
 )
 
 
@@ -66,6 +70,14 @@ def log_failure(cause: BaseException, *, where: Any = None) -> str:
         frames=[f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames],
     )
     return error_id
+
+
+def log_outage(outage: Outage, cause: BaseException) -> None:
+    """Log that the database cannot serve, in one line: while it can't, every request says so."""
+    FAILURES.inc()
+    log.error(
+        "database_outage", code=outage.code, kind=f"{type(cause).__module__}.{type(cause).__qualname__}"
+    )
 
 
 def _json(entry: object, **_: Any) -> str:

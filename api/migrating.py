@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from api.jobs.system import SCHEMA, create_job_tables, job_url, newest_job_tables
+from domain.storage.outages import UNREACHABLE
 from domain.storage.schema import job_tables_version, schema_revision
 from domain.storage.sessions import (
     APP_ROLE,
@@ -38,7 +39,7 @@ class SchemaBehind(Exception):
 class DatabaseUnreachable(Exception):
     """The PostgreSQL that was named does not answer, or does not let us in."""
 
-    code = "DATABASE_UNREACHABLE"
+    code = UNREACHABLE.code
 
 
 class MigrationRefused(Exception):

@@ -13,6 +13,7 @@ from api.graphql.types.models import UserError
 from api.logs import log_failure
 from domain.audit import AuditOutcome
 from domain.storage.audit import record
+from domain.storage.outages import outage_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,17 +36,19 @@ class Audited(FieldExtension):
         try:
             answer = await next_(source, info, **kwargs)
         except Exception as error:
-            await _record(info, code_of(error) or INTERNAL)
+            outage = outage_of(error)
+            code = outage.code if outage else code_of(error)
+            refused = outage is None and code is not None
+            await _record(info, code or INTERNAL, AuditOutcome.REFUSED if refused else AuditOutcome.FAILED)
             raise
         if isinstance(answer, UserError):
-            await _record(info, answer.code)
+            await _record(info, answer.code, AuditOutcome.REFUSED)
         return answer
 
 
-async def _record(info: Info, code: str) -> None:
+async def _record(info: Info, code: str, outcome: AuditOutcome) -> None:
     """Nothing was done, so there is no transaction to record it in but its own; the caller hears why either way."""
     context = info.context
-    outcome = AuditOutcome.FAILED if code == INTERNAL else AuditOutcome.REFUSED
     try:
         async with context.services.database.transaction(context.tenant_id) as connection:
             await record(
@@ -57,4 +60,5 @@ async def _record(info: Info, code: str) -> None:
                 code=code,
             )
     except Exception as error:
-        log_failure(error, where=info.path.as_list() if info.path else None)
+        if outage_of(error) is None:  # else the answer says it, and so does the log
+            log_failure(error, where=info.path.as_list() if info.path else None)

@@ -12,10 +12,11 @@
 | INGEST_CONTENTION | other writers kept changing the same rows; nothing was changed, send it again |
 | ARTEFACT_TRUNCATED, ARTEFACT_TAMPERED, ARTEFACT_INCOMPATIBLE | the model that decides cannot be opened; train anew |
 | BAD_CONTACT_RULES | the tenant's own contact rules cannot be read, so nothing is decided; set them anew |
+| DATABASE_UNREACHABLE, DISK_FULL, DATABASE_READ_ONLY | the database cannot do it just now; send it again later |
 | INTERNAL_SERVER_ERROR | our fault; `errorId` finds it in the log |
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
@@ -24,12 +25,13 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult as StrawberryResult
 
 from api.graphql.wording import place_of, without_values
-from api.logs import log_failure
+from api.logs import log_failure, log_outage
 from api.services import InvalidArgument
 from domain.contact_rules.tenant_rules import TenantRulesError
 from domain.filters import FilterError
 from domain.kpis.requests import KpiRequestError
 from domain.storage.ingest import IngestContention
+from domain.storage.outages import Outage, outage_of
 from ml.artefact import ArtefactError
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
@@ -56,11 +58,27 @@ def coded(error: GraphQLError, code: str, **extensions: Any) -> GraphQLError:
     return error
 
 
-def presentable(error: GraphQLError) -> GraphQLError:
-    """An error of an execution as the caller may see it; what is not theirs to know is logged and masked."""
+def presented(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """The errors of an execution as the caller may see them; what is not theirs to know is logged and masked.
+
+    An outage of the database is logged once, however many fields met it.
+    """
+    outages = ((outage_of(cause), cause) for cause in map(_cause, errors) if cause is not None)
+    found = next(((outage, cause) for outage, cause in outages if outage is not None), None)
+    if found is not None:
+        log_outage(*found)
+    return list(map(_presentable, errors))
+
+
+def _cause(error: GraphQLError) -> Exception | None:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
+    return cause
+
+
+def _presentable(error: GraphQLError) -> GraphQLError:
+    cause = _cause(error)
     if isinstance(cause, GraphQLSyntaxError) or isinstance(error, GraphQLSyntaxError):
         return coded(error, PARSE_FAILED)
     if cause is None or isinstance(cause, GraphQLError):  # made by the executor: a variable, an argument
@@ -70,7 +88,8 @@ def presentable(error: GraphQLError) -> GraphQLError:
         return _unserved(cause)
     code = code_of(cause)
     if code is None:
-        return masked(error, cause)
+        outage = outage_of(cause)
+        return masked(error, cause) if outage is None else _out_of_service(error, outage)
     if isinstance(cause, InvalidArgument | FilterError | KpiRequestError):
         place = cause.field.split(".") if isinstance(cause, KpiRequestError) else cause.path
         return coded(error, code, reason=cause.code, argument=list(place))
@@ -84,6 +103,10 @@ def code_of(cause: BaseException) -> str | None:
     if isinstance(cause, Forbidden | IngestContention | ArtefactError | TenantRulesError):
         return cause.code
     return None
+
+
+def _out_of_service(error: GraphQLError, outage: Outage) -> GraphQLError:
+    return GraphQLError(outage.message, nodes=error.nodes, path=error.path, extensions={"code": outage.code})
 
 
 def _unserved(cause: CannotGetOperationTypeError | InvalidOperationTypeError) -> GraphQLError:
@@ -125,4 +148,4 @@ class PresentErrors(SchemaExtension):
 
     def _present(self, result: Any) -> None:
         if result.errors:
-            result.errors = [presentable(error) for error in result.errors]
+            result.errors = presented(result.errors)

@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 from api.callers import NotAdmitted
 from api.graphql.columns import ColumnExecutor
 from api.graphql.context import Context, Socket
-from api.graphql.errors import PresentErrors, presentable
+from api.graphql.errors import PresentErrors, presented
 from api.graphql.limits import Documents, PrepareDocument
 from api.graphql.mutations import Mutation
 from api.graphql.queries import Query
@@ -88,7 +88,7 @@ class Schema(strawberry.Schema):
             **self._get_custom_context_kwargs(operation_extensions),
         )
         result = executed if isinstance(executed, GraphQLResult) else await executed
-        errors = result.errors and list(map(presentable, result.errors))
+        errors = result.errors and presented(result.errors)
         return ExecutionResult(data=result.data, errors=errors)
 
     async def stream(
@@ -105,8 +105,8 @@ class Schema(strawberry.Schema):
         if isinstance(context_value, Socket):
             try:
                 context_value = await context_value.operation(query or "")
-            except NotAdmitted as error:
-                return _refused(error)
+            except Exception as error:
+                return _ended(error)
         return _told(
             await super().stream(
                 query,
@@ -134,21 +134,22 @@ async def _told(
                 if still_admitted is not None:
                     await still_admitted()
                 yield result
-        except NotAdmitted as error:
-            yield _refusal(error)
         except Exception as error:
-            own = error if isinstance(error, GraphQLError) else GraphQLError("", original_error=error)
-            yield PreExecutionError(data=None, errors=[presentable(own)], extensions=None)
+            yield _end(error)
 
 
-async def _refused(error: NotAdmitted) -> StreamResult:
-    yield _refusal(error)
+async def _ended(error: Exception) -> StreamResult:
+    yield _end(error)
 
 
-def _refusal(error: NotAdmitted) -> PreExecutionError:
-    return PreExecutionError(
-        data=None, errors=[GraphQLError(str(error), extensions={"code": error.code})], extensions=None
-    )
+def _end(error: Exception) -> PreExecutionError:
+    """What ended an operation, or kept it from beginning."""
+    if isinstance(error, NotAdmitted):
+        errors = [GraphQLError(str(error), extensions={"code": error.code})]
+    else:
+        own = error if isinstance(error, GraphQLError) else GraphQLError("", original_error=error)
+        errors = presented([own])
+    return PreExecutionError(data=None, errors=errors, extensions=None)
 
 
 def build_schema(*, production: bool = False) -> Schema:

@@ -23,10 +23,11 @@ from api.http.openings import Openings
 from api.http.rates import Rates
 from api.http.sockets import GraphQLSocket
 from api.issuer_keys import IssuerKeys
-from api.logs import log_failure
+from api.logs import log_failure, log_outage
 from api.services import Services
 from api.settings import Settings
 from api.tokens import Expected, TokenVerifier
+from domain.storage.outages import UNREACHABLE, outage_of
 from domain.storage.sessions import ReadOnlyDatabase, UnsafeRole
 
 _READY_SECONDS = 3
@@ -135,6 +136,10 @@ async def _readiness(services: Services) -> Response:
         log_failure(error)
         return JSONResponse({"status": "unavailable", "database": error.code}, status_code=503)
     except Exception as error:
-        log_failure(error)
+        outage = UNREACHABLE if isinstance(error, TimeoutError) else outage_of(error)
+        if outage is None:
+            log_failure(error)
+        else:
+            log_outage(outage, error)
         return JSONResponse({"status": "unavailable", "database": "does not answer"}, status_code=503)
     return JSONResponse({"status": "ok"})

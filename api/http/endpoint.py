@@ -33,12 +33,14 @@ from api.http.requests import (
     takes_stream,
 )
 from api.http.streams import event_stream
-from api.logs import log_failure
+from api.logs import log_failure, log_outage
 from api.services import Services
+from domain.storage.outages import OUTAGES, RETRY_SECONDS, outage_of
 
 _POST = {OperationType.QUERY, OperationType.MUTATION}
 _GET = {OperationType.QUERY}
 _STREAMED = OperationType.SUBSCRIPTION
+_LATER = {"Retry-After": str(RETRY_SECONDS)}
 
 
 class GraphQLEndpoint:
@@ -94,6 +96,10 @@ class GraphQLEndpoint:
         except (NotAdmitted, Refused) as error:
             return _failure(error.status, error.code, str(error), media_type, error.headers)
         except Exception as error:
+            outage = outage_of(error)
+            if outage is not None:
+                log_outage(outage, error)
+                return _failure(503, outage.code, outage.message, media_type, _LATER)
             error_id = log_failure(error)
             message = f"Something went wrong on our side. Report error {error_id}."
             return _failure(500, "INTERNAL_SERVER_ERROR", message, media_type, errorId=error_id)
@@ -168,8 +174,16 @@ def _wrong_transport(operation_type: OperationType) -> Refused:
 
 def _answer(result: ExecutionResult, media_type: str) -> Response:
     content = answered(result)
+    if _is_out_of_service(result):
+        return _response(503, to_json(content), media_type, _LATER)
     status = 400 if "data" not in content and media_type == RESPONSE_TYPE else 200
     return _response(status, to_json(content), media_type)
+
+
+def _is_out_of_service(result: ExecutionResult) -> bool:
+    """Whether nothing was answered, for an outage of the database."""
+    nothing = all(value is None for value in (result.data or {}).values())
+    return nothing and any((error.extensions or {}).get("code") in OUTAGES for error in result.errors or ())
 
 
 def _failure(

@@ -31,8 +31,9 @@ from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.openings import Openings
 from api.http.rates import Rates
-from api.logs import log_failure
+from api.logs import log_failure, log_outage
 from api.services import Services
+from domain.storage.outages import outage_of
 
 _MOST_SUBSCRIPTIONS = 20
 _INIT_WAIT = timedelta(seconds=10)
@@ -40,6 +41,7 @@ _INVALID_MESSAGE = 4400
 _ID_TAKEN = 4409
 _TOO_MANY_OPEN = 4429
 _INTERNAL_ERROR = 1011
+_TRY_AGAIN_LATER = 1013
 _TYPES = ("connection_init", "ping", "pong", "subscribe", "complete")
 _TOO_MANY = GraphQLError(
     f"The socket has {_MOST_SUBSCRIPTIONS} operations under way; no more are served at a time.",
@@ -69,7 +71,12 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
         except WebSocketDisconnected:
             raise
         except Exception as error:
-            await self.websocket.close(_INTERNAL_ERROR, f"Report error {log_failure(error)}.")
+            outage = outage_of(error)
+            if outage is None:
+                await self.websocket.close(_INTERNAL_ERROR, f"Report error {log_failure(error)}.")
+            else:
+                log_outage(outage, error)
+                await self.websocket.close(_TRY_AGAIN_LATER, f"{outage.code}: {outage.message}")
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Let the socket in, or close with 4429 when its key holds too many open."""

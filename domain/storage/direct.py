@@ -8,6 +8,8 @@ from typing import Any
 
 import asyncpg
 
+from domain.storage.outages import connect
+
 #: Statements that each connection keeps prepared, of any length.
 _PREPARED = 50
 
@@ -33,7 +35,7 @@ class DirectConnections:
         """The one value of a statement, in a transaction of its own. begin: what that begins with, BEGIN included.
 
         Raises:
-            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: it could not be read.
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: it could not be read, or no connection be opened.
         """
         async with self._places:
             kept = self._kept()
@@ -61,9 +63,7 @@ class DirectConnections:
         return None
 
     async def _connect(self) -> Any:
-        return await asyncpg.connect(
-            **self._options, statement_cache_size=_PREPARED, max_cacheable_statement_size=0
-        )
+        return await connect(**self._options, statement_cache_size=_PREPARED, max_cacheable_statement_size=0)
 
     async def close(self) -> None:
         """Close those that are idle."""

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from domain.storage.direct import DirectConnections
+from domain.storage.outages import READ_ONLY, connect
 
 APP_ROLE = "dunwell_app"
 TENANT_SETTING = "dunwell.tenant_id"
@@ -52,7 +53,7 @@ class UnsafeRole(Exception):
 class ReadOnlyDatabase(Exception):
     """PostgreSQL takes no writes: a standby, or one that was made read-only (when its disk filled up, say)."""
 
-    code = "DATABASE_READ_ONLY"
+    code = READ_ONLY.code
 
     def __init__(self) -> None:
         super().__init__(
@@ -97,7 +98,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             hide_parameters=True,  # an error's text would quote them, and they may be personal
-            connect_args=settings,
+            connect_args={**settings, "async_creator_fn": connect},
         )
         self.pool_size = pool_size
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()

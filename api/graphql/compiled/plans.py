@@ -22,6 +22,7 @@ from api.logs import log_failure
 from api.services import InvalidArgument
 from domain.filters import FilterError
 from domain.storage.compiled import FLAW, Argument, Statement, compile_statement
+from domain.storage.outages import outage_of
 
 V = TypeVar("V")
 
@@ -76,7 +77,8 @@ class CompiledReads:
         except (NotCompiled, GraphQLError, InvalidArgument, FilterError):
             return None
         except (OSError, InterfaceError, PostgresError) as error:
-            log_failure(error)
+            if outage_of(error) is None:  # else ordinary execution meets it again, and says it
+                log_failure(error)
             return None
 
     async def _answer(

@@ -39,7 +39,8 @@ async def test_not_ready_without_a_database(services: Services) -> None:
         answer = await client.post(
             "/graphql", json={"query": "{ a }"}, headers={"Authorization": "Bearer dw_1_" + "a" * 43}
         )
-        assert answer.status_code == 500
+        assert answer.status_code == 503
+        assert answer.json()["errors"][0]["extensions"]["code"] == "DATABASE_UNREACHABLE"
         assert "127.0.0.1" not in answer.text
         assert await _failures(client) == before + 2  # the probe's and the request's
     await gone.close()
