@@ -96,11 +96,11 @@ def check_variables(variables: Mapping[str, Any] | None) -> None:
     while pending:
         value, depth, place = pending.pop()
         if depth > MAX_NESTING:
-            raise _bad_variables(f"The variables are nested more than {MAX_NESTING} levels deep.")
+            raise _bad_variables(f"The variables are nested more than {MAX_NESTING} levels deep.", None)
         if isinstance(value, dict):
             for name, inner in value.items():
                 if "\x00" in name:
-                    raise _bad_variables(f"{_where(place)} a name that holds {_NUL}")
+                    raise _bad_variables(f"{_where(place)} a name that holds {_NUL}", place)
                 pending.append((inner, depth + 1, (name, place)))
         elif isinstance(value, list):
             pending += [
@@ -109,23 +109,32 @@ def check_variables(variables: Mapping[str, Any] | None) -> None:
                 if not isinstance(inner, str) or "\x00" in inner  # long lists are mostly of plain texts
             ]
         elif isinstance(value, str) and "\x00" in value:
-            raise _bad_variables(f"{_where(place)} {_NUL}")
+            raise _bad_variables(f"{_where(place)} {_NUL}", place)
 
 
 def _where(place: _Place | None) -> str:
     """The begin of a refusal: the variable and the place in it, spelled as where a value does not fit its type."""
+    names = _names(place)
+    if not names:
+        return "The variables hold"
+    inside = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in names[1:])
+    return f"Variable '${names[0]}' holds" + (f" at {inside}" if inside else "")
+
+
+def _names(place: _Place | None) -> list[str | int]:
+    """The way to a place, from the variable on."""
     names: list[str | int] = []
     while place is not None:
         name, place = place
         names.append(name)
-    if not names:
-        return "The variables hold"
-    inside = "".join(f"[{name}]" if isinstance(name, int) else f".{name}" for name in reversed(names[:-1]))
-    return f"Variable '${names[-1]}' holds" + (f" at {inside}" if inside else "")
+    return names[::-1]
 
 
-def _bad_variables(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": BAD_USER_INPUT})
+def _bad_variables(message: str, place: _Place | None) -> GraphQLError:
+    where = [str(name) for name in _names(place)]
+    return GraphQLError(
+        message, extensions={"code": BAD_USER_INPUT, **({"argument": where} if where else {})}
+    )
 
 
 @dataclass(frozen=True, slots=True)

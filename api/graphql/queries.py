@@ -287,12 +287,13 @@ def unknown_reference(index: int) -> UserError:
 
 
 def at_most(items: Sequence[Any] | None, most: int, argument: str) -> None:
-    """Refuse too many items.
+    """Refuse too many items. argument: where they stand, `input.references`.
 
     Raises:
         InvalidArgument: says how many there are, and how many are possible.
     """
     if items is not None and len(items) > most:
         raise InvalidArgument(
-            f"{argument} has {len(items)} items; at most {most:,} are possible.", path=(argument,)
+            f"{argument} has {len(items)} items; at most {most:,} are possible.",
+            path=tuple(argument.split(".")),
         )

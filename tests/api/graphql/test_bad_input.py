@@ -1,12 +1,14 @@
 """Bad arguments: each is told apart, named, and answered with BAD_USER_INPUT; nothing fails and nothing changes."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
 
 from api.graphql.ids import global_id
-from tests.api.portfolio import Api
+from tests.api.portfolio import Api, operation
+from tests.conftest import ROOT
 
 CASES = [
     ("{ debtors(first: -1) { totalCount } }", ["first"], "first is -1"),
@@ -221,6 +223,9 @@ async def test_too_many_references_are_refused_with_the_number(api: Api) -> None
     query = "query ($r: [String!]!) { debtorRecommendations(references: $r) { reference } }"
     error = await api.error(query, r=["D0000010"] * 1001)
     assert error["extensions"]["argument"] == ["references"]
+    decide = "mutation ($i: DecideInput!) { decide(input: $i) { __typename } }"
+    error = await api.error(decide, i={"references": ["D0000010"] * 1001})
+    assert error["extensions"]["argument"] == ["input", "references"]
     assert "1001" in error["message"]
     assert len((await api.ask(query, r=["D0000010"] * 1000))["debtorRecommendations"]) == 1000
 
@@ -246,6 +251,38 @@ async def test_odd_characters_come_back_as_they_were_sent(api_of, tenant_id: int
     for item in items:
         (edge,) = (await own.ask(query, n=item["name"]))["debtors"]["edges"]
         assert edge["node"] == {"reference": item["reference"], "name": item["name"]}
+
+
+SEGMENT = {"key": "A", "name": "x", "where": {}}
+PAST = {"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}
+FAILURES = [
+    ("DefineSegments", [SEGMENT | {"key": " A"}], "BAD_VALUE", ["input", "0", "key"]),
+    ("DefineSegments", [SEGMENT, SEGMENT], "DUPLICATE_KEY", ["input", "1", "key"]),
+    ("DefineSegments", [SEGMENT | {"key": "NONE"}], "RESERVED_KEY", ["input", "0", "key"]),
+    (
+        "DefineSegments",
+        [SEGMENT | {"where": {"segment": {"eq": "B"}}}],
+        "SEGMENT_IN_RULE",
+        ["input", "0", "where"],
+    ),
+    ("PlanCampaign", {"name": "", "within": PAST}, "BAD_USER_INPUT", ["input", "name"]),
+    ("Decide", {"references": [], "within": PAST}, "WINDOW_IS_PAST", ["input", "within"]),
+    ("CancelTraining", "TrainingRun", "NOT_FOUND", ["id"]),
+    ("PromoteModel", "ModelVersion", "NOT_FOUND", ["id"]),
+    ("RollBackModel", None, "NO_PREVIOUS_CHAMPION", []),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "code", "path"), FAILURES, ids=str)
+async def test_an_expected_failure_is_an_answer_with_a_code_that_the_docs_explain(
+    api_of, tenant_id: int, name: str, given, code: str, path: list[str]
+) -> None:
+    variables = {"id": global_id(given, 999_999)} if isinstance(given, str) else {"input": given}
+    own = await api_of(tenant_id)
+    (answer,) = (await own.ask(operation(name), **(variables if given is not None else {}))).values()
+    assert (answer["code"], answer["path"]) == (code, path)
+    docs = "".join((ROOT / "docs" / page).read_text() for page in ("graphql.md", "campaigns.md"))
+    assert re.search(rf"^\| [^|]*`{code}`", docs, re.MULTILINE)
 
 
 EXTREMES = [
@@ -322,16 +359,24 @@ async def test_a_query_of_a_megabyte_is_refused_by_its_length(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "begin"),
+    ("variables", "begin", "place"),
     [
-        ({"v": "\x00"}, "Variable '$v' holds the character NUL (U+0000)"),
-        ({"v": {"name": {"in": ["a", "b\x00"]}}}, "Variable '$v' holds at .name.in[1] the character NUL"),
-        ({"v": [{"or": []}, {"a\x00": 1}]}, "Variable '$v' holds at [1] a name that holds the character NUL"),
-        ({"\x00": 1}, "The variables hold a name that holds the character NUL"),
+        ({"v": "\x00"}, "Variable '$v' holds the character NUL (U+0000)", ["v"]),
+        (
+            {"v": {"name": {"in": ["a", "b\x00"]}}},
+            "Variable '$v' holds at .name.in[1] the character NUL",
+            ["v", "name", "in", "1"],
+        ),
+        (
+            {"v": [{"or": []}, {"a\x00": 1}]},
+            "Variable '$v' holds at [1] a name that holds the character NUL",
+            ["v", "1"],
+        ),
+        ({"\x00": 1}, "The variables hold a name that holds the character NUL", None),
     ],
 )
 async def test_a_character_that_cannot_be_stored_is_told_by_its_place(
-    api: Api, variables: dict[str, Any], begin: str
+    api: Api, variables: dict[str, Any], begin: str, place: list[str] | None
 ) -> None:
     for query in (
         "query ($v: DebtorWhere) { debtors(where: $v) { totalCount } }",
@@ -341,4 +386,5 @@ async def test_a_character_that_cannot_be_stored_is_told_by_its_place(
         (error,) = answer["errors"]
         assert error["message"].startswith(begin)
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert error["extensions"].get("argument") == place
         assert "data" not in answer
