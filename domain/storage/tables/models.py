@@ -72,7 +72,6 @@ kept_forecast = tenant_table(
     *(Column(name, Double, nullable=False) for name in ("p05", "p50", "p95")),
     Column("actual", Double),
     refers_to("model_version", "model_version_id"),
-    Index("kept_forecast_open_idx", "tenant_id", "day", postgresql_where=text("actual IS NULL")),
     Index("kept_forecast_model_version_id_idx", "tenant_id", "model_version_id", "day"),
     keyed=("made_on", "kpi", "currency", "day"),
 )
