@@ -154,7 +154,7 @@ def version_mismatch(folder: Path, found: str) -> EmbeddedPostgresError:
     return EmbeddedPostgresError(
         ErrorCode.VERSION_MISMATCH,
         f"the data in {folder} were written by PostgreSQL {found}, this dunwell carries PostgreSQL 18. Dump "
-        "them with the dunwell that wrote them (pg_dump) and load them into a new DUNWELL_HOME.",
+        "them with the dunwell that wrote them and restore them with this one: docs/operations.md tells how.",
     )
 
 
