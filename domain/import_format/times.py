@@ -20,7 +20,8 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @dataclass(frozen=True)
 class Day(Kind):
-    """A calendar date. `open_ended` also takes 9999-12-31, which many systems write for "no end"."""
+    """A calendar date. `open_ended` also takes 9999-12-31, which many systems write for "no end": it is no date at all
+    then, for PostgreSQL would know it as infinity, and spell it so."""
 
     open_ended: bool = False
     python_type: ClassVar[type] = date
@@ -30,10 +31,12 @@ class Day(Kind):
         """Its form and range."""
         return f"YYYY-MM-DD, from {FIRST_YEAR} to {LAST_YEAR}"
 
-    def read_cell(self, cell: Any) -> date:
+    def read_cell(self, cell: Any) -> date | None:
         """The date; a typed timestamp counts when it is a naive midnight (how some writers store dates)."""
         day = self._day(cell)
-        if not FIRST_YEAR <= day.year <= LAST_YEAR and not (self.open_ended and day == date.max):
+        if self.open_ended and day == date.max:
+            return None
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise BadCell(RejectCode.OUT_OF_RANGE)
         return day
 
@@ -63,7 +66,7 @@ class Month(Kind):
         """Its form."""
         return "YYYY-MM"
 
-    def read_cell(self, cell: Any) -> date:
+    def read_cell(self, cell: Any) -> date | None:
         """The month's first day; a typed date counts when it is one."""
         if isinstance(cell, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}", cell):
             return _DAY.read_cell(f"{cell}-01")

@@ -175,3 +175,17 @@ async def _segments(database: Database, tenant_id: int) -> dict[str, str]:
             for table in ("debtor", "communication")
         ]
     return {one.reference: one.segment_key for rows in found for one in rows}
+
+
+async def test_an_infinite_end_is_none(kept: tuple[Database, int], empty_url: str) -> None:
+    database, tenant_id = kept
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = empty_url
+    command.downgrade(config, "0018_kept_forecast_open")
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(text("UPDATE account SET closed_on = 'infinity'"))
+        await connection.execute(text("UPDATE agent SET active_to = 'infinity'"))
+    migrate(empty_url)
+    async with database.transaction(tenant_id) as connection:
+        ends = "SELECT closed_on FROM account UNION ALL SELECT active_to FROM agent"
+        assert list(await connection.scalars(text(ends))) == [None, None]
