@@ -182,10 +182,12 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 @contextmanager
-def training_worker(server: DatabaseServer, settings: Settings) -> Iterator[Worker]:
+def training_worker(
+    server: DatabaseServer, settings: Settings, *, keeps_forecasts: bool = True
+) -> Iterator[Worker]:
     """A worker in this process, on a database that is fit for use."""
     asyncio.run(_check(server))
     folder: Path = training_folder(settings)
-    keepers = (partial(make_keeper, settings),)
+    keepers = (partial(make_keeper, settings),) if keeps_forecasts else ()
     with Worker(server.app_url, make_learner(settings), folder, keepers) as worker:
         yield worker

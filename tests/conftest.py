@@ -34,6 +34,17 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.owner_url
 
 
+@pytest.fixture
+def empty_url(cluster_url: str) -> Iterator[str]:
+    """The owner's URL of a database that nobody has migrated."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = make_url(cluster_url).set(drivername="postgresql")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield admin.set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(scope="session")
 def owner_url(cluster_url: str) -> Iterator[str]:
     """The owner's URL of a fresh, migrated database, dropped at the end."""

@@ -50,7 +50,9 @@ def train_and_wait(
         CommandError: with the run's error, or TRAINING_CANCELLED.
     """
     with ExitStack() as work:
-        run, version = edge.wait_for(_train(server, tenant, as_of, promote, _Hands(server, work)))
+        # Where it is to be as if it were then, no forecast of today is kept.
+        hands = _Hands(server, work, keeps_forecasts=as_of is None)
+        run, version = edge.wait_for(_train(server, tenant, as_of, promote, hands))
     if version is not None:
         return version
     if run.status == RunStatus.CANCELLED:
@@ -64,6 +66,7 @@ class _Hands:
 
     server: DatabaseServer
     work: ExitStack
+    keeps_forecasts: bool
     own: bool = False
 
     def lend(self) -> None:
@@ -71,7 +74,8 @@ class _Hands:
         from api.serving import training_worker
 
         if not self.own and not any_worker_alive(self.server.app_url):
-            self.work.enter_context(training_worker(self.server, edge.settings()))
+            worker = training_worker(self.server, edge.settings(), keeps_forecasts=self.keeps_forecasts)
+            self.work.enter_context(worker)
             self.own = True
 
 

@@ -1,6 +1,5 @@
-"""Databases to migrate: one nobody has touched, and one in a cluster that is new to dunwell."""
+"""A database to migrate in a cluster that is new to dunwell."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,17 +8,6 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from api.embedded import EmbeddedPostgres
-
-
-@pytest.fixture
-def empty_url(cluster_url: str) -> Iterator[str]:
-    """The owner's URL of a database that nobody has migrated."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = make_url(cluster_url).set(drivername="postgresql")
-    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield admin.set(database=name).render_as_string(hide_password=False)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
