@@ -79,9 +79,10 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
                 await self.websocket.close(_TRY_AGAIN_LATER, f"{outage.code}: {outage.message}")
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Let the socket in, or close with 4429 when its key holds too many open."""
+        """Let the socket in, or close with 4429 when its key holds too many open; a payload of null is none."""
+        nothing: ConnectionInitMessage = {"type": "connection_init"}
         try:
-            await super().handle_connection_init(message)
+            await super().handle_connection_init(message if message.get("payload") is not None else nothing)
         except TooManyOpen as error:
             await self.websocket.close(_TOO_MANY_OPEN, str(error))
 
