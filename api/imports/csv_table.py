@@ -61,7 +61,7 @@ class CsvTable:
                     yield self._progress(file), Chunk(numbers, TextCells(cells))
                     continue
                 lines = _lines(block)
-                records = _parse(lines, line, at_end=at_end)
+                records = _parse(lines, line, width=len(self.columns), at_end=at_end)
                 pending = "".join(lines[records.consumed :]).encode(errors="surrogateescape")
                 line += records.consumed
                 if records.rows or records.unreadable:
@@ -118,16 +118,17 @@ def _read_header(file: TextIO, name: str) -> tuple[list[str], int]:
     return header, reader.line_num + 1
 
 
-def _parse(lines: list[str], first: int, *, at_end: bool) -> _Records:
+def _parse(lines: list[str], first: int, *, width: int, at_end: bool) -> _Records:
     """The records in `lines`, of which the first is line `first` of the file.
 
-    A record that goes on after `lines` is left, unless that is the end. A malformed one costs its first line only.
+    A record that goes on after `lines` is left, unless that is the end, or it is longer already than one of `width`
+    cells can be. A malformed one costs its first line only.
     """
     at = 0
     records = _Records([], [], [], 0)
     while at < len(lines):
         rows: list[list[str]] = []
-        reader = csv.reader(islice(lines, at, None), strict=True)
+        reader = csv.reader(map(lines.__getitem__, range(at, len(lines))), strict=True)
         complaint = None
         try:
             rows.extend(reader)  # what was read before an error stays
@@ -137,11 +138,22 @@ def _parse(lines: list[str], first: int, *, at_end: bool) -> _Records:
         at = starts.pop()
         records.lines.extend(first + start for start in starts)
         records.rows.extend(rows)
-        if complaint is None or (complaint == _OPEN_QUOTE and not at_end):
+        if complaint is None:
+            break
+        if (
+            complaint == _OPEN_QUOTE
+            and not at_end
+            and sum(map(len, islice(lines, at, None))) <= width * _longest()
+        ):
             break
         records.unreadable.append(Unreadable(first + at, RejectCode.MALFORMED_CSV, lines[at]))
         at += 1
     return _Records(records.lines, records.rows, records.unreadable, at)
+
+
+def _longest() -> int:
+    """Characters of the longest cell in quotes, each doubled, and the comma after it."""
+    return 2 * csv.field_size_limit() + 3
 
 
 def _lines(block: bytes) -> list[str]:

@@ -126,3 +126,44 @@ def test_a_file_without_a_header_is_refused(tmp_path, content, words):
     with pytest.raises(ImportRefused, match=words) as refused:
         read(tmp_path, content)
     assert refused.value.code == "UNREADABLE_FILE"
+
+
+class Lines(list):
+    """Counts how often a line is taken."""
+
+    taken = 0
+
+    def __getitem__(self, place):
+        self.taken += 1
+        return super().__getitem__(place)
+
+    def __iter__(self):
+        for line in super().__iter__():
+            self.taken += 1
+            yield line
+
+
+def test_each_line_is_read_a_few_times_however_many_are_malformed():
+    lines = Lines(['"x"y\n'] * 2_000)
+    records = module._parse(lines, 2, width=2, at_end=True)
+    assert len(records.unreadable) == 2_000
+    assert lines.taken <= 4 * len(lines)
+
+
+def test_a_record_that_never_ends_is_given_up_by_its_length(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", 40)
+    monkeypatch.setattr(module, "_longest", lambda: 50)
+    parsed = []
+    parse = module._parse
+
+    def noting(lines, *arguments, **options):
+        parsed.append(sum(map(len, lines)))
+        return parse(lines, *arguments, **options)
+
+    monkeypatch.setattr(module, "_parse", noting)
+    cells = 2_000
+    _, rows, bad = read(tmp_path, "a,b\n1,2\n" + '"x\n",' * cells + "\n3,4\n")
+    assert max(parsed) <= 400
+    assert rows[0] == (2, ("1", "2"))
+    assert rows[-1] == (cells + 4, ("3", "4"))
+    assert bad[0] == (3, MALFORMED)
