@@ -51,7 +51,9 @@ class RejectCode(StrEnum):
 _SENTENCES: dict[RejectCode, str] = {
     RejectCode.MISSING: "{column} is empty; give {expected}.",
     RejectCode.TOO_LONG: "{column} is too long; give {expected}.",
-    RejectCode.INVALID_TEXT: "{column} holds characters that are no text (NUL or half a surrogate pair); remove them.",
+    RejectCode.INVALID_TEXT: (
+        "{column} is no text, or holds characters that are none (NUL or half a surrogate pair); give {expected}."
+    ),
     RejectCode.INVALID_REFERENCE: "{column} holds control characters such as a tab or a line break; remove them.",
     RejectCode.INVALID_ATTRIBUTE: (
         "{column} is no custom attribute; name it x_ and more, and give text of at most 2,000 characters, a number "

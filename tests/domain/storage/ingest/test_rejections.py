@@ -155,6 +155,13 @@ async def test_a_bad_row_is_refused_whole_and_for_what_is_wrong(database, portfo
     assert await stored(database, portfolio) == before
 
 
+async def test_a_number_in_place_of_a_text_is_not_told_of_nul_alone(database, portfolio):
+    agents = [row("agents", reference=1.0)]  # as pandas makes of whole numbers beside a missing one
+    _, (told,) = await merge_facts(database, portfolio, {"agents": agents}, items=True)
+    assert told.reason.startswith("reference is no text, ")
+    assert told.reason.endswith("give text of at most 255 characters.")
+
+
 async def test_a_refusal_never_repeats_the_value(database, portfolio):
     secrets = {"name": "Ana García\0", "phone": "600123456", "email": "x" * 400, "language": "Ana García"}
     _, rejections = await merge_facts(
