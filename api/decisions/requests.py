@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from api.answers import Failure, Money, Window
+from domain.currencies import CURRENCIES
 from domain.debtor_where import DebtorWhere
 from domain.vocabulary import Channel
 from ml.outcomes import CHANNELS
@@ -60,15 +61,22 @@ class CampaignRequest:
             return _bad(f"name: give 1 to {LONGEST_NAME} characters.", "name")
         if not 0 <= self.hold_out_share <= LARGEST_HOLD_OUT:
             return _bad(f"holdOutShare: give a share from 0 to {LARGEST_HOLD_OUT}.", "holdOutShare")
-        if self.budget is not None and self.budget.amount < 0:
-            return _bad("budget: give an amount of 0 or more.", "budget", "amount")
         misplaced = misplaced_window(self.within, as_of)
         if misplaced is not None:
             return misplaced
         if self.within.end - max(self.within.start, as_of) > LONGEST_WINDOW:
             message = f"within spans more than {LONGEST_WINDOW.days} days; plan one stretch after the other."
             return Failure("WINDOW_TOO_LONG", message, ("input", "within"))
-        return self._capacity_problem()
+        return self._budget_problem() or self._capacity_problem()
+
+    def _budget_problem(self) -> Failure | None:
+        if self.budget is None:
+            return None
+        if self.budget.amount < 0:
+            return _bad("budget: give an amount of 0 or more.", "budget", "amount")
+        if self.budget.currency not in CURRENCIES:
+            return _bad("budget: give an ISO 4217 code in capitals, such as EUR.", "budget", "currency")
+        return None
 
     def _capacity_problem(self) -> Failure | None:
         seen: set[Channel] = set()

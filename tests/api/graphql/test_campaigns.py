@@ -192,6 +192,7 @@ async def test_nothing_possible_is_a_named_outcome(campaigner: Api) -> None:
         ({"within": far}, "WINDOW_TOO_FAR", ["input", "within"]),
         ({"within": long}, "WINDOW_TOO_LONG", ["input", "within"]),
         ({"budget": {"amount": "5", "currency": "JPY"}}, "NO_EXCHANGE_RATE", ["input", "budget", "currency"]),
+        ({"budget": {"amount": "5", "currency": "eur"}}, "BAD_USER_INPUT", ["input", "budget", "currency"]),
         ({"budget": {"amount": "-5", "currency": "EUR"}}, "BAD_USER_INPUT", ["input", "budget", "amount"]),
         ({"holdOutShare": 1.5}, "BAD_USER_INPUT", ["input", "holdOutShare"]),
         ({"name": " "}, "BAD_USER_INPUT", ["input", "name"]),
