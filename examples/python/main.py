@@ -1,4 +1,4 @@
-"""Who is behind, how to contact the first segment, and a training watched to its end."""
+"""Who is behind, how to contact the largest segment, and a training watched to its end."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ async def show_debtors(dunwell: Dunwell) -> None:
 
 
 async def show_advice(dunwell: Dunwell) -> None:
-    """Print how to contact the first segment."""
+    """Print how to contact the largest segment."""
     segments = (await dunwell.segments()).segments
     found = await dunwell.segment_recommendations(segments=[segment.key for segment in segments[:1]])
     for each in found.segment_recommendations:

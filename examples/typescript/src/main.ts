@@ -1,4 +1,4 @@
-// Who is behind, how to contact the first segment, and a training watched to its end.
+// Who is behind, how to contact the largest segment, and a training watched to its end.
 import { Dunwell } from './client.js';
 import {
   DebtorsDocument,
@@ -22,8 +22,9 @@ for (const { node } of debtors.edges) {
 }
 
 const { segments } = await dunwell.ask(SegmentsDocument, {});
+const bySize = segments.toSorted((one, other) => other.debtorCount - one.debtorCount);
 const { segmentRecommendations } = await dunwell.ask(SegmentRecommendationsDocument, {
-  segments: segments.slice(0, 1).map(({ key }) => key),
+  segments: bySize.slice(0, 1).map(({ key }) => key),
 });
 for (const { segment, recommendation } of segmentRecommendations) {
   const { best, reasons } = recommendation;
