@@ -13,6 +13,9 @@ from api.cli import edge
 from domain.collection_settings import MOST_DAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from api.databases import DatabaseServer
     from domain.storage.tenants import StoredTenant
 
 _DAY = timedelta(days=1)
@@ -94,9 +97,6 @@ def set_tenant(
     When it returns, every KPI is as if grace days and windows had always been so; until then, and if it does not, as if
     nothing had been set.
     """
-    from api.databases import open_database
-    from domain.storage.tenants import change_settings
-
     given = {
         "contact_rules": None if contact_rules is None else _rules(contact_rules),
         "hold_out_share": hold_out_share,
@@ -107,15 +107,17 @@ def set_tenant(
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         raise edge.CommandError("NOTHING_TO_SET", "Name what to set; see dunwell tenant set --help.")
-    with edge.server() as server:
-
-        async def change() -> None:
-            async with open_database(server):
-                await change_settings(server.owner_url, key=key, changes=changes, now=datetime.now(UTC))
-
-        with edge.err.status("Setting it, and deriving anew what rests on it"):
-            edge.wait_for(change())
+    with edge.server() as server, edge.err.status("Setting it, and deriving anew what rests on it"):
+        edge.wait_for(_change(server, key, changes))
     edge.out.print(f"Set for tenant {key}: {', '.join(changes)}.", markup=False)
+
+
+async def _change(server: DatabaseServer, key: str, changes: Mapping[str, Any]) -> None:
+    from api.databases import open_database
+    from domain.storage.tenants import change_settings
+
+    async with open_database(server):
+        await change_settings(server.owner_url, key=key, changes=changes, now=datetime.now(UTC))
 
 
 @tenants.command("list")

@@ -30,6 +30,18 @@ TENANT_TABLES = (
     "training_run",
 )
 
+_FUNNEL_INSTANTS = (
+    *("delivered_at", "bounced_hard_at", "bounced_soft_at", "opened_at", "machine_opened_at", "clicked_at"),
+    *("landed_at", "replied_at", "right_party_contacted_at", "unsubscribed_at", "complained_at"),
+)
+
+#: Each after those that refer to it; its indexes go with it.
+_DROPPED = (
+    *("promise", "payment", "decision", "communication", "training_run", "debtor_balance", "contact_request"),
+    *("contact_point", "campaign", "account", "template", "segment", "model_version", "finance"),
+    *("exchange_rate", "event", "debtor", "api_key", "agent", "tenant"),
+)
+
 #: NULL without a tenant, so that nothing is visible; STABLE, so that an index condition can use it.
 TENANT = "(SELECT NULLIF(current_setting('dunwell.tenant_id', true), '')::integer)"
 
@@ -118,6 +130,29 @@ def _create_functions() -> None:
 
 
 def _create_tables() -> None:
+    _create_tenant()
+    _create_agent()
+    _create_api_key()
+    _create_debtor()
+    _create_event()
+    _create_exchange_rate()
+    _create_finance()
+    _create_model_version()
+    _create_segment()
+    _create_template()
+    _create_account()
+    _create_campaign()
+    _create_contact_point()
+    _create_contact_request()
+    _create_debtor_balance()
+    _create_training_run()
+    _create_communication()
+    _create_decision()
+    _create_payment()
+    _create_promise()
+
+
+def _create_tenant() -> None:
     op.create_table(
         "tenant",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
@@ -134,6 +169,9 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("tenant_pkey")),
         sa.UniqueConstraint("key", name="tenant_key_key"),
     )
+
+
+def _create_agent() -> None:
     op.create_table(
         "agent",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -153,6 +191,9 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("agent_pkey")),
         sa.UniqueConstraint("tenant_id", "reference", name=op.f("agent_reference_key")),
     )
+
+
+def _create_api_key() -> None:
     op.create_table(
         "api_key",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -170,6 +211,9 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("api_key_pkey")),
         sa.UniqueConstraint("tenant_id", "secret_sha256", name=op.f("api_key_secret_sha256_key")),
     )
+
+
+def _create_debtor() -> None:
     op.create_table(
         "debtor",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -215,6 +259,9 @@ def _create_tables() -> None:
         unique=False,
         postgresql_where=sa.text("state_until IS NOT NULL"),
     )
+
+
+def _create_event() -> None:
     op.create_table(
         "event",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -260,6 +307,9 @@ def _create_tables() -> None:
             "kind IN ('LANDED', 'PAYMENT_STARTED', 'PAYMENT_FAILED', 'PAYMENT_ABANDONED')"
         ),
     )
+
+
+def _create_exchange_rate() -> None:
     op.create_table(
         "exchange_rate",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -275,6 +325,9 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("exchange_rate_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "date", "currency", name=op.f("exchange_rate_pkey")),
     )
+
+
+def _create_finance() -> None:
     op.create_table(
         "finance",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -293,6 +346,9 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("finance_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "month", "currency", name=op.f("finance_pkey")),
     )
+
+
+def _create_model_version() -> None:
     op.create_table(
         "model_version",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -323,6 +379,9 @@ def _create_tables() -> None:
         unique=True,
         postgresql_where=sa.text("status = 'CHAMPION'"),
     )
+
+
+def _create_segment() -> None:
     op.create_table(
         "segment",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -338,6 +397,9 @@ def _create_tables() -> None:
         sa.UniqueConstraint("tenant_id", "key", name=op.f("segment_key_key")),
         sa.UniqueConstraint("tenant_id", "position", name=op.f("segment_position_key")),
     )
+
+
+def _create_template() -> None:
     op.create_table(
         "template",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -362,6 +424,9 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("template_pkey")),
         sa.UniqueConstraint("tenant_id", "reference", name=op.f("template_reference_key")),
     )
+
+
+def _create_account() -> None:
     op.create_table(
         "account",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -400,6 +465,9 @@ def _create_tables() -> None:
     op.create_index("account_agent_id_idx", "account", ["tenant_id", "agent_id"], unique=False)
     op.create_index("account_debtor_id_idx", "account", ["tenant_id", "debtor_id"], unique=False)
     op.create_index("account_product_idx", "account", ["tenant_id", "product", "currency"], unique=False)
+
+
+def _create_campaign() -> None:
     op.create_table(
         "campaign",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -422,6 +490,9 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("campaign_tenant_id_fkey")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("campaign_pkey")),
     )
+
+
+def _create_contact_point() -> None:
     op.create_table(
         "contact_point",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -451,6 +522,9 @@ def _create_tables() -> None:
             "tenant_id", "debtor_id", "channel", "address", name=op.f("contact_point_pkey")
         ),
     )
+
+
+def _create_contact_request() -> None:
     op.create_table(
         "contact_request",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -488,6 +562,9 @@ def _create_tables() -> None:
     op.create_index(
         "contact_request_debtor_id_idx", "contact_request", ["tenant_id", "debtor_id"], unique=False
     )
+
+
+def _create_debtor_balance() -> None:
     op.create_table(
         "debtor_balance",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -509,6 +586,9 @@ def _create_tables() -> None:
         ["tenant_id", "currency", "balance_e4", "debtor_id"],
         unique=False,
     )
+
+
+def _create_training_run() -> None:
     op.create_table(
         "training_run",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -543,6 +623,9 @@ def _create_tables() -> None:
         unique=True,
         postgresql_where=sa.text("status IN ('QUEUED', 'RUNNING')"),
     )
+
+
+def _create_communication() -> None:
     op.create_table(
         "communication",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -566,17 +649,7 @@ def _create_tables() -> None:
             server_default=sa.text("'{}'::jsonb"),
             nullable=False,
         ),
-        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("bounced_hard_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("bounced_soft_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("machine_opened_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("clicked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("landed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("replied_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("right_party_contacted_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("unsubscribed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("complained_at", sa.DateTime(timezone=True), nullable=True),
+        *(sa.Column(name, sa.DateTime(timezone=True), nullable=True) for name in _FUNNEL_INSTANTS),
         sa.Column("segment_key", sa.Text(collation="C"), server_default="NONE", nullable=False),
         sa.Column("days_past_due", sa.Integer(), server_default="0", nullable=False),
         sa.Column("product", sa.Text(collation="C"), nullable=True),
@@ -609,6 +682,10 @@ def _create_tables() -> None:
         sa.UniqueConstraint("tenant_id", "reference", name=op.f("communication_reference_key")),
         postgresql_with={"fillfactor": 45},
     )
+    _index_communication()
+
+
+def _index_communication() -> None:
     op.create_index(
         "communication_debtor_id_idx",
         "communication",
@@ -625,6 +702,9 @@ def _create_tables() -> None:
     op.create_index(
         "communication_sent_at_idx", "communication", ["tenant_id", "sent_at", "id"], unique=False
     )
+
+
+def _create_decision() -> None:
     op.create_table(
         "decision",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -670,6 +750,9 @@ def _create_tables() -> None:
     op.create_index(
         "decision_debtor_id_idx", "decision", ["tenant_id", "debtor_id", "decided_at"], unique=False
     )
+
+
+def _create_payment() -> None:
     op.create_table(
         "payment",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -721,6 +804,9 @@ def _create_tables() -> None:
         "payment_debtor_id_idx", "payment", ["tenant_id", "debtor_id", "paid_at", "id"], unique=False
     )
     op.create_index("payment_paid_at_idx", "payment", ["tenant_id", "paid_at"], unique=False)
+
+
+def _create_promise() -> None:
     op.create_table(
         "promise",
         sa.Column("tenant_id", sa.Integer(), nullable=False),
@@ -782,83 +868,5 @@ def downgrade() -> None:
     """The role stays: it belongs to the cluster, and another database may use it."""
     op.execute("DROP FUNCTION all_tenant_ids()")
     op.execute("DROP FUNCTION tenant_id_of(text)")
-    op.drop_index("promise_promised_at_idx", table_name="promise")
-    op.drop_index("promise_due_on_idx", table_name="promise")
-    op.drop_index("promise_debtor_id_idx", table_name="promise")
-    op.drop_index("promise_account_id_idx", table_name="promise")
-    op.drop_table("promise")
-    op.drop_index("payment_paid_at_idx", table_name="payment")
-    op.drop_index("payment_debtor_id_idx", table_name="payment")
-    op.drop_index(
-        "payment_attributed_to_idx",
-        table_name="payment",
-        postgresql_where=sa.text("attributed_to IS NOT NULL"),
-    )
-    op.drop_index("payment_account_id_idx", table_name="payment")
-    op.drop_table("payment")
-    op.drop_index("decision_debtor_id_idx", table_name="decision")
-    op.drop_index(
-        "decision_campaign_id_idx", table_name="decision", postgresql_where=sa.text("campaign_id IS NOT NULL")
-    )
-    op.drop_table("decision")
-    op.drop_index("communication_sent_at_idx", table_name="communication")
-    op.drop_index(
-        "communication_decision_id_idx",
-        table_name="communication",
-        postgresql_where=sa.text("decision_id IS NOT NULL"),
-    )
-    op.drop_index("communication_debtor_id_idx", table_name="communication")
-    op.drop_table("communication")
-    op.drop_index(
-        "training_run_live_idx",
-        table_name="training_run",
-        postgresql_where=sa.text("status IN ('QUEUED', 'RUNNING')"),
-    )
-    op.drop_table("training_run")
-    op.drop_index("debtor_balance_currency_idx", table_name="debtor_balance")
-    op.drop_table("debtor_balance")
-    op.drop_index("contact_request_debtor_id_idx", table_name="contact_request")
-    op.drop_table("contact_request")
-    op.drop_table("contact_point")
-    op.drop_table("campaign")
-    op.drop_index("account_product_idx", table_name="account")
-    op.drop_index("account_debtor_id_idx", table_name="account")
-    op.drop_index("account_agent_id_idx", table_name="account")
-    op.drop_table("account")
-    op.drop_table("template")
-    op.drop_table("segment")
-    op.drop_index(
-        "model_version_champion_idx",
-        table_name="model_version",
-        postgresql_where=sa.text("status = 'CHAMPION'"),
-    )
-    op.drop_table("model_version")
-    op.drop_table("finance")
-    op.drop_table("exchange_rate")
-    op.drop_index(
-        "event_traffic_idx",
-        table_name="event",
-        postgresql_where=sa.text(
-            "kind IN ('LANDED', 'PAYMENT_STARTED', 'PAYMENT_FAILED', 'PAYMENT_ABANDONED')"
-        ),
-    )
-    op.drop_index(
-        "event_engagement_idx",
-        table_name="event",
-        postgresql_where=sa.text(
-            "kind = 'RIGHT_PARTY_CONTACTED' OR kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT automated"
-        ),
-    )
-    op.drop_table("event")
-    op.drop_index(
-        "debtor_state_until_idx", table_name="debtor", postgresql_where=sa.text("state_until IS NOT NULL")
-    )
-    op.drop_index("debtor_segment_key_idx", table_name="debtor")
-    op.drop_index("debtor_oldest_due_on_idx", table_name="debtor")
-    op.drop_index("debtor_name_key_idx", table_name="debtor")
-    op.drop_index("debtor_last_contacted_at_idx", table_name="debtor")
-    op.drop_index("debtor_country_idx", table_name="debtor")
-    op.drop_table("debtor")
-    op.drop_table("api_key")
-    op.drop_table("agent")
-    op.drop_table("tenant")
+    for table in _DROPPED:
+        op.drop_table(table)

@@ -1,5 +1,6 @@
 """Logged contacts without sequel, of known truth: who was contacted how, with which probability, and what came."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,22 +31,69 @@ class Bandit:
 
 def make_bandit(seed: int, *, contacts: int = 8_000, form: str = "bells") -> Bandit:
     rng = np.random.default_rng(seed)
-    like = rng.normal(0, 0.7, (SEGMENTS, CHANNELS))
-    hours = _hours(rng, form)
-    lean = 0.7 * rng.dirichlet(np.full(CHANNELS, 2.0), SEGMENTS) + 0.3 / CHANNELS
+    world = _World.drawn(rng, form)
+    modelled = _learned(world.logged(rng, contacts), seed)
+    plan = _best_plan(modelled, rng)
+    later = world.logged(rng, contacts)
+    log = LoggedContacts(
+        later.channel * 168 + later.slot,
+        later.propensity,
+        later.reward,
+        np.arange(contacts) // 2,
+        later.segment,
+    )
 
-    def chance(segment: Ints, trait: Floats, channel: Ints, slot: Ints) -> Floats:
-        score = (
-            -2.6 + like[segment, channel] + hours[segment, slot] + 0.6 * trait + 0.3 * trait * (channel == 4)
+    def of_actions(action: Ints) -> Floats:
+        worth = modelled(
+            later.segment, later.trait, np.maximum(action, 0) // 168, np.maximum(action, 0) % 168
         )
+        return np.where(action >= 0, worth, 0.0)
+
+    target = plan[later.segment]
+    return Bandit(
+        LoggedTrial(log, plan, of_actions),
+        world.value(later.segment, later.trait, target // 168, target % 168),
+        world.value(later.segment, later.trait, later.channel, later.slot),
+    )
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """(n,) each: contacts, with which probability their channel and slot were chosen, and what they brought."""
+
+    segment: Ints
+    trait: Floats
+    channel: Ints
+    slot: Ints
+    propensity: Floats
+    reward: Floats
+
+
+@dataclass(frozen=True)
+class _World:
+    """like, lean: (segments, channels) what is answered to, and what is sent by; hours: (segments, 168)."""
+
+    like: Floats
+    hours: Floats
+    lean: Floats
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, form: str) -> "_World":
+        like = rng.normal(0, 0.7, (SEGMENTS, CHANNELS))
+        hours = _hours(rng, form)
+        return cls(like, hours, 0.7 * rng.dirichlet(np.full(CHANNELS, 2.0), SEGMENTS) + 0.3 / CHANNELS)
+
+    def chance(self, segment: Ints, trait: Floats, channel: Ints, slot: Ints) -> Floats:
+        liked = -2.6 + self.like[segment, channel] + self.hours[segment, slot]
+        score = liked + 0.6 * trait + 0.3 * trait * (channel == 4)
         return np.asarray(1 / (1 + np.exp(-score)))
 
-    def value(segment: Ints, trait: Floats, channel: Ints, slot: Ints) -> Floats:
-        return np.asarray(chance(segment, trait, channel, slot) * _amount(trait) - COST[channel])
+    def value(self, segment: Ints, trait: Floats, channel: Ints, slot: Ints) -> Floats:
+        return np.asarray(self.chance(segment, trait, channel, slot) * _amount(trait) - COST[channel])
 
-    def logged() -> tuple[Ints, Floats, Ints, Ints, Floats, Floats]:
+    def logged(self, rng: np.random.Generator, contacts: int) -> _Logged:
         segment, trait = rng.integers(0, SEGMENTS, contacts), rng.normal(0, 1, contacts)
-        weight = lean[segment] * np.exp(np.where(np.arange(CHANNELS) == 4, 0.8, 0.0) * trait[:, None])
+        weight = self.lean[segment] * np.exp(np.where(np.arange(CHANNELS) == 4, 0.8, 0.0) * trait[:, None])
         on_channel = weight / weight.sum(axis=1, keepdims=True)
         channel = (
             (rng.random((contacts, 1)) > np.cumsum(on_channel, axis=1)).sum(axis=1).clip(0, CHANNELS - 1)
@@ -54,16 +102,19 @@ def make_bandit(seed: int, *, contacts: int = 8_000, form: str = "bells") -> Ban
         at = 0.8 * office / office.sum() + 0.2 / len(SLOTS)
         place = rng.choice(len(SLOTS), contacts, p=at)
         propensity = on_channel[np.arange(contacts), channel] * at[place]
-        paid = rng.random(contacts) < chance(segment, trait, channel, SLOTS[place])
-        return segment, trait, channel, SLOTS[place], propensity, paid * _amount(trait) - COST[channel]
+        paid = rng.random(contacts) < self.chance(segment, trait, channel, SLOTS[place])
+        reward = paid * _amount(trait) - COST[channel]
+        return _Logged(segment, trait, channel, SLOTS[place], propensity, reward)
 
-    segment, trait, channel, slot, _, reward = logged()
-    paid = (reward > -COST[channel]).astype(np.float64)
+
+def _learned(log: _Logged, seed: int) -> Callable[[Ints, Floats, Ints, Ints], Floats]:
+    """What a contact is worth by a staged classifier of those logged."""
+    contacts = len(log.segment)
     staged = fit_staged(
         Lesson(
-            trait[:, None].astype(np.float32),
-            Cells(segment, np.zeros_like(segment), channel, slot),
-            paid,
+            log.trait[:, None].astype(np.float32),
+            Cells(log.segment, np.zeros_like(log.segment), log.channel, log.slot),
+            (log.reward > -COST[log.channel]).astype(np.float64),
             np.ones(contacts),
             np.arange(contacts),
             [],
@@ -79,20 +130,7 @@ def make_bandit(seed: int, *, contacts: int = 8_000, form: str = "bells") -> Ban
         chance = sigmoid(staged.margins(trait[:, None].astype(np.float32), cells, 1))
         return chance * _amount(trait) - COST[channel]
 
-    plan = _best_plan(modelled, rng)
-    segment, trait, channel, slot, propensity, reward = logged()
-    log = LoggedContacts(channel * 168 + slot, propensity, reward, np.arange(contacts) // 2, segment)
-
-    def of_actions(action: Ints) -> Floats:
-        worth = modelled(segment, trait, np.maximum(action, 0) // 168, np.maximum(action, 0) % 168)
-        return np.where(action >= 0, worth, 0.0)
-
-    target = plan[segment]
-    return Bandit(
-        LoggedTrial(log, plan, of_actions),
-        value(segment, trait, target // 168, target % 168),
-        value(segment, trait, channel, slot),
-    )
+    return modelled
 
 
 def _amount(trait: Floats) -> Floats:

@@ -59,12 +59,7 @@ def tiny(
         as_of=datetime(2026, 6, 1, tzinfo=UTC),
         currency="EUR",
         debtors=pl.DataFrame(
-            {
-                "debtor": keys,
-                "time_zone": zone,
-                "segment": "FEW",
-                "channels": [["EMAIL"]] * debtors,
-            }
+            {"debtor": keys, "time_zone": zone, "segment": "FEW", "channels": [["EMAIL"]] * debtors}
         ),
         accounts=pl.DataFrame(
             {
@@ -93,13 +88,8 @@ def tiny(
         ),
         promises=pl.DataFrame(
             {
-                "promise": [],
-                "account": [],
-                "debtor": [],
-                "amount": [],
-                "currency": [],
-                "promised_at": [],
-                "due_on": [],
+                name: []
+                for name in ("promise", "account", "debtor", "amount", "currency", "promised_at", "due_on")
             }
         ),
     )

@@ -64,6 +64,24 @@ def _cohort(
 
 
 def _communications(reading: Reading, start: datetime, end: datetime, rules: Sequence[Rule]) -> list[Row]:
+    _find_cohort(reading, start, end)
+    rows = _with_funnel(reading)
+    causes: defaultdict[str, list[tuple[datetime, Decimal, str]]] = defaultdict(list)
+    for communication, *payment in reading.rows(
+        "SELECT communication, paid_at, amount, currency FROM k_causes"
+    ):
+        causes[communication].append(tuple(payment))
+    ruled = rule_segments(reading, rules)
+    for row in rows:
+        row["days_past_due"] = row["days_past_due"] or 0
+        row["segment"] = row["own_segment"] or ruled.get(row["reference"]) or "NONE"
+        row["payments"] = causes[row["reference"]]
+        _settle_funnel(row)
+    return rows
+
+
+def _find_cohort(reading: Reading, start: datetime, end: datetime) -> None:
+    """Leaves `cohort`, the messages of the period, and `owed`, the balances when they were sent."""
     reading.db.execute(
         """
         CREATE OR REPLACE TEMP TABLE cohort AS
@@ -90,6 +108,10 @@ def _communications(reading: Reading, start: datetime, end: datetime, rules: Seq
             GROUP BY c.reference, a.reference, a.product, a.currency, today, a.due_on
         """
     )
+
+
+def _with_funnel(reading: Reading) -> list[Row]:
+    """The messages of `cohort`, each with the first of its events of each kind."""
     funnel = ", ".join(
         f"min(e.occurred_at) FILTER (WHERE e.kind = '{kind}'{' AND NOT e.automated' if human else ''}) AS {name}"
         for name, kind, human in (
@@ -105,7 +127,7 @@ def _communications(reading: Reading, start: datetime, end: datetime, rules: Seq
             ("complaint", "COMPLAINED", False),
         )
     )
-    rows = _dicts(
+    return _dicts(
         reading,
         f"""
         SELECT c.*, f.* EXCLUDE (communication), o.days_past_due
@@ -117,18 +139,6 @@ def _communications(reading: Reading, start: datetime, end: datetime, rules: Seq
                 AS days_past_due FROM owed GROUP BY communication) o ON o.communication = c.reference
         """,
     )
-    causes: defaultdict[str, list[tuple[datetime, Decimal, str]]] = defaultdict(list)
-    for communication, *payment in reading.rows(
-        "SELECT communication, paid_at, amount, currency FROM k_causes"
-    ):
-        causes[communication].append(tuple(payment))
-    ruled = rule_segments(reading, rules)
-    for row in rows:
-        row["days_past_due"] = row["days_past_due"] or 0
-        row["segment"] = row["own_segment"] or ruled.get(row["reference"]) or "NONE"
-        row["payments"] = causes[row["reference"]]
-        _settle_funnel(row)
-    return rows
 
 
 def _settle_funnel(row: Row) -> None:
