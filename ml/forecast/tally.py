@@ -17,6 +17,8 @@ LONGEST_LAG = 30
 """Days after which an outcome is no longer waited for."""
 _CELL = ("day", "segment", "channel")
 _COUNT = pl.len().cast(pl.Float64)
+_MOST_DAYS = 2**15 - 1
+"""Facts of any two dates are taken, centuries apart by mistake; beyond this it makes no difference how far."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _promises(history: History, end: date) -> pl.DataFrame:
 
 
 def _days(span: pl.Expr) -> pl.Expr:
-    return span.dt.total_days().cast(pl.Int16)
+    return span.dt.total_days().clip(-_MOST_DAYS, _MOST_DAYS).cast(pl.Int16)
 
 
 def _attributed(history: History, sent: pl.DataFrame) -> pl.DataFrame:

@@ -72,3 +72,22 @@ def test_a_part_without_messages_adds_its_debts() -> None:
     cohorts = cohorts_of(added)
     assert cohorts is not None
     assert added.owed["balance"].sum() > tally_of(quiet).owed["balance"].sum() > 0
+
+
+def test_facts_dated_centuries_apart_by_mistake_are_counted_all_the_same() -> None:
+    """As 1900-01-01 for a date that nobody knows, or 2199-12-31 for one that never comes."""
+    history = History.from_facts(simulate(120, seed=4, end=date(2026, 5, 1)).facts, as_of=NOW, currency="EUR")
+    first, last = datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+    payment = history.payments.filter(pl.col("communication").is_not_null()).head(1)
+    promise = history.promises.head(1)
+    early = payment.with_columns(paid_at=pl.lit(first).cast(payment.schema["paid_at"]))
+    late = promise.with_columns(deadline=pl.lit(last).cast(promise.schema["deadline"]))
+    odd = replace(
+        history,
+        payments=pl.concat([history.payments, early]),
+        promises=pl.concat([history.promises, late]),
+    )
+    usual, found = tally_of(history), tally_of(odd)
+    assert found.terms["count"].sum() == usual.terms["count"].sum() + 1
+    assert_frame_equal(found.messages, usual.messages)
+    assert forecast(found, horizon_days=3, by=[]).series
