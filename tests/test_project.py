@@ -1,5 +1,6 @@
 """The project as a clone finds it: links that lead somewhere, commands that exist, locks that lock."""
 
+import ast
 import json
 import re
 import subprocess
@@ -103,3 +104,15 @@ def test_no_file_names_a_package_index() -> None:
 
 def test_ci_runs_the_tests() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("room", ["api", "domain", "ml", "migrations", "bench", "tests"])
+def test_no_function_is_longer_than_sixty_lines(room: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(text_of(path)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or node.lineno) - node.lineno >= 60
+    ]
+    assert found == []
