@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Bools, Floats, Ints
 from ml.boosting import Settings
 from ml.calibration import Platt, fit_platt
 from ml.casework import Casework, Knowledge, rhythm_codes
@@ -56,12 +56,27 @@ def rehearse(casework: Casework, everything: Knowledge, *, seed: int, threads: i
     before = casework.known_at(cut)
     if len(later) < LEAST_HOLD_OUT or len(before.outcomes) < LEAST_TO_LEARN_FROM:
         return Rehearsal(None, {}, HoldOut(cut, {}), later)
-    half_life = _half_life(casework, before, everything, later, seed=seed, threads=threads)
+    foreseen = _foreseen(before, everything, np.flatnonzero(after))
+    known = later[foreseen[everything.segment[later]]]
+    half_life = _half_life(casework, before, everything, known, seed=seed, threads=threads)
     conversion = fit_deciding(casework, before, Fitting(half_life, 0, seed, threads))
     judged = _Judged(casework, conversion, everything, threads)
-    platts, crossed = judged.calibrations(np.flatnonzero(after))
+    platts, crossed = judged.calibrations(np.flatnonzero(after), foreseen)
     steps = judged.predictions(crossed, later, before)
     return Rehearsal(half_life, platts, HoldOut(cut, steps), later, Earlier(before, conversion))
+
+
+def _foreseen(before: Knowledge, everything: Knowledge, later: Ints) -> Bools:
+    """(segments + 1,) those of which at least as many contacts were learned from as came later; all where hardly any
+    contact came to such a segment.
+
+    The model that decides knows its new segments. That an earlier one could not foretell theirs says nothing of how far
+    to believe what is known of the others.
+    """
+    came = everything.segment[later]
+    size = int(everything.segment.max(initial=0)) + 1
+    known = np.bincount(before.segment, minlength=size) >= np.bincount(came, minlength=size)
+    return known if known[came].sum() >= LEAST_HOLD_OUT else np.ones(size, dtype=bool)
 
 
 def _half_life(
@@ -113,16 +128,17 @@ class _Judged:
     everything: Knowledge
     threads: int
 
-    def calibrations(self, later: Ints) -> tuple[dict[str, Platt], list[Conversion]]:
-        """Platt per step on the later contacts; and the funnel calibrated by either half of the debtors without the
-        other."""
+    def calibrations(self, later: Ints, foreseen: Bools) -> tuple[dict[str, Platt], list[Conversion]]:
+        """Platt per step on the later contacts of segments that were foreseen; and the funnel calibrated by either half
+        of the debtors without the other, on all of them."""
         outcomes, platts = self.everything.outcomes, {}
         halves: list[dict[str, Platt]] = [{}, {}]
         for name, (rows, label) in truth_of_steps(self.conversion.horizons, self.everything, later).items():
             staged = self.conversion.steps[name].staged
             margins = staged.margins(self.casework.matrix[rows], self._cells(rows), self.threads)
             channel, counts = outcomes.channel[rows], self.everything.stands_for[rows]
-            platts[name] = fit_platt(margins, label, counts, channel)
+            known = foreseen[self.everything.segment[rows]]
+            platts[name] = fit_platt(margins, label, counts * known, channel)
             for half in (0, 1):
                 others = counts * (outcomes.debtor[rows] % 2 != half)
                 halves[half][name] = fit_platt(margins, label, others, channel)
