@@ -20,7 +20,6 @@ from matplotlib.patches import Rectangle
 
 from ml.actions import lawful_hours
 from ml.arrays import Floats
-from ml.features import Casebook
 from ml.frames import History
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
@@ -82,7 +81,7 @@ def main(arguments: list[str]) -> int:
 def worth_of(model: TrainedModel, history: History) -> list[Worth]:
     """What the recommendations rest on: expected net money per message for every segment that owes something."""
     at = int(history.as_of.timestamp() * MICROSECONDS)
-    panel = panel_of(model, Casebook(history), at)
+    panel = panel_of(model, model.casebook(history), at)
     plan, value = plan_segments(model, panel, np.ones(len(CHANNELS), dtype=bool), None)
     present = set(np.unique(panel.standing.segment).tolist())
     rows = []

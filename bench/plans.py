@@ -12,7 +12,6 @@ from bench.measuring import Report
 from bench.worlds import END, NOW, SEED, SIZES_OF_DEFAULT, USUAL
 from ml.arrays import Bools, Floats, Ints
 from ml.candidates import candidates
-from ml.features import Casebook
 from ml.frames import History
 from ml.model import TrainedModel
 from ml.options import Slots, options_of, segment_ranking
@@ -93,7 +92,7 @@ def _plan(history: History, model: TrainedModel, lawful: Bools, limits: Limits) 
     """(n,) channel · 168 + hour of week, or NOBODY: as a campaign for the coming week plans it."""
     now, count = NOW, len(history.debtors)
     found = candidates(
-        model, Casebook(history), np.arange(count), now=now, plan=usual_plan(model), masks=lawful
+        model, model.casebook(history), np.arange(count), now=now, plan=usual_plan(model), masks=lawful
     )
     first = now.weekday() * 24
     week = np.roll(np.arange(HOURS), -first)

@@ -74,7 +74,7 @@ def debtor_recommendations(
 
     Raises KeyError for a debtor that is not in the history.
     """
-    book = Casebook(history)
+    book = model.casebook(history)
     allowed = allowed_channels(channels)
     plan = plan or usual_plan(model, channels=channels)
     position = _positions(history, debtors)
@@ -173,7 +173,7 @@ def _debtor_answers(
 def _panel(model: TrainedModel, history: History | None, now: datetime) -> Panel:
     if history is None:
         return own_panel(model)
-    return panel_of(model, Casebook(history), _microseconds(now) + PLANNED_AHEAD)
+    return panel_of(model, model.casebook(history), _microseconds(now) + PLANNED_AHEAD)
 
 
 def _present(model: TrainedModel, panel: Panel) -> list[str]:

@@ -201,6 +201,11 @@ class History:
         sent = self.communications.filter(pl.col("direction") == "OUTBOUND")
         return sent.with_columns(delivered=delivered_expression()).sort("sent_at", "communication")
 
+    def with_rates(self, rates: Mapping[str, float]) -> "History":
+        """This history with other rates for currencies that it knows none of."""
+        missing = {code: rate for code, rate in rates.items() if code not in (self.currency, *self.rates)}
+        return replace(self, rates={**self.rates, **missing}) if missing else self
+
     def known_at(self, instant: datetime) -> "History":
         """This history as it was known at an earlier `instant`: later rows dropped, later outcomes
         forgotten.

@@ -75,7 +75,8 @@ class TrainedModel:
     """Everything a version of the models consists of; made by `ml.recipe.train`, stored by `ml.artefact`.
 
     data_from, data_to: of the communications learned from; rows: how many; metrics: out of time;
-    holdout: the predictions behind them, for the gate (not stored).
+    holdout: the predictions behind them, for the gate (not stored). stand_in_rates: what currencies without an
+    exchange rate were taken for (`ml.stand_in_rates`).
     """
 
     recipe: str
@@ -96,19 +97,20 @@ class TrainedModel:
     half_life_days: float | None
     metrics: tuple[Metric, ...]
     threads: int = 2
+    stand_in_rates: tuple[tuple[str, float], ...] = ()
     panel: Panel | None = None
     holdout: HoldOut | None = field(default=None, compare=False)
 
     def predict(self, history: "History | Casebook", rows: pl.DataFrame) -> Prediction:
         """Calibrated outcomes of contacts, past or planned.
 
-        history: what was known, or a `Casebook` of it (build one to ask often). rows: debtor (key as in
+        history: what was known, or the `casebook` of it (build one to ask often). rows: debtor (key as in
         history.debtors), channel, at (instant, UTC); n rows. Features are as of `at`: of a planned
         contact, as of the end of the history with time moved on.
 
         Raises HistoryError when a column is missing, a debtor unknown, or a channel none of CHANNELS.
         """
-        book = history if isinstance(history, Casebook) else Casebook(history)
+        book = history if isinstance(history, Casebook) else self.casebook(history)
         contacts = contacts_of(book, rows)
         matrix = self.space.matrix(book.columns(contacts))
         cells = self.cells(book, contacts)
@@ -125,6 +127,10 @@ class TrainedModel:
             open_curve=self.open_time.curve(cells, self.threads),
             pay_curve=self.pay_time.curve(cells, self.threads),
         )
+
+    def casebook(self, history: History) -> Casebook:
+        """The history indexed; a currency that it has no exchange rate of counts as when the model was trained."""
+        return Casebook(history.with_rates(dict(self.stand_in_rates)))
 
     def cells(self, book: Casebook, contacts: Contacts) -> Cells:
         """Where contacts fall in the slot tables."""

@@ -115,8 +115,8 @@ def channel_codes(channels: pl.Series) -> Ints:
 
 
 def in_tenant_currency(history: History, amount: str, currency: str) -> pl.Expr:
-    """The amount in the tenant's currency; an unknown rate counts as 1 (then only shares of balance are
-    compared)."""
+    """The amount in the tenant's currency; one that no account is in and no rate is known of counts as 1 (for others,
+    see `ml.stand_in_rates`)."""
     rates = {history.currency: 1.0, **history.rates}
     rate = pl.col(currency).replace_strict(rates, default=1.0, return_dtype=pl.Float64)
     return pl.col(amount) * rate

@@ -21,6 +21,7 @@ from ml.organic import fit_organic
 from ml.outcomes import Outcomes, outcomes_of
 from ml.reaction_time import ReactionTime, fit_reaction_time
 from ml.slot_effects import Cells
+from ml.stand_in_rates import stand_in_rates
 from ml.trial import trial_of
 from ml.values import PLANNED_AHEAD, panel_of
 
@@ -62,12 +63,14 @@ def train(
     told = progress or _nobody
     told("features", 0.0)
     known = history if as_of >= history.as_of else history.known_at(as_of)
+    stand_in = stand_in_rates(known)
+    known = known.with_rates(stand_in)
     casework = gather(Casebook(known, _enough(known), threads=threads), use_age=use_age, most=most, seed=seed)
     casework = casework.without_confounding(seed=seed, threads=threads)
     everything = casework.known_at(casework.book.outcomes.seen_until)
     told("hold-out", 0.15)
     rehearsal = rehearse(casework, everything, seed=seed, threads=threads)
-    study = _Study(known, casework, everything, rehearsal, seed, threads)
+    study = _Study(known, stand_in, casework, everything, rehearsal, seed, threads)
     told("funnel", 0.5)
     conversion = fit_conversion(casework, everything, Fitting(rehearsal.half_life, DRAWS, seed, threads))
     told("reaction times and amounts", 0.75)
@@ -80,9 +83,11 @@ def train(
 
 @dataclass(frozen=True)
 class _Study:
-    """What a model is fitted on. everything: the contacts with all that is known of them at the end."""
+    """What a model is fitted on. stand_in_rates: those that `known` had not. everything: the contacts with all that is
+    known of them at the end."""
 
     known: History
+    stand_in_rates: dict[str, float]
     casework: Casework
     everything: Knowledge
     rehearsal: Rehearsal
@@ -124,6 +129,7 @@ def _fitted(study: _Study, conversion: Conversion, as_of: datetime) -> TrainedMo
         half_life_days=rehearsal.half_life,
         metrics=(),
         threads=study.threads,
+        stand_in_rates=tuple(study.stand_in_rates.items()),
     )
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 
 from ml.arrays import Floats
-from ml.features import Casebook
 from ml.frames import History
 from ml.model import TrainedModel
 
@@ -15,5 +14,5 @@ def score_again(model: TrainedModel, history: History, keys: pl.Series, name: st
     asked = pl.DataFrame({"communication": keys})
     sent = history.communications.select("communication", "debtor", "channel", "sent_at")
     rows = asked.join(sent, on="communication", how="left", maintain_order="left").rename({"sent_at": "at"})
-    prediction = model.predict(Casebook(history), rows)
+    prediction = model.predict(history, rows)
     return np.asarray(prediction.p_engaged if name == "engaged" else prediction.p_convert)

@@ -12,7 +12,6 @@ import polars as pl
 
 from ml.arrays import Bools
 from ml.candidates import candidates
-from ml.features import Casebook
 from ml.frames import History
 from ml.model import TrainedModel
 from ml.options import Slots, options_of, segment_ranking
@@ -78,7 +77,7 @@ def plan_week(
 
     plan: `usual_plan` of the model.
     """
-    book, ranking = Casebook(history), segment_ranking(model, None)
+    book, ranking = model.casebook(history), segment_ranking(model, None)
     place = {key: row for row, key in enumerate(book.debtors["debtor"].to_list())}
     rows = np.array([place[key] for key in lawful.debtors], dtype=np.int64)
     worth = np.zeros((len(rows), len(CHANNELS), DAYS))

@@ -18,7 +18,6 @@ from domain.vocabulary import Arm, Channel
 from ml import actions
 from ml.candidates import LEAVE_ALONE, Candidates, candidates, explain, runs_of
 from ml.exploration import RECOMMENDED, Choices, Policy, choose
-from ml.features import Casebook
 from ml.frames import History
 from ml.segment_plans import SegmentPlan
 
@@ -71,7 +70,7 @@ def decide(
 
 def candidates_of(deciding: Deciding, history: History, ids: Sequence[int], masks: Hours) -> Candidates:
     """What may be done with debtors of the history; masks: (n, channels, 168) hours that the contact rules allow."""
-    book = Casebook(history)
+    book = deciding.champion.model.casebook(history)
     place = {key: row for row, key in enumerate(book.debtors["debtor"].to_list())}
     return candidates(
         deciding.champion.model,

@@ -18,7 +18,6 @@ from domain.kpis.messages import Weekday
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
 from domain.storage.sessions import Database
-from ml.features import Casebook
 from ml.frames import History
 from ml.scoring import Scorer
 
@@ -134,7 +133,7 @@ def _decided(
     masks = hours_of_debtors(people, known=as_of, window=window)
     places = dict(zip(history.debtors["debtor"].to_list(), range(len(history.debtors)), strict=True))
     rows = np.array([places[debtor.id] for debtor in part], dtype=np.int64)
-    scores = scorer.scores(Casebook(history), rows, now=as_of, masks=masks)
+    scores = scorer.scores(scorer.model.casebook(history), rows, now=as_of, masks=masks)
     actions = zip(scores["channel"].to_list(), scores["hour_of_week"].to_list(), people, strict=True)
     send_at = [
         translation.next_instant(channel, hour, person, after=window.start, before=window.end)
