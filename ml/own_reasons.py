@@ -16,6 +16,8 @@ from ml.arrays import Floats, Ints
 from ml.features import Casebook, Columns, answered_of
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
+from ml.values import exchange_rates, main_currency
+from ml.wording import records_answers
 
 MOST_NAMED = 2
 LEAST_MOVED = 0.1
@@ -61,10 +63,13 @@ def own_reasons(
             for record in _RECORDS
         ]
     )
+    currency = main_currency(columns, model)
     numbers = _numbers(columns)
+    numbers["owed"] = np.expm1(numbers["log_balance"]) / exchange_rates(book, currency)
+    numbers["answers_recorded"] = records_answers(model)[channel[rows]].astype(np.float64)
     for line, row in enumerate(rows):
         values = {name: float(column[line]) for name, column in numbers.items()}
-        found[row] = tuple(_sentences(totals[line], values, CHANNELS[int(channel[row])], model.currency))
+        found[row] = tuple(_sentences(totals[line], values, CHANNELS[int(channel[row])], currency[line]))
     return found
 
 
@@ -104,6 +109,8 @@ def _sentences(totals: Floats, values: Row, channel: str, currency: str) -> list
 
 def _answers_there(row: Row, channel: str, _currency: str) -> str | None:
     sent = round(row["own_settled_there"])
+    if not row["answers_recorded"]:
+        return None
     if not sent:
         return f"no {_PLURAL[channel]} have been sent to them yet"
     return f"they answered {answered_of(row['own_response_there'], sent)} of the {sent} {_PLURAL[channel]} so far"
@@ -139,8 +146,7 @@ def _overdue(row: Row, _channel: str, _currency: str) -> str | None:
 
 def _debt(row: Row, _channel: str, currency: str) -> str | None:
     accounts = round(row["open_accounts"])
-    owed = f"{np.expm1(row['log_balance']):,.0f} {currency}"
-    return f"they owe {owed} on {_count(accounts, 'account')}" if accounts else None
+    return f"they owe {row['owed']:,.0f} {currency} on {_count(accounts, 'account')}" if accounts else None
 
 
 def _promises(row: Row, _channel: str, _currency: str) -> str | None:

@@ -66,6 +66,7 @@ def train(
     stand_in = stand_in_rates(known)
     known = known.with_rates(stand_in)
     casework = gather(Casebook(known, _enough(known), threads=threads), use_age=use_age, most=most, seed=seed)
+    _check_outcomes(casework)
     casework = casework.without_confounding(seed=seed, threads=threads)
     everything = casework.known_at(casework.book.outcomes.seen_until)
     told("hold-out", 0.15)
@@ -181,15 +182,20 @@ def _enough(history: History) -> Outcomes:
             "TOO_FEW_CONTACTS",
             f"{len(outcomes)} outbound communications are too few to learn from: at least {LEAST_TO_LEARN_FROM}",
         )
+    return outcomes
+
+
+def _check_outcomes(casework: Casework) -> None:
+    """Payments tell what contacts move even where nobody records who opens them."""
+    outcomes = casework.book.outcomes
     engaged, paid = outcomes.engaged_at <= outcomes.seen_until, outcomes.paid_at <= outcomes.seen_until
     shown = int(np.sum(engaged | paid))
-    if shown < LEAST_ENGAGEMENTS:
+    if max(shown, casework.traced.moved.sum()) < LEAST_ENGAGEMENTS:
         raise NotEnoughHistory(
             "NO_OUTCOMES",
             f"only {shown} of {len(outcomes)} communications were ever opened, answered or paid on; at least "
             f"{LEAST_ENGAGEMENTS} are needed: check that events and payments are imported",
         )
-    return outcomes
 
 
 def _metrics(holdout: HoldOut, seed: int) -> tuple[Metric, ...]:

@@ -32,7 +32,7 @@ from ml.values import (
     standing_of,
     without_channels,
 )
-from ml.wording import SHOWS_NO_OPENING, best_templates, segment_evidence
+from ml.wording import best_templates, segment_evidence, shows_openings
 
 CHUNK = 4_000
 _LEAST_CHUNK = 500
@@ -123,7 +123,7 @@ class Scorer:
         """Everything expected of the contacts that pay; null for the others."""
         quoted = quote_each(self.model, standing, channel, slot)
         made = possible & (quoted["net"] > 0)
-        opens = made & ~np.isin(channel, [CHANNELS.index(name) for name in SHOWS_NO_OPENING])
+        opens = made & shows_openings(self.model)[channel]
         delivered = np.maximum(quoted["delivered"], 1e-9)
 
         def share(name: str, where: Bools) -> pl.Series:

@@ -15,7 +15,7 @@ from ml.arrays import Bools, Floats, Ints, Singles
 from ml.boosting import sigmoid
 from ml.casework import rhythm_codes, segment_codes
 from ml.conversion import Conversion
-from ml.features import Casebook
+from ml.features import Casebook, Columns
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
@@ -43,7 +43,7 @@ def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int | Int
     contacts = book.contacts(debtor, np.zeros(count, dtype=np.int64), now)
     columns = book.columns(contacts)
     matrix = model.space.matrix(columns)
-    currency = pl.Series("currency", columns["currency"], dtype=pl.String).fill_null(model.currency)
+    currency = main_currency(columns, model)
     for code in range(channels):
         channel = np.full(count, code)
         model.space.overwrite(matrix, book.channel_columns(replace(contacts, channel=channel)))
@@ -61,7 +61,7 @@ def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int | Int
         segment=segment_codes(people["segment"].fill_null("NONE"), model.segments),
         rhythm=rhythm_codes(model.conversion.rhythms, book.outcomes, debtor, now),
         currency=currency,
-        rate=_rates(book, currency),
+        rate=exchange_rates(book, currency),
     )
 
 
@@ -73,7 +73,13 @@ def _reachable(channels: pl.Series) -> Bools:
     return flags.to_numpy().astype(np.bool_).reshape(len(channels), len(CHANNELS))
 
 
-def _rates(book: Casebook, currency: pl.Series) -> Floats:
+def main_currency(columns: Columns, model: TrainedModel) -> pl.Series:
+    """(n,) currency of each debtor's largest account; the tenant's where there is none."""
+    return pl.Series("currency", columns["currency"], dtype=pl.String).fill_null(model.currency)
+
+
+def exchange_rates(book: Casebook, currency: pl.Series) -> Floats:
+    """(n,) units of the tenant's currency for one of each."""
     rates = {book.history.currency: 1.0, **book.history.rates}
     return currency.replace_strict(rates, default=1.0, return_dtype=pl.Float64).to_numpy()
 

@@ -43,7 +43,7 @@ _WORDS = {
     "VOICE": "call",
 }
 _SPOKEN_WITH_A_VOWEL = ("EMAIL", "SMS")
-SHOWS_NO_OPENING = ("VOICE",)
+_SHOWS_NO_OPENING = ("VOICE",)
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,27 @@ class Sheet:
         return float(np.average(table[:, channel], weights=self.weight))
 
 
+def records_answers(model: TrainedModel) -> Bools:
+    """(channels,) whether history ever shows that somebody opened or answered what was sent there."""
+    return np.asarray(model.evidence.engaged.sum(axis=0) > 0)
+
+
+def shows_openings(model: TrainedModel) -> Bools:
+    """(channels,) whether openings, and how long they take, can be told of."""
+    return records_answers(model) & ~np.isin(CHANNELS, _SHOWS_NO_OPENING)
+
+
 def segment_evidence(model: TrainedModel, code: int) -> tuple[Evidence, ...]:
-    """Per channel what the figures of a segment rest on; code −1: a segment that history does not know."""
+    """Per channel what the figures of a segment rest on; code −1: a segment that history does not know.
+
+    Where no answers are ever recorded on a channel, payments alone are its evidence.
+    """
     facts = model.evidence
     known = (facts.engaged.sum(axis=0) >= KNOWN_ENGAGED) | (facts.moved.sum(axis=0) >= KNOWN_MOVED)
     if code < 0 or facts.sent[code].sum() < LEAST_SENT or facts.moved.sum() < KNOWN_MOVED:
         return tuple(Evidence.INSUFFICIENT for _ in CHANNELS)
-    strong = (facts.engaged[code] >= STRONG_ENGAGED) & (facts.moved[code] >= STRONG_MOVED)
+    answered = (facts.engaged[code] >= STRONG_ENGAGED) | ~records_answers(model)
+    strong = answered & (facts.moved[code] >= STRONG_MOVED)
     own = np.where(strong, Evidence.STRONG, Evidence.POOLED)
     return tuple(
         Evidence(level) if fine else Evidence.INSUFFICIENT for level, fine in zip(own, known, strict=True)
@@ -175,7 +189,7 @@ def _expected(sheet: Sheet, code: int) -> Expected:
         sheet.mean(quotes.opened, code) / delivered,
         sheet.mean(quotes.clicked, code) / delivered,
     )
-    opens = CHANNELS[code] not in SHOWS_NO_OPENING
+    opens = bool(shows_openings(sheet.model)[code])
     collected, cost, net = _amounts(sheet, code)
     return Expected(
         delivery_rate=min(delivered, 1.0),
@@ -254,8 +268,12 @@ def _reasons(sheet: Sheet, code: int) -> tuple[str, ...]:
     moved, engaged = sheet.mean(quotes.moved, code), sheet.mean(quotes.engaged, code)
     alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
     verb = "answered" if CHANNELS[code] == "VOICE" else "opened or answered"
+    if records_answers(sheet.model)[code]:
+        effect = f"is {verb} by {_percent(engaged)} and moves {_percent(moved)} to pay."
+    else:
+        effect = f"moves {_percent(moved)} to pay; none was ever recorded as {verb}."
     return (
-        f"{_one(code)} on {when} is {verb} by {_percent(engaged)} and moves {_percent(moved)} to pay.",
+        f"{_one(code)} on {when} {effect}",
         f"Left alone, {_percent(alone)} pay within 30 days anyway.",
     )
 

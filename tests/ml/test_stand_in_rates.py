@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -104,3 +105,21 @@ def test_a_debtor_read_alone_is_worth_what_it_is_worth_among_the_others() -> Non
     assert debtor_recommendations(learned(), alone, asked, now=known.as_of) == debtor_recommendations(
         learned(), known, asked, now=known.as_of
     )
+
+
+def test_what_a_debtor_owes_is_said_in_its_own_currency() -> None:
+    known = without_rates()
+    owed = re.compile(r"they owe ([\d,]+) (EUR|HUF)")
+    own = dict(known.accounts.select("debtor", "currency").iter_rows())
+    principal = dict(known.accounts.select("debtor", "principal").iter_rows())
+    said = 0
+    for answer in debtor_recommendations(
+        learned(), known, known.debtors["debtor"].to_list(), now=known.as_of
+    ):
+        found = owed.search(" ".join(answer.recommendation.reasons))
+        if found:
+            said += 1
+            assert found[2] == own[answer.debtor]
+            assert int(found[1].replace(",", "")) <= round(principal[answer.debtor])
+            assert int(found[1].replace(",", "")) >= int(0.05 * principal[answer.debtor])
+    assert said > 20
