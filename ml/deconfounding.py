@@ -20,8 +20,10 @@ from ml.outcomes import CHANNELS, Outcomes
 LEAST_LOGGED = 2_000
 """Contacts with a logged propensity below which what is usual cannot be told from what is not."""
 
+LEAST_PROPENSITY = 1e-5
+"""Smaller ones count as this: no sender draws that seldom, and one inverse of theirs would drown all others."""
+
 MOST_WEIGHT = 10.0
-_MOST_INVERSE = 1e5
 _MOST_ROWS = 200_000
 _USUAL = Settings(objective="gamma", rounds=60, learning_rate=0.15, leaves=31, least_in_leaf=100)
 
@@ -49,7 +51,7 @@ def deconfounding_weights(
     local, channel = outcomes.local, outcomes.channel[logged]
     when = np.column_stack([local.hour[logged], local.weekday[logged], segment[logged]])
     acted = np.hstack([matrix[logged], when.astype(np.float32)])
-    inverse = np.minimum(1.0 / outcomes.propensity[logged], _MOST_INVERSE)
+    inverse = 1.0 / np.maximum(outcomes.propensity[logged], LEAST_PROPENSITY)
     categories = [*categorical, acted.shape[1] - 1]
     side, usual = outcomes.debtor[logged] % 2, np.ones(len(logged))
     few = np.random.default_rng(seed).random(len(logged)) < 2 * _MOST_ROWS / len(logged)

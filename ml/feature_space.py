@@ -60,16 +60,16 @@ class FeatureSpace:
                 raise MissingColumn(name)
         count = len(columns[self.names[0]]) if self.names else 0
         matrix = np.empty((count, len(self.names)), dtype=np.float32)
-        for place, name in enumerate(self.names):
-            matrix[:, place] = self._coded(name, columns[name])
+        self.overwrite(matrix, columns)
         return matrix
 
     def overwrite(self, matrix: Matrix, columns: Columns) -> None:
         """Set the given columns of a matrix made by `matrix`, in place; those the model does not use are passed
-        over."""
-        for place, name in enumerate(self.names):
-            if name in columns:
-                matrix[:, place] = self._coded(name, columns[name])
+        over. A custom number beyond single precision is infinite: trees ask for its order alone."""
+        with np.errstate(over="ignore"):
+            for place, name in enumerate(self.names):
+                if name in columns:
+                    matrix[:, place] = self._coded(name, columns[name])
 
     def _coded(self, name: str, column: NDArray[np.float64] | pl.Series) -> NDArray[np.float64]:
         if name in self.words:

@@ -9,6 +9,7 @@ from ml.actions import lawful_hours
 from ml.arrays import Floats, Ints
 from ml.casework import Casework, Knowledge
 from ml.circumstances import channel_facts_of, paid_share_of
+from ml.deconfounding import LEAST_PROPENSITY
 from ml.hold_out import Earlier, Rehearsal, matured_contacts
 from ml.model import TrainedModel
 from ml.off_policy import LoggedContacts, LoggedTrial
@@ -43,7 +44,7 @@ def trial_of(
     standing = replace(standing, segment=everything.segment[rows])
     log = LoggedContacts(
         action=outcomes.channel[rows] * HOURS + outcomes.local.hour_of_week[rows],
-        propensity=outcomes.propensity[rows],
+        propensity=np.maximum(outcomes.propensity[rows], LEAST_PROPENSITY),
         reward=_rewards(earlier, casework, everything, rows, standing.alone),
         debtor=outcomes.debtor[rows],
         segment=standing.segment,

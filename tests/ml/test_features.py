@@ -160,6 +160,12 @@ def test_an_unknown_zone_is_read_as_utc() -> None:
     assert local_time(moment, pl.Series(["Mars/Olympus"])).hour.tolist() == [13]
 
 
+def test_numbers_beyond_single_precision_keep_their_order() -> None:
+    columns: Columns = {"x_large": np.array([-1e300, 1.0, 1e300, np.inf, np.nan])}
+    found = FeatureSpace.fit(columns).matrix(columns)[:, 0]
+    np.testing.assert_array_equal(found, np.array([-np.inf, 1.0, np.inf, np.inf, np.nan], dtype=np.float32))
+
+
 def test_channels_are_those_of_the_contract() -> None:
     from domain.vocabulary import Channel
 

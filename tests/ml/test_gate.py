@@ -3,14 +3,17 @@ from datetime import timedelta
 from functools import cache
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 
 from ml.evaluation import HoldOut, StepHoldOut, bootstrap_mean
+from ml.frames import History
 from ml.gate import GateCheck, GateResult, _paired, judge
 from ml.model import TrainedModel
 from ml.recipe import train
 from tests.ml.factories import SEED, at, history, model, tiny
+from tests.ml.worlds import make_world
 
 
 def _verdict(result: GateResult) -> dict[str, bool | None]:
@@ -55,6 +58,19 @@ def test_too_few_contacts_like_the_plan_s_leave_its_value_open() -> None:
     )
     assert check.passed is None
     assert "tell nothing" in check.message
+
+
+def test_propensities_that_nobody_draws_by_neither_warn_nor_drown_the_others() -> None:
+    made = make_world(debtors=900, seed=5, segments=3)
+    sent = made.facts["communications"]
+    absurd = pl.Series(np.random.default_rng(1).choice([0.0, 1.0, 1e-12, 1e-300, 0.3], len(sent)))
+    facts = {**made.facts, "communications": sent.with_columns(propensity=absurd)}
+    known = History.from_facts(facts, as_of=made.as_of)
+    result = judge(train(known, as_of=known.as_of, seed=SEED, threads=1), None, known)
+    value = next(check for check in result.checks if check.name == "off_policy_value")
+    assert value.value is not None
+    assert np.isfinite(value.value)
+    assert "nan" not in value.message
 
 
 def test_a_plan_is_held_against_the_champion_s_in_all_and_per_segment() -> None:
