@@ -73,7 +73,7 @@ async def read_history_of(
     attributes: names of custom `x_…` columns that the debtors' frame must have, null where nobody here has one.
     """
     read = await debtor_history(connection, tenant_id, as_of=as_of, debtor_ids=debtor_ids)
-    frames = {name: _typed(_texts(rows), name) for name, rows in read.frames.items()}
+    frames = {name: _typed(_texts(rows, name), name) for name, rows in read.frames.items()}
     missing = [name for name in attributes if name not in frames["debtors"].columns]
     frames["debtors"] = frames["debtors"].with_columns(
         pl.lit(None, pl.String).alias(name) for name in missing
@@ -87,8 +87,15 @@ def _empty(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True)
 
 
-def _texts(rows: Rows) -> pl.DataFrame:
-    return pl.DataFrame(rows.rows, schema=list(rows.columns), orient="row", infer_schema_length=None)
+def _texts(rows: Rows, name: str) -> pl.DataFrame:
+    """A frame's rows as polars finds them; numbers as floats at once, for its decimals hold fewer digits than ours."""
+    numbers = [at for at, column in enumerate(rows.columns) if SCHEMAS[name].get(column) == pl.Float64()]
+    cells = [list(row) for row in rows.rows]
+    for row in cells:
+        for at in numbers:
+            if row[at] is not None:
+                row[at] = float(row[at])
+    return pl.DataFrame(cells, schema=list(rows.columns), orient="row", infer_schema_length=None)
 
 
 def _typed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
