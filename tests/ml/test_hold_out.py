@@ -1,0 +1,29 @@
+from datetime import timedelta
+
+import polars as pl
+
+from ml.casework import gather
+from ml.features import Casebook
+from ml.frames import History
+from ml.hold_out import Rehearsal, rehearse
+from tests.ml.factories import SEED, world
+from tests.ml.world_facts import START
+
+NEW = ("S000", "S001", "S002")
+
+
+def rehearsed(*, new_ones: bool) -> Rehearsal:
+    """Half of the segments were not contacted before the last fortnight, or never."""
+    made = world()
+    late = pl.col("sent_at") > START + timedelta(days=105)
+    new = made.facts["debtors"].filter(pl.col("segment").is_in(NEW))["reference"].implode()
+    kept = made.facts["communications"].filter(~pl.col("debtor").is_in(new) | (late & new_ones))
+    known = History.from_facts({**made.facts, "communications": kept}, as_of=made.as_of)
+    casework = gather(Casebook(known), use_age=False)
+    return rehearse(casework, casework.known_at(casework.book.outcomes.seen_until), seed=SEED, threads=1)
+
+
+def test_segments_that_could_not_be_foreseen_take_nothing_from_what_is_known_of_others() -> None:
+    alone, beside = rehearsed(new_ones=False), rehearsed(new_ones=True)
+    slopes = [each.platts["engaged"].slope.mean() for each in (alone, beside)]
+    assert abs(slopes[0] - slopes[1]) < 0.1
