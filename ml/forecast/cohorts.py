@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml.forecast.holidays import share_on_holiday
-from ml.forecast.tally import Tally
+from ml.forecast.tally import Tally, first_day_after_silence
 from ml.forecast.waits import Waits
 
 Floats = NDArray[np.float64]
@@ -94,20 +94,22 @@ class Cohorts:
 
 
 def cohorts_of(tally: Tally) -> Cohorts | None:
-    """What was counted as arrays, up to the last UTC day that is over at `tally.as_of`; None when nothing was sent by
-    then.
+    """What was counted since the last long silence as arrays, up to the last UTC day that is over at `tally.as_of`;
+    None when nothing was sent by then.
     """
-    sent = tally.messages
-    if sent.is_empty():
+    first = first_day_after_silence(tally.messages["day"])
+    if first is None:
         return None
-    first = sent["day"].min()
-    assert isinstance(first, date)  # noqa: S101 - the frame is not empty
+    sent, outcomes, payments, waits = (
+        frame.filter(pl.col("day") >= first)
+        for frame in (tally.messages, tally.outcomes, tally.payments, tally.waits)
+    )
     days = (tally.as_of.astimezone(UTC).date() - first).days
     cells = sent.select("segment", "channel").unique().sort("segment", "channel")
     place = _Place(first, days, cells.with_row_index("cell"))
     currencies = tuple(str(name) for name in tally.currencies["currency"].unique().sort())
-    steps = {step: tally.outcomes.filter(pl.col("step") == step) for step in OUTCOMES}
-    paid = {name: tally.payments.filter(pl.col("currency") == name) for name in currencies}
+    steps = {step: outcomes.filter(pl.col("step") == step) for step in OUTCOMES}
+    paid = {name: payments.filter(pl.col("currency") == name) for name in currencies}
     return Cohorts(
         first_day=first,
         segments=tuple(cells["segment"]),
@@ -119,7 +121,7 @@ def cohorts_of(tally: Tally) -> Cohorts | None:
         payments={name: place.outcome(rows, "count") for name, rows in paid.items()},
         money={name: place.outcome(rows, "money") for name, rows in paid.items()},
         variation=_variation(tally.amounts),
-        waits=Waits(*place.of(tally.waits), tally.waits["seconds"].to_numpy()),
+        waits=Waits(*place.of(waits), waits["seconds"].to_numpy()),
         holidays=share_on_holiday(tally.people, first, days + LONGEST_HORIZON),
     )
 

@@ -15,7 +15,7 @@ from ml.forecast.draws import Uncertainty, draw_shocks
 from ml.forecast.outlook import current_streams, expect, grouping
 from ml.forecast.rates import estimate_rates
 from ml.forecast.series import Part, differences, series_of, undefined
-from ml.forecast.tally import LONGEST_LAG, Tally
+from ml.forecast.tally import LONGEST_LAG, Tally, first_day_after_silence
 from ml.forecast.volume import forecast_volume
 
 _DRAWS = 1000
@@ -29,11 +29,10 @@ def promise_cohorts(tally: Tally) -> Cohorts | None:
     A cell is a direction, given as `channel`. What messages call sent and delivered are the promises made; what they
     call opened are those kept.
     """
-    made = tally.promises
-    if made.is_empty():
+    first = first_day_after_silence(tally.promises["day"])
+    if first is None:
         return None
-    first = made["day"].min()
-    assert isinstance(first, date)  # noqa: S101 - the frame is not empty
+    made = tally.promises.filter(pl.col("day") >= first)
     directions = sorted(made["direction"].unique())
     rows = made.select(
         number=(pl.col("day") - first).dt.total_days().cast(pl.Int64),

@@ -15,6 +15,8 @@ from ml.frames import History
 
 LONGEST_LAG = 30
 """Days after which an outcome is no longer waited for."""
+LONGEST_SILENCE = 366
+"""Days. What lies before a longer one is another time, or a date wrong by decades: nothing is learned from it."""
 _CELL = ("day", "segment", "channel")
 _COUNT = pl.len().cast(pl.Float64)
 _MOST_DAYS = 2**15 - 1
@@ -83,6 +85,15 @@ _SUMS = {
 def _added(one: pl.DataFrame, other: pl.DataFrame, sums: tuple[str, ...]) -> pl.DataFrame:
     keys = [name for name in one.columns if name not in sums]
     return pl.concat([one, other]).group_by(keys).agg(pl.col(sums).sum()).sort(keys)
+
+
+def first_day_after_silence(days: pl.Series) -> date | None:
+    """The first of `days` (dates, in any order) after their last silence over `LONGEST_SILENCE`; None of none."""
+    known = days.unique().sort()
+    resumed = known.filter(known.diff().dt.total_days().fill_null(0) > LONGEST_SILENCE)
+    first = (known if resumed.is_empty() else resumed.tail(1)).min()
+    assert isinstance(first, date | None)  # noqa: S101 - a day, or none
+    return first
 
 
 def tally_of(history: History) -> Tally:

@@ -8,9 +8,10 @@ from operator import add
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from ml.forecast import Dimension, forecast, tally_of
+from ml.forecast import Dimension, Kpi, forecast, tally_of
 from ml.forecast.cohorts import cohorts_of
-from ml.forecast.tally import Tally
+from ml.forecast.promises import promise_cohorts
+from ml.forecast.tally import Tally, first_day_after_silence
 from ml.frames import History
 from ml.simulator import simulate
 
@@ -91,3 +92,34 @@ def test_facts_dated_centuries_apart_by_mistake_are_counted_all_the_same() -> No
     assert found.terms["count"].sum() == usual.terms["count"].sum() + 1
     assert_frame_equal(found.messages, usual.messages)
     assert forecast(found, horizon_days=3, by=[]).series
+
+
+def test_what_was_sent_before_a_silence_of_years_is_not_learned_from() -> None:
+    """One message of 1900 would make of two years a century and more."""
+    history = History.from_facts(simulate(120, seed=4, end=date(2026, 5, 1)).facts, as_of=NOW, currency="EUR")
+    message = history.outbound.head(1).select(history.communications.columns)
+    then = pl.lit(datetime(1900, 2, 1, tzinfo=UTC)).cast(message.schema["sent_at"])
+    early = message.with_columns(sent_at=then, opened_at=then, communication=pl.lit(10**9).cast(pl.Int64))
+    promise = history.promises.head(1).with_columns(promised_at=then, kept_at=then)
+    odd = replace(
+        history,
+        communications=pl.concat([history.communications, early.cast(dict(history.communications.schema))]),
+        promises=pl.concat([history.promises, promise.cast(dict(history.promises.schema))]),
+    )
+    usual, found = tally_of(history), tally_of(odd)
+    assert found.messages["sent"].sum() == usual.messages["sent"].sum() + 1
+    for cohorts in (cohorts_of, promise_cohorts):
+        one, other = cohorts(usual), cohorts(found)
+        assert one is not None
+        assert other is not None
+        assert (one.first_day, one.days) == (other.first_day, other.days)
+        assert (one.sent == other.sent).all()
+    kpis = [Kpi.SENT, Kpi.OPEN_RATE]
+    one, other = (forecast(tally, horizon_days=3, kpis=kpis) for tally in (usual, found))
+    assert one.backtest == other.backtest
+
+
+def test_a_year_without_a_message_is_no_silence() -> None:
+    days = pl.Series([date(2026, 3, 1), date(2024, 3, 1), date(2025, 3, 1), date(2020, 1, 1)])
+    assert first_day_after_silence(days) == date(2024, 3, 1)
+    assert first_day_after_silence(days.clear()) is None
