@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from typer.core import TyperGroup
 
+from api.cli import INTERRUPTED
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
@@ -74,7 +76,6 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Result = TypeVar("Result")
 
-_INTERRUPTED = 130
 _CODE = re.compile("[A-Z][A-Z0-9_]+")
 
 
@@ -91,12 +92,12 @@ def run(*_verbs: ModuleType) -> None:
     try:
         app()
     except (KeyboardInterrupt, SystemExit) as ended:
-        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:  # Typer's own way out
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:  # Typer's own way out
             raise
         err.print("Interrupted.")
         sys.stdout.flush()
         # A thread that learns would keep the process for minutes; its run is carried on by the next worker.
-        os._exit(_INTERRUPTED)
+        os._exit(INTERRUPTED)
     except Exception as error:
         report(error)
         sys.exit(1)

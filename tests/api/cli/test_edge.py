@@ -1,5 +1,8 @@
 """What becomes of an error that a verb ends with."""
 
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
@@ -7,6 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from api.cli.edge import CommandError, report
 from api.databases import DatabaseFull, DatabaseServer, open_database
 from api.migrating import DatabaseUnreachable
+from tests.api.cli.command import environment
 
 
 def test_an_error_with_a_code_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,3 +52,28 @@ async def test_a_full_disk_of_the_database_is_one_sentence(owner_url: str, by_th
                 await raw.execute(full)
             else:
                 await connection.execute(text(full))
+
+
+def test_an_interruption_while_modules_load_is_said_in_a_word() -> None:
+    program = """
+import os, signal, sys
+
+class Loading:
+    def find_spec(self, name, path=None, target=None):
+        if name == "rich.console":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Loading())
+from api.cli import main
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "--help"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "Interrupted.\n")
