@@ -37,12 +37,13 @@ _FIRST_OTHERS = 0.1
 
 @dataclass(frozen=True)
 class Causes:
-    """moved: (contacts,) expected payments each contact moved, at most 1; collected: the same in money
-    (tenant's currency);
+    """moved: (contacts,) expected payments each contact moved, at most 1; surely: the same, each payment counted by how
+    sure it is that this contact moved it; collected: `moved` in money (tenant's currency);
     moved_at: when it most likely did, `NEVER` where no payment followed;
     organic: (payments,) probability that each payment would have come anyway."""
 
     moved: Floats
+    surely: Floats
     collected: Floats
     moved_at: Ints
     organic: Floats
@@ -50,7 +51,11 @@ class Causes:
     def of(self, rows: Ints) -> "Causes":
         """The same, with the chosen contacts only."""
         return replace(
-            self, moved=self.moved[rows], collected=self.collected[rows], moved_at=self.moved_at[rows]
+            self,
+            moved=self.moved[rows],
+            surely=self.surely[rows],
+            collected=self.collected[rows],
+            moved_at=self.moved_at[rows],
         )
 
 
@@ -77,9 +82,10 @@ def trace_causes(outcomes: Outcomes, receipts: Receipts, book: Casebook, group: 
     cell = (pairs.channel * STATES + pairs.state) * _BINS + pairs.bin
     share, organic = _maximise(cell, pairs.receipt, exposure, receipts, group, at_risk)
     moved = sums_by(pairs.contact, share, len(outcomes))
+    surely = sums_by(pairs.contact, share**2, len(outcomes))
     collected = sums_by(pairs.contact, share * receipts.value[pairs.receipt], len(outcomes))
     moved_at = _likeliest_instants(pairs, share, receipts, len(outcomes))
-    return Causes(np.minimum(moved, 1.0), collected, moved_at, organic)
+    return Causes(np.minimum(moved, 1.0), np.minimum(surely, 1.0), collected, moved_at, organic)
 
 
 @dataclass(frozen=True)

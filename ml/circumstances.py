@@ -48,7 +48,11 @@ def channel_facts_of(knowledge: Knowledge, history: History, prior: Floats) -> C
 
 
 def segment_facts_of(casework: Casework, knowledge: Knowledge) -> SegmentFacts:
-    """What the evidence per segment and channel rests on."""
+    """What the evidence per segment and channel rests on.
+
+    Of n payments moved, found among b that would have come anyway, as many are counted as tell as much by themselves:
+    n² / (n + b).
+    """
     sent = knowledge.sent
     shape = (len(casework.segments) + 1, len(CHANNELS))
     place = segment_codes(sent.segment, casework.segments) * len(CHANNELS) + sent.channel
@@ -57,5 +61,5 @@ def segment_facts_of(casework: Casework, knowledge: Knowledge) -> SegmentFacts:
     return SegmentFacts(
         sent=sums_by(place, np.ones(len(sent)), size).reshape(shape),
         engaged=sums_by(place, engaged, size).reshape(shape),
-        moved=sums_by(place, knowledge.traced.moved, size).reshape(shape),
+        moved=sums_by(place, knowledge.traced.surely, size).reshape(shape),
     )

@@ -62,8 +62,8 @@ class ChannelFacts:
 
 @dataclass(frozen=True)
 class SegmentFacts:
-    """Per segment code and channel: contacts sent, engaged, payments moved; what the evidence for an
-    action rests on."""
+    """Per segment code and channel: contacts sent, engaged, payments moved (each as sure as that is); what the evidence
+    for an action rests on."""
 
     sent: Floats
     engaged: Floats

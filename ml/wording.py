@@ -284,7 +284,10 @@ def _basis(sheet: Sheet, code: int) -> str:
     sent = round(float(facts.sent[segment, code])) if segment < len(facts.sent) else 0
     if sheet.evidence[code] is Evidence.STRONG:
         return f"Known from {sent:,} contacts of this segment by {_name(code)}."
-    return f"This segment has {sent:,} contacts by {_name(code)}; what similar segments did fills the gap."
+    return (
+        f"This segment has {sent:,} contacts by {_name(code)}, too few of which were answered or surely moved a payment; "
+        "what similar segments did fills the gap."
+    )
 
 
 def _name(code: int) -> str:
