@@ -7,8 +7,9 @@ ones (`ml.causes`) drive decisions. Silence is not proof of
 absence: letters and texts are read unseen.
 """
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -128,13 +129,14 @@ class Conversion:
 @dataclass(frozen=True)
 class Fitting:
     """How a funnel is fitted. half_life: of the weights, days; draws: bootstrap replicates of stage B; settings: of
-    stage A."""
+    stage A; rounds: step → how many of them, where a fit of nearly the same contacts has confirmed that."""
 
     half_life: float | None
     draws: int
     seed: int
     threads: int
     settings: Settings = STAGE_A
+    rounds: Mapping[str, int] = field(default_factory=dict)
 
 
 def fit_conversion(casework: Casework, knowledge: Knowledge, fitting: Fitting) -> Conversion:
@@ -175,6 +177,7 @@ def _fit_deciding(
             seed=fitting.seed + STEPS.index(name),
             threads=max(1, fitting.threads // at_once),
             settings=fitting.settings,
+            rounds=fitting.rounds.get(name),
         )
         return Step(staged, Platt.identity())
 

@@ -94,10 +94,12 @@ def fit_staged(
     seed: int,
     threads: int,
     settings: Settings = STAGE_A,
+    rounds: int | None = None,
     effects_alone: bool = False,
 ) -> StagedClassifier:
-    """Fits both stages; with too few positives or negatives only shrunken rates per channel remain. effects_alone:
-    stage B without its trees, which take a while."""
+    """Fits both stages; with too few positives or negatives only shrunken rates per channel remain. rounds: of stage A,
+    where they are known; debtors left out tell otherwise. effects_alone: stage B without its trees, which take a
+    while."""
     label, weight, cells = lesson.label, lesson.weight, lesson.cells
     prior = channel_priors(label, weight, cells.channel)
     told = weight > 0
@@ -106,7 +108,8 @@ def fit_staged(
         return StagedClassifier(prior, None, no_effects(lesson.shape), (), prior[:, None])
     weight = weight * _worth(lesson, told, prior) / weight.sum()
     growing: Growing = {"categorical": lesson.categorical, "seed": seed, "threads": threads}
-    rounds = confirmed_rounds(lesson.matrix, label, weight, lesson.debtor, settings=settings, **growing)
+    if rounds is None:
+        rounds = confirmed_rounds(lesson.matrix, label, weight, lesson.debtor, settings=settings, **growing)
     drawn, counts = draw_for_trees(label, weight, cells.channel, seed=seed)
     settled = replace(settings, rounds=rounds)
     stage_a = grow(lesson.matrix[drawn], label[drawn], counts, settings=settled, **growing)

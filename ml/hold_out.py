@@ -46,6 +46,16 @@ class Rehearsal:
     later: Ints
     earlier: Earlier | None = None
 
+    @property
+    def rounds(self) -> dict[str, int]:
+        """Step → the rounds of stage A that debtors left out have confirmed, of the steps whose trees were grown."""
+        steps = {} if self.earlier is None else self.earlier.conversion.steps
+        return {
+            name: step.staged.stage_a.num_trees()
+            for name, step in steps.items()
+            if step.staged.stage_a is not None
+        }
+
 
 def rehearse(casework: Casework, everything: Knowledge, *, seed: int, threads: int) -> Rehearsal:
     """Learns from the first four fifths of the contacts and looks at the last one."""

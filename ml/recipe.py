@@ -73,7 +73,10 @@ def train(
     rehearsal = rehearse(casework, everything, seed=seed, threads=threads)
     study = _Study(known, stand_in, casework, everything, rehearsal, seed, threads)
     told("funnel", 0.5)
-    conversion = fit_conversion(casework, everything, Fitting(rehearsal.half_life, DRAWS, seed, threads))
+    # Of so many contacts that they are drawn, the last fifth tells of no other number of rounds.
+    rounds = rehearsal.rounds if len(casework.draw.rows) < len(casework.book.outcomes) else {}
+    fitting = Fitting(rehearsal.half_life, DRAWS, seed, threads, rounds=rounds)
+    conversion = fit_conversion(casework, everything, fitting)
     told("reaction times and amounts", 0.75)
     model = _fitted(study, conversion, as_of)
     told("panel and trial", 0.9)

@@ -14,6 +14,7 @@ from ml.casework import gather, learn_rhythms, rhythm_codes
 from ml.drawing import LEAST_SHARE, Draw, draw_contacts, draw_evenly, draw_for_trees
 from ml.features import SETTLED_AFTER, Casebook
 from ml.funnel import Lesson, fit_staged
+from ml.hold_out import rehearse
 from ml.outcomes import CHANNELS, Outcomes
 from ml.recipe import train
 from ml.rhythm import BLOCKS, LEAST_ANSWERS, block_of
@@ -192,6 +193,18 @@ def test_a_model_of_drawn_contacts_says_nearly_the_same_and_the_same_each_time()
     np.testing.assert_array_equal(part.channels.sends, whole.channels.sends)
     for name, step in part.conversion.steps.items():
         assert pickle.dumps(step.staged.effects) == pickle.dumps(again.conversion.steps[name].staged.effects)
+
+
+def test_of_contacts_drawn_trees_grow_for_as_many_rounds_as_their_rehearsal_confirmed() -> None:
+    known, most = history(), model().rows // 2
+    casework = gather(Casebook(known), use_age=False, most=most, seed=SEED)
+    casework = casework.without_confounding(seed=SEED, threads=1)
+    everything = casework.known_at(casework.book.outcomes.seen_until)
+    confirmed = rehearse(casework, everything, seed=SEED, threads=1).rounds
+    assert len(set(confirmed.values())) > 1
+    part = train(known, as_of=known.as_of, seed=SEED, threads=1, most=most)
+    grown = {name: step.staged.stage_a for name, step in part.conversion.steps.items()}
+    assert {name: trees.num_trees() for name, trees in grown.items() if trees is not None} == confirmed
 
 
 def test_what_was_known_earlier_holds_the_contacts_drawn_and_all_those_sent() -> None:
