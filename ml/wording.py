@@ -285,8 +285,8 @@ def _basis(sheet: Sheet, code: int) -> str:
     if sheet.evidence[code] is Evidence.STRONG:
         return f"Known from {sent:,} contacts of this segment by {_name(code)}."
     return (
-        f"This segment has {sent:,} contacts by {_name(code)}, too few of which were answered or surely moved a payment; "
-        "what similar segments did fills the gap."
+        f"This segment has {sent:,} contacts by {_name(code)}, too few of which were answered or surely moved a "
+        "payment; what similar segments did fills the gap."
     )
 
 
