@@ -165,7 +165,9 @@ class Mutation:
         return UserError.of(cancelled) if isinstance(cancelled, Failure) else TrainingRun.of(cancelled)
 
     @changing(
-        Group.OPERATE, "Makes a model champion, whatever its gate said; the champion before it retires."
+        Group.OPERATE,
+        "Makes a model champion, whatever its gate said; the champion before it retires. Refused where that one was "
+        "trained on newer data.",
     )
     async def promote_model(self, info: Info, id: _Id) -> ModelVersionResult:
         """Make a model champion."""

@@ -140,7 +140,9 @@ class Query:
         """The KPIs of a period."""
         return Kpis(as_of=as_of or info.context.now, period=Period(period.from_, period.to))
 
-    @root(Group.READ, "A forecast of KPIs with 90 % intervals; null when no model serves yet.")
+    @root(
+        Group.READ, "A forecast of KPIs with 90 % intervals; null while no model serves or nothing was sent."
+    )
     async def kpi_forecast(
         self,
         info: Info,

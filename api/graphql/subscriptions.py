@@ -25,7 +25,9 @@ _KPI_SECONDS = 1.0
 _LIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
-@strawberry.type(description="Everything that can be watched, over graphql-transport-ws.")
+@strawberry.type(
+    description="Everything that can be watched, over graphql-transport-ws or server-sent events."
+)
 class Subscription:
     """Everything that can be watched."""
 

@@ -23,8 +23,8 @@ class AuditEntry:
     at: datetime = _field(description="When it was done.")
     action: str = _field(
         description="What: the mutation's name, by whatever way it was done; what only a command does is named "
-        "likewise: createTenant, setContactRules, setHoldOutShare, createKey, revokeKey, addDocuments, "
-        "removeDocument, import."
+        "likewise: createTenant, setContactRules, setHoldOutShare, setPromiseGraceDays, setClickWindowDays, "
+        "setOpenWindowDays, createKey, revokeKey, addDocuments, removeDocument, import."
     )
     role: Role | None = _field(description="The role it was done with; null: a command, which needs none.")
     key: str | None = _field(

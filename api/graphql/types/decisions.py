@@ -37,10 +37,12 @@ class Expected:
 
     delivery_rate: float = _field(description="Probability that it is delivered, 0–1.")
     open_rate: float | None = _field(
-        description="Probability that a delivered one is opened by a person, 0–1; null: the channel has no opens."
+        description="Probability that a delivered one is opened by a person, 0–1; null: the channel has no opens, or "
+        "none was ever recorded."
     )
     click_rate: float | None = _field(
-        description="Probability that a delivered one is clicked by a person, 0–1; null: the channel has no clicks."
+        description="Probability that a delivered one is clicked by a person, 0–1; null: the channel has no clicks, or "
+        "none was ever recorded."
     )
     conversion_rate: float = _field(description="Probability that a delivered one leads to a payment, 0–1.")
     collected: list[Money] = _field(
@@ -48,7 +50,7 @@ class Expected:
     )
     cost: list[Money] = _field(description="What the contact costs; one per currency.")
     net: list[MoneyEstimate] = _field(
-        description="Collected less cost, with its 90 % interval; one per currency."
+        description="Collected less cost and what opting out forfeits, with its 90 % interval; one per currency."
     )
     seconds_to_open: Span | None = _field(
         description="Seconds from sending to a person's open; null: unknown."
