@@ -21,7 +21,7 @@ def __getattr__(name: str) -> type[EmbeddedPostgres]:
         raise EmbeddedPostgresError(
             ErrorCode.PLATFORM_UNSUPPORTED,
             "the embedded PostgreSQL runs on Linux and macOS. On Windows use WSL, or point "
-            "DUNWELL_DATABASE_URL at a PostgreSQL 18 server.",
+            "DUNWELL_DATABASE_URL at a PostgreSQL of your own, 16 or newer.",
         )
     # Late, because the watchdog is a process of its own, lives in this package and needs no database driver.
     from api.embedded.launcher import EmbeddedPostgres  # noqa: PLC0415

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-_OWN_SERVER = "or point DUNWELL_DATABASE_URL at a PostgreSQL 18 server of your own"
+_OWN_SERVER = "or point DUNWELL_DATABASE_URL at a PostgreSQL of your own, 16 or newer"
 
 
 class ErrorCode(StrEnum):
