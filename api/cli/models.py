@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from api.databases import DatabaseServer
+
+USUAL_WINDOW = timedelta(days=7)
 
 
 def _a_file(out: Path) -> Path:
@@ -44,11 +46,13 @@ def recommend(
     out: OutOption,
     start: Annotated[
         datetime | None,
-        typer.Option("--from", parser=edge.moment, metavar="INSTANT", help="Send no earlier than this."),
+        typer.Option("--from", parser=edge.moment, metavar="INSTANT", help="Send no earlier. Default: now."),
     ] = None,
     end: Annotated[
         datetime | None,
-        typer.Option("--to", parser=edge.moment, metavar="INSTANT", help="Send before this."),
+        typer.Option(
+            "--to", parser=edge.moment, metavar="INSTANT", help="Send before this. Default: a week later."
+        ),
     ] = None,
     as_of: edge.AsOfOption = None,
 ) -> None:
@@ -57,16 +61,20 @@ def recommend(
     A null channel means: leave this debtor alone. Weekday and hour are the debtor's own, send_at is UTC.
     """
     now = as_of or datetime.now(UTC)
-    within = _window(start, end, now)
+    within = window_of(start, end, now)
     with edge.server() as server:
         written = edge.wait_for(_recommend(server, tenant, out, within, now))
     edge.out.print(f"{written:,} recommendations are in {out}", markup=False)
 
 
-def _window(start: datetime | None, end: datetime | None, now: datetime) -> Window | None:
-    if start is None and end is None:
-        return None
-    window = Window(start or now, end or datetime.max.replace(tzinfo=UTC))
+def window_of(start: datetime | None, end: datetime | None, now: datetime) -> Window:
+    """When contacts may be: from `now` on, for a week, where nothing else was asked for.
+
+    Raises:
+        CommandError: BAD_PERIOD.
+    """
+    begin = start or now
+    window = Window(begin, end or begin + USUAL_WINDOW)
     if window.start >= window.end:
         raise edge.CommandError(
             "BAD_PERIOD", "--from must come before --to; without --from it is now (or --as-of)."
@@ -74,9 +82,7 @@ def _window(start: datetime | None, end: datetime | None, now: datetime) -> Wind
     return window
 
 
-async def _recommend(
-    server: DatabaseServer, tenant: str, out: Path, within: Window | None, as_of: datetime
-) -> int:
+async def _recommend(server: DatabaseServer, tenant: str, out: Path, within: Window, as_of: datetime) -> int:
     from api.recommendations.bulk import recommend_everybody
     from api.wiring import open_champions
 

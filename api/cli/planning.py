@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli import edge
-from api.cli.models import OutOption, file_of_parts
+from api.cli.models import USUAL_WINDOW, OutOption, file_of_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _CAPACITY = re.compile(r"(?P<channel>[A-Za-z]+)=(?P<number>\d{1,9})(?P<per_day>/day)?")
 _BUDGET = re.compile(r"(?P<amount>\d{1,15}(\.\d{1,4})?) ?(?P<currency>[A-Z]{3})")
-_USUAL_WINDOW = timedelta(days=7)
 
 
 @edge.app.command()
@@ -34,11 +33,12 @@ def plan(
         typer.Option(
             metavar="CHANNEL=N",
             help="At most N contacts of a channel in all, or on a UTC day: VOICE=1000, VOICE=150/day. "
-            "May be given more than once.",
+            "May be given more than once. Default: no limit.",
         ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(metavar="AMOUNT", help="What all contacts may cost, like 5000EUR.")
+        str | None,
+        typer.Option(metavar="AMOUNT", help="What all contacts may cost, like 5000EUR. Default: no limit."),
     ] = None,
     start: Annotated[
         datetime | None,
@@ -53,7 +53,9 @@ def plan(
     hold_out: Annotated[
         float, typer.Option(min=0, max=0.9, help="The share left alone to measure the lift.")
     ] = 0.1,
-    name: Annotated[str | None, typer.Option(help="The campaign's name.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The campaign's name. Default: Plan of the minute.")
+    ] = None,
     as_of: edge.AsOfOption = None,
     more: Annotated[
         list[str] | None, typer.Argument(metavar="[CHANNEL=N]...", help="More capacities.")
@@ -69,7 +71,7 @@ def plan(
     request = _request(
         name or f"Plan of {now:%Y-%m-%d %H:%M}",
         begin,
-        end or begin + _USUAL_WINDOW,
+        end or begin + USUAL_WINDOW,
         [*(capacity or []), *(more or [])],
         budget,
         hold_out,

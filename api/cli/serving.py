@@ -40,7 +40,10 @@ def worker(
         bool, typer.Option("--until-input-ends", hidden=True, help="Run as the child of a server.")
     ] = False,
 ) -> None:
-    """Work on background jobs (trainings) until stopped; what is unfinished then is carried on by the next worker."""
+    """Work on background jobs until stopped: trainings, KPIs counted ahead, segments, forecasts to keep.
+
+    What is unfinished then is carried on by the next worker.
+    """
     from api.worker_child import be_modest, end_with_parent
 
     ending = threading.Event()

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pytest
 import typer
 
-from api.cli.edge import instant, moment
+from api.answers import Window
+from api.cli.edge import CommandError, instant, moment
+from api.cli.models import window_of
 
 
 @pytest.mark.parametrize("text", ["2026-10-20", "2026-10-20T09:30:00", "2026-10-20 09:30"])
@@ -29,3 +31,13 @@ def test_nothing_is_decided_at_an_instant_at_the_ends_of_the_calendar(text: str)
     assert instant(text) == datetime.fromisoformat(text)
     with pytest.raises(typer.BadParameter, match="outside the years 1900 to 2199"):
         moment(text)
+
+
+def test_a_window_lasts_a_week_where_no_end_was_asked_for() -> None:
+    now, later = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    assert window_of(None, None, now) == Window(now, datetime(2026, 5, 8, tzinfo=UTC))
+    assert window_of(later, None, now) == Window(later, datetime(2026, 6, 8, tzinfo=UTC))
+    assert window_of(None, later, now) == Window(now, later)
+    with pytest.raises(CommandError) as refused:
+        window_of(later, now, now)
+    assert refused.value.code == "BAD_PERIOD"
