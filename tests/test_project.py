@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from graphql import FieldNode, OperationDefinitionNode, build_schema, parse, validate
 
+from api.settings import Settings
 from tests.conftest import ROOT
 
-_LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)#\s]*)(#[^)\s]*)?\)")
+_CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
 
 
@@ -31,10 +33,23 @@ def text_of(path: Path) -> str:
         return ""
 
 
+def anchors_of(page: Path) -> set[str]:
+    """What links to headings of a page end in."""
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL), re.MULTILINE
+    )
+    return {"#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = [match[1] for match in _LINK.finditer(text_of(page)) if "://" not in match[1]]
-    missing = [target for target in targets if not (page.parent / target).exists()]
+    targets = [match.groups() for match in _LINK.finditer(text_of(page)) if "://" not in match[0]]
+    missing = [
+        (target, anchor)
+        for target, anchor in targets
+        if not (page.parent / (target or page)).exists()
+        or (anchor and anchor not in anchors_of(page.parent / (target or page)))
+    ]
     assert missing == []
 
 
@@ -116,3 +131,68 @@ def test_no_function_is_longer_than_sixty_lines(room: str) -> None:
         and (node.end_lineno or node.lineno) - node.lineno >= 60
     ]
     assert found == []
+
+
+def test_settings_and_pages_name_each_other() -> None:
+    named = {name for page in PAGES for name in re.findall(r"\bDUNWELL_[A-Z_]+\b", text_of(page))}
+    assert named == {"DUNWELL_" + name.upper() for name in Settings.model_fields}
+    tables = text_of(ROOT / "docs" / "operations.md") + text_of(ROOT / "docs" / "security.md")
+    for name, field in Settings.model_fields.items():
+        default = re.search(rf"^\| `DUNWELL_{name.upper()}`.*? \| `?([^|`]+)`? \|", tables, re.MULTILINE)
+        assert default, name
+        assert field.default in (None, "") or default[1] == str(field.default), name
+
+
+#: Names of errors of which nobody outside hears: others speak for them, or the schema refuses what they are about.
+_INWARD = {"FilterError", "ForecastError"}
+#: Codes that stand on classes and are never told
+_UNTOLD = {"ARTEFACT_UNUSABLE", "TRAINING_RUN_ENDED", "WORKER_SLOT_LOST"}
+
+
+def codes_told() -> set[str]:
+    """Codes by which the product says that something cannot be done, as its source has them."""
+    found = set()
+    for room in ("api", "domain", "ml"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(text_of(path))):
+                if isinstance(node, ast.ClassDef):
+                    values = [
+                        each.value
+                        for each in node.body
+                        if isinstance(each, ast.Assign)
+                        and (
+                            node.name in ("ErrorCode", "RejectCode") or ast.unparse(each.targets[0]) == "code"
+                        )
+                    ]
+                elif isinstance(node, ast.Call) and node.args:
+                    name = ast.unparse(node.func).rpartition(".")[2]
+                    refuses = re.search(
+                        r"Error$|Refused$|^(Failure|Outage|CannotLearn|NotEnoughHistory|Un[a-z]+)", name
+                    )
+                    values = node.args[:2] if refuses and name not in _INWARD else []
+                else:
+                    continue
+                found |= {
+                    value.value
+                    for value in values
+                    if isinstance(value, ast.Constant) and _CODE.fullmatch(str(value.value))
+                }
+    return found - _UNTOLD
+
+
+def test_every_code_stands_on_a_page() -> None:
+    pages = "\n".join(text_of(page) for page in (ROOT / "docs").glob("*.md"))
+    told = codes_told()
+    assert len(told) > 120
+    assert {code for code in told if f"`{code}`" not in pages} == set()
+
+
+def test_every_code_of_the_pages_exists() -> None:
+    source = "\n".join(
+        text_of(path) for room in ("api", "domain", "ml") for path in (ROOT / room).rglob("*.py")
+    )
+    settings = {"FORWARDED_ALLOW_IPS"} | {"DUNWELL_" + name.upper() for name in Settings.model_fields}
+    for page in (ROOT / "docs").glob("*.md"):
+        named = set(re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`", text_of(page)))
+        gone = {word for word in named - settings if not re.search(rf"\b{word}\b", source)}
+        assert gone == set(), page
