@@ -115,7 +115,7 @@ def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
         )
     alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
     reason = (
-        f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what a {_name(best)} would add "
+        f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what {_one(best)} would add "
         "does not cover its cost."
     )
     return Recommendation(evidence, None, (actions[best], *others), (reason, basis))
@@ -272,8 +272,9 @@ def _reasons(sheet: Sheet, code: int) -> tuple[str, ...]:
         effect = f"is {verb} by {_percent(engaged)} and moves {_percent(moved)} to pay."
     else:
         effect = f"moves {_percent(moved)} to pay; none was ever recorded as {verb}."
+    contact = _one(code)
     return (
-        f"{_one(code)} on {when} {effect}",
+        f"{contact[0].upper()}{contact[1:]} on {when} {effect}",
         f"Left alone, {_percent(alone)} pay within 30 days anyway.",
     )
 
@@ -295,7 +296,7 @@ def _name(code: int) -> str:
 
 
 def _one(code: int) -> str:
-    return f"{'An' if CHANNELS[code] in _SPOKEN_WITH_A_VOWEL else 'A'} {_name(code)}"
+    return f"{'an' if CHANNELS[code] in _SPOKEN_WITH_A_VOWEL else 'a'} {_name(code)}"
 
 
 def _percent(share: float) -> str:

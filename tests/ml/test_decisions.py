@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -238,7 +239,9 @@ def test_a_contact_that_costs_more_than_it_brings_is_not_made() -> None:
     dear = replace(model(), channels=replace(model().channels, cost=np.full(len(CHANNELS), 10_000.0)))
     for answer in segment_recommendations(dear, now=history().as_of):
         assert answer.recommendation.best is None
-        assert answer.recommendation.reasons[0].startswith("Leave alone")
+        said = answer.recommendation.reasons[0]
+        assert said.startswith("Leave alone")
+        assert re.search(r"what (an e-mail|an SMS|a letter|a call|a WhatsApp|a push message) would add", said)
 
 
 def test_debtors_who_pay_anyway_are_not_worth_a_message() -> None:
