@@ -1,8 +1,8 @@
 """Campaigns: survey every debtor's options part by part, solve for the best plan, log it as decisions."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import ColumnElement
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.answers import Failure, Recommendation
 from api.decisions.choosing import Deciding
-from api.decisions.planned import Choice, PlannedPart, plan_part, survey_part
+from api.decisions.planned import Choice, plan_part, survey_part
 from api.decisions.requests import CampaignRequest, days_of
 from api.decisions.service import new_seed
 from api.decisions.surveying import Outcome, Survey, solve, why_empty
@@ -76,17 +76,21 @@ class CampaignService:
         if champion is None:
             message = f"No model was trained on what was known at {as_of.isoformat()}; train one first."
             return Failure("NO_MODEL", message)
-        async with deciding_alone(self._database, tenant_id) as connection:
-            limits = request.limits(*await currency_and_rates(connection, tenant_id, as_of))
-            if isinstance(limits, Failure):
-                return limits
-            kept_out = (await decision_settings(connection, tenant_id)).hold_out_share
-            planning = _Planning(connection, self._champions, tenant_id, request, kept_out, progress, write)
+        async with self._database.turn("plan", tenant_id):
+            planning = _Planning(self._champions, tenant_id, request, progress, write)
             deciding = await self._deciding(tenant_id, champion, request, as_of)
-            campaign_id = await planning.run(deciding, limits)
-            await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
-            if written is not None:
-                written()
+            async with self._database.transaction(tenant_id) as connection:
+                limits = request.limits(*await currency_and_rates(connection, tenant_id, as_of))
+                if isinstance(limits, Failure):
+                    return limits
+                kept_out = (await decision_settings(connection, tenant_id)).hold_out_share
+                survey = await planning.survey(connection, deciding, kept_out)
+            choices = await planning.solve(deciding, survey, limits)
+            async with deciding_alone(self._database, tenant_id) as connection:
+                campaign_id = await planning.log(connection, deciding, survey, choices)
+                await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
+                if written is not None:
+                    written()
             return campaign_id
 
     async def _deciding(
@@ -107,15 +111,13 @@ class CampaignService:
 class _Planning:
     """One planning: reads the portfolio twice, part by part, so that memory holds a part and a small table.
 
-    connection: of its one transaction; a second connection might be one that those who wait for it hold.
-    kept_out: the share of the tenant's debtors whom no decision may contact; they are in no campaign.
+    Whoever decides for single debtors waits for the log alone, not for the survey and the solution; so the log looks
+    again at what the rules allow and at who still owes something.
     """
 
-    connection: AsyncConnection
     champions: Champions
     tenant_id: int
     request: CampaignRequest
-    kept_out: float
     progress: Progress | None
     write: Write | None
 
@@ -124,18 +126,60 @@ class _Planning:
         if self.progress is not None:
             self.progress(stage, share)
 
-    async def run(self, deciding: Deciding, limits: Limits) -> int:
-        """Survey, solve, log; answers the campaign's id."""
-        days = days_of(deciding.window)
-        survey = await self._survey(deciding, days)
+    async def survey(self, connection: AsyncConnection, deciding: Deciding, kept_out: float) -> Survey:
+        """The options of all debtors asked for, but of the share whom no decision of the tenant may contact."""
+        where, days = self._where(deciding.as_of), days_of(deciding.window)
+        total = await count_debtors(connection, self.tenant_id, where=where)
+        names = None if self.request.channels is None else sorted(self.request.channels)
+        ranking = await self.champions.run(lambda: segment_ranking(deciding.champion.model, names))
+        survey, last = Survey(kept_out), 0
+        while True:
+            page = await debtors_after(connection, self.tenant_id, last, limit=PART, where=where)
+            if not page:
+                return survey
+            last = page[-1].id
+            part = [debtor for debtor in page if not is_held_out(self.tenant_id, debtor.id, kept_out)]
+            if not part:
+                continue
+            ids = [debtor.id for debtor in part]
+            people, history = await self._read(connection, deciding, ids)
+            work = partial(survey_part, deciding, history, people, ids, days=days, ranking=ranking)
+            survey.add(part, await self.champions.run(work))
+            self.show(f"{survey.count:,} of {total:,}", 0.5 * survey.count / max(total, survey.count))
+
+    async def solve(self, deciding: Deciding, survey: Survey, limits: Limits) -> dict[int, Choice]:
+        """What the best plan within the limits does, by debtor id."""
         self.show("solving", 0.5)
-        choices = await self.champions.run(partial(solve, survey, deciding, limits, self.request, days))
-        campaign_id = await begin_campaign(self.connection, self.tenant_id, self._new(deciding))
+        days = days_of(deciding.window)
+        return await self.champions.run(partial(solve, survey, deciding, limits, self.request, days))
+
+    async def log(
+        self, connection: AsyncConnection, deciding: Deciding, survey: Survey, choices: dict[int, Choice]
+    ) -> int:
+        """Log the campaign and its decisions, part by part; answers its id."""
+        campaign_id = await begin_campaign(connection, self.tenant_id, self._new(deciding))
         outcome, chosen = Outcome(), list(choices.items())
         debtors = {debtor.id: debtor for debtor in survey.debtors}
         for start in range(0, len(chosen), PART):
             some = dict(chosen[start : start + PART])
-            outcome.add(await self._log(deciding, some, campaign_id, debtors))
+            people, history = await self._read(connection, deciding, list(some))
+            work = partial(
+                plan_part,
+                deciding,
+                history,
+                people,
+                some,
+                hold_out_share=self.request.hold_out_share,
+                kept_out_share=survey.kept_out,
+                campaign_id=campaign_id,
+            )
+            part = await self.champions.run(work)
+            numbers = await log_decisions(connection, self.tenant_id, part.decisions)
+            if self.write is not None:
+                self.write(
+                    [debtors[one.debtor_id] for one in part.decisions], part.told, part.decisions, numbers
+                )
+            outcome.add(part)
             self.show(f"{start + len(some):,} of {len(chosen):,}", 0.5 + 0.5 * start / len(chosen))
         planned = Planned(
             outcome.planned,
@@ -144,67 +188,25 @@ class _Planning:
             outcome.by_channel,
             outcome.expected(why_empty(survey, self.request, len(choices))),
         )
-        await finish_campaign(self.connection, self.tenant_id, campaign_id, planned)
+        await finish_campaign(connection, self.tenant_id, campaign_id, planned)
         return campaign_id
-
-    async def _survey(self, deciding: Deciding, days: Sequence[date]) -> Survey:
-        where = self._where(deciding.as_of)
-        total = await count_debtors(self.connection, self.tenant_id, where=where)
-        names = None if self.request.channels is None else sorted(self.request.channels)
-        ranking = await self.champions.run(lambda: segment_ranking(deciding.champion.model, names))
-        survey, last = Survey(), 0
-        while True:
-            page = await debtors_after(self.connection, self.tenant_id, last, limit=PART, where=where)
-            if not page:
-                return survey
-            last = page[-1].id
-            part = [debtor for debtor in page if not is_held_out(self.tenant_id, debtor.id, self.kept_out)]
-            if not part:
-                continue
-            ids = [debtor.id for debtor in part]
-            people, history = await self._read(deciding, ids)
-            work = partial(survey_part, deciding, history, people, ids, days=days, ranking=ranking)
-            survey.add(part, await self.champions.run(work))
-            self.show(f"{survey.count:,} of {total:,}", 0.5 * survey.count / max(total, survey.count))
 
     def _where(self, as_of: datetime) -> ColumnElement[bool] | None:
         where = self.request.where
         return None if where is None else debtor_condition(where, now=as_of)
 
-    async def _read(self, deciding: Deciding, ids: Sequence[int]) -> tuple[dict[int, Reachability], History]:
-        people = await reachability(self.connection, self.tenant_id, ids, known=deciding.as_of)
+    async def _read(
+        self, connection: AsyncConnection, deciding: Deciding, ids: Sequence[int]
+    ) -> tuple[dict[int, Reachability], History]:
+        people = await reachability(connection, self.tenant_id, ids, known=deciding.as_of)
         history = await read_history_of(
-            self.connection,
+            connection,
             self.tenant_id,
             ids,
             as_of=deciding.as_of,
             attributes=deciding.champion.attributes,
         )
         return dict(people), history
-
-    async def _log(
-        self,
-        deciding: Deciding,
-        choices: dict[int, Choice],
-        campaign_id: int,
-        debtors: Mapping[int, DebtorKey],
-    ) -> PlannedPart:
-        people, history = await self._read(deciding, list(choices))
-        work = partial(
-            plan_part,
-            deciding,
-            history,
-            people,
-            choices,
-            hold_out_share=self.request.hold_out_share,
-            kept_out_share=self.kept_out,
-            campaign_id=campaign_id,
-        )
-        part = await self.champions.run(work)
-        numbers = await log_decisions(self.connection, self.tenant_id, part.decisions)
-        if self.write is not None:
-            self.write([debtors[one.debtor_id] for one in part.decisions], part.told, part.decisions, numbers)
-        return part
 
     def _new(self, deciding: Deciding) -> NewCampaign:
         return NewCampaign(

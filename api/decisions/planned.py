@@ -21,6 +21,7 @@ from ml.frames import History
 from ml.options import DayOptions, options_of
 from ml.outcomes import CHANNELS
 from ml.slot_effects import HOURS
+from ml.values import LEAST_OWED
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def plan_part(
     kept_out_share: float,
     campaign_id: int,
 ) -> PlannedPart:
-    """The decisions of the debtors chosen; one whose instant is not lawful any more is left out.
+    """The decisions of the debtors chosen; one whose instant is not lawful any more, or who owes nothing any more, is
+    left out.
 
     hold_out_share: of the chosen, left alone by a draw. kept_out_share: of all debtors, in no campaign by another.
     """
@@ -97,10 +99,12 @@ def plan_part(
     found = candidates_of(deciding, history, ids, calendar.masks)
     wanted = np.array([choices[key].channel * HOURS + choices[key].hour for key in ids], dtype=np.int64)
     held = np.array([choices[key].held_out for key in ids], dtype=bool)
-    chosen: Ints = np.where(held, LEAVE_ALONE, wanted)
+    owes: Bools = found.standing.owed > LEAST_OWED
+    chosen: Ints = np.where(held | ~owes, LEAVE_ALONE, wanted)
     told = explain(found, chosen)
     made = PlannedPart([], [], totals(found, chosen))
-    for row, key in enumerate(ids):
+    for row in map(int, np.flatnonzero(owes)):
+        key = ids[row]
         choice = choices[key]
         advice = _advice(told[row], people[key], choice, deciding)
         made.told.append(advice)

@@ -20,8 +20,12 @@ from ml.values import contact_cost
 
 @dataclass
 class Survey:
-    """What is known of all debtors asked for: those with a contact that is worth something, and how many others."""
+    """What is known of all debtors asked for: those with a contact that is worth something, and how many others.
 
+    kept_out: the share of the tenant's debtors whom no decision may contact; none of them is among these.
+    """
+
+    kept_out: float
     debtors: list[DebtorKey] = field(default_factory=list)
     worth: list[Any] = field(default_factory=list)
     hour: list[Any] = field(default_factory=list)

@@ -56,6 +56,6 @@ async def deciding_alone(database: Database, tenant_id: int) -> AsyncIterator[As
 
     Rules on how often count what is decided: two at once would not see each other's.
     """
-    async with database.turn(tenant_id), database.transaction(tenant_id) as connection:
+    async with database.turn("decide", tenant_id), database.transaction(tenant_id) as connection:
         await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_id)))
         yield connection

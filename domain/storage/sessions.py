@@ -101,7 +101,7 @@ class Database:
             connect_args={**settings, "async_creator_fn": connect},
         )
         self.pool_size = pool_size
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         options = {
             name: value for name, value in options.items() if not name.startswith("prepared_statement")
@@ -115,12 +115,12 @@ class Database:
             await bind(connection, tenant_id)
             yield connection
 
-    def turn(self, tenant_id: int) -> asyncio.Lock:
-        """What at most one task of this process holds for a tenant; others wait for it without a connection.
+    def turn(self, work: str, tenant_id: int) -> asyncio.Lock:
+        """What at most one task of this process holds for a work of a tenant; others wait for it without a connection.
 
         Whoever would wait in PostgreSQL would keep a connection from everybody else meanwhile.
         """
-        return self._turns.setdefault(tenant_id, asyncio.Lock())
+        return self._turns.setdefault((work, tenant_id), asyncio.Lock())
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:

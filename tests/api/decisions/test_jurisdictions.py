@@ -1,14 +1,19 @@
 """Debtors of every jurisdiction in one portfolio: whatever is recommended, decided or planned keeps their rules."""
 
+import asyncio
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import psycopg
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from api.answers import Window
 from api.decisions.campaigns import CampaignService
+from api.decisions.planned import Surveyed
 from api.decisions.requests import CampaignRequest
 from api.decisions.service import DecisionService
 from api.recommendations.champions import Champions
@@ -22,6 +27,9 @@ from domain.storage.tenants import create_tenant
 from domain.vocabulary import Channel
 from tests.api.learned import AS_OF, Learned, learn
 from tests.domain.contact_rules_oracle import broken_rules
+from tests.facts import merge_facts
+
+T = TypeVar("T")
 
 PLACES = [
     ("CO", None, "America/Bogota"),
@@ -137,3 +145,82 @@ async def test_decisions_and_plans_keep_them_together(
             assert broken(person, row.action["channel"], at, planned=1) == []
             checked.add(person.presets[0].name)
     assert checked == {"CO", "CL", "EC", "MX", "US-MA", "US", "UK", "FR"}
+
+
+async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwhile(
+    abroad: Learned, champions: Champions
+) -> None:
+    as_of = INSTANTS[1] + timedelta(days=40)
+    week = Window(as_of, as_of + timedelta(days=7))
+    surveyed, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Champions):
+        """Those at hand, which go on from the survey when they are told to."""
+
+        def __init__(self) -> None:
+            vars(self).update(vars(champions))
+
+        async def run(self, work: Callable[[], T]) -> T:
+            found = await champions.run(work)
+            if isinstance(found, Surveyed):
+                surveyed.set()
+                await go_on.wait()
+            return found
+
+    request = CampaignRequest("Aside", week, hold_out_share=0.0)
+    planning = asyncio.ensure_future(
+        CampaignService(abroad.database, Slow(), seeds=lambda: 7).plan(
+            abroad.tenant_id, request, as_of=as_of, by=operator(as_of)
+        )
+    )
+    try:
+        await surveyed.wait()
+        async with asyncio.timeout(25):
+            made = await DecisionService(abroad.database, champions, seeds=lambda: 8).decide(
+                abroad.tenant_id,
+                abroad.ids,
+                within=week,
+                channels=None,
+                explore=True,
+                as_of=as_of,
+                by=operator(as_of),
+            )
+        paid = abroad.debtors[::3]
+        await _pay_in_full(abroad, [debtor.id for debtor in paid], as_of - timedelta(seconds=1))
+    finally:
+        go_on.set()
+        campaign = await planning
+    async with abroad.database.transaction(abroad.tenant_id) as connection:
+        decided = await decisions_by_id(connection, abroad.tenant_id, list(made.values()))
+        page = await page_of_plan(connection, abroad.tenant_id, campaign, first=1000, position=None)
+    people = await people_of(abroad, as_of)
+    planned = {row.debtor_id for row in page.rows}
+    assert len(planned) > 20
+    assert planned.isdisjoint(debtor.id for debtor in paid)
+    for row in [*decided.values(), *page.rows]:
+        if row.action is not None:
+            at = datetime.fromisoformat(row.action["send_at"])
+            assert broken(people[row.debtor_id], row.action["channel"], at, planned=1) == []
+
+
+async def _pay_in_full(learned: Learned, debtor_ids: list[int], at: datetime) -> None:
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        owed = await connection.execute(
+            text(
+                "SELECT reference AS account, currency, balance AS amount FROM account "
+                "WHERE debtor_id = ANY(:ids) AND balance > 0"
+            ),
+            {"ids": debtor_ids},
+        )
+        payments = [
+            {
+                "reference": f"FULL-{one.account}",
+                "account": one.account,
+                "amount": str(one.amount),
+                "currency": one.currency,
+                "paid_at": at.isoformat(),
+            }
+            for one in owed
+        ]
+    report, _ = await merge_facts(learned.database, learned.tenant_id, {"payments": payments})
+    assert report.tables["payments"].accepted == len(payments) > 0
