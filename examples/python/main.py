@@ -34,7 +34,8 @@ async def show_debtors(dunwell: Dunwell) -> None:
 async def show_advice(dunwell: Dunwell) -> None:
     """Print how to contact the largest segment."""
     segments = (await dunwell.segments()).segments
-    found = await dunwell.segment_recommendations(segments=[segment.key for segment in segments[:1]])
+    by_size = sorted(segments, key=lambda segment: segment.debtor_count, reverse=True)
+    found = await dunwell.segment_recommendations(segments=[segment.key for segment in by_size[:1]])
     for each in found.segment_recommendations:
         best = each.recommendation.best
         reasons = " ".join(each.recommendation.reasons)
