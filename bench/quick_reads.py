@@ -110,13 +110,20 @@ async def _learn(database: Database, tenant_id: int, settings: Settings, place: 
     await import_folder(database, tenant_id, place / "world", rejects=place / "rejects.csv", now=NOW)
     learner = ModelLearner(signing_key(settings))
     await learner.export(database, tenant_id, as_of=NOW, folder=place / "history")
-    trained = await asyncio.to_thread(
-        learner.learn, place / "history", as_of=NOW, champion=None, now=NOW, progress=lambda *_: None
-    )
     async with database.transaction(tenant_id) as connection:
         run, _ = await training_runs.start_or_join_run(
             connection, tenant_id, as_of=NOW, promote=Promotion.AUTO, now=NOW
         )
+    trained = await asyncio.to_thread(
+        learner.learn,
+        place / "history",
+        as_of=NOW,
+        champion=None,
+        now=NOW,
+        place=models.place_of(tenant_id, run.id),
+        progress=lambda *_: None,
+    )
+    async with database.transaction(tenant_id) as connection:
         version_id = await models.store_version(connection, tenant_id, run.id, trained)
         await training_runs.succeed_run(connection, tenant_id, run.id, now=NOW)
         await models.promote(connection, tenant_id, version_id, now=NOW)
