@@ -77,8 +77,8 @@ def rehearse(casework: Casework, everything: Knowledge, *, seed: int, threads: i
 
 
 def _foreseen(before: Knowledge, everything: Knowledge, later: Ints) -> Bools:
-    """(segments + 1,) those of which at least as many contacts were learned from as came later; all where hardly any
-    contact came to such a segment.
+    """(codes of segments,) those of which at least as many contacts were learned from as came later; all where hardly
+    any contact came to such a segment.
 
     The model that decides knows its new segments. That an earlier one could not foretell theirs says nothing of how far
     to believe what is known of the others.
