@@ -3,11 +3,14 @@
 import asyncio
 import os
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
+from api.migrating import migrate
 from domain.kpis.requests import MessageDimension
 from domain.storage.kpis.messages import message_kpis
 from domain.storage.rollups.answering import current_message_kpis
@@ -19,6 +22,20 @@ from tests.facts import NOW, merge_facts
 
 PROGRAM = Path(__file__).with_name("refresher.py")
 KILLS = 40 if os.environ.get("DUNWELL_TEST_LONG") else 4
+
+
+@pytest.fixture
+def owner_url(empty_url: str) -> str:
+    """Of a database with this tenant alone: refreshers count the days of all, and tests before leave many."""
+    migrate(empty_url)
+    return empty_url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(owner_url: str) -> AsyncIterator[Database]:
+    database = Database(owner_url)
+    yield database
+    await database.close()
 
 
 async def until_clean(database: Database, tenant_id: int) -> None:
