@@ -10,6 +10,7 @@ from ml.actions import Action, Evidence, Recommendation, lawful_hours
 from ml.arrays import Bools, Floats, Ints
 from ml.debtor_choices import debtor_slots
 from ml.features import Casebook
+from ml.intervals import moved_payments, ninety_per_cent
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
@@ -32,8 +33,6 @@ from ml.wording import (
     Sheet,
     best_templates,
     describe,
-    moved_payments,
-    ninety_per_cent,
     recommend,
     segment_evidence,
 )

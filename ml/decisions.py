@@ -104,7 +104,7 @@ def _segment_answers(
     hours[decided, best[decided] // HOURS] = best[decided] % HOURS
     asked = np.isin(panel.standing.segment, [_code(model, name) for name in names])
     rows = np.flatnonzero(asked)
-    standing, weight = panel.standing.take(rows), panel.weight[rows]
+    standing, weight = panel.on_a_mean_day().take(rows), panel.weight[rows]
     quotes = quote(model, standing, hours[standing.segment])
     templates = best_templates(model)
     answers = []

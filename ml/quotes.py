@@ -18,8 +18,8 @@ from ml.values import CONTACTS_LOST, DECIDING, LEAST_OWED, contact_cost, draw_co
 @dataclass(frozen=True)
 class Quotes:
     """(n, channels) per contact at the asked hour: probabilities delivered … moved; gain, cost, net:
-    tenant's currency, 0 where no contact can happen; open_p50 … pay_p90: seconds; draws: (n, channels,
-    k) net under the bootstrap replicates of stage B."""
+    tenant's currency, 0 where no contact can happen; open_p50 … pay_p90: seconds; doubt: (n, channels, steps) what the
+    gain moves by when stage B of a deciding step is off by its standard error."""
 
     delivered: Floats
     engaged: Floats
@@ -34,7 +34,7 @@ class Quotes:
     open_p90: Floats
     pay_p50: Floats
     pay_p90: Floats
-    draws: Floats
+    doubt: Floats
 
     def take(self, rows: Ints) -> "Quotes":
         """The chosen debtors."""
@@ -43,8 +43,9 @@ class Quotes:
 
 def quote(model: TrainedModel, standing: Standing, slots: Ints) -> Quotes:
     """slots: (n, channels) hour of week per debtor and channel."""
-    draws = draw_count(model.conversion)
-    columns = [_quote_channel(model, standing, code, slots[:, code], draws) for code in range(len(CHANNELS))]
+    columns = [
+        _quote_channel(model, standing, code, slots[:, code], doubted=True) for code in range(len(CHANNELS))
+    ]
     return Quotes(**{name: np.stack([column[name] for column in columns], axis=1) for name in columns[0]})
 
 
@@ -58,14 +59,13 @@ def hourly_nets(model: TrainedModel, standing: Standing, slots: Ints) -> tuple[F
 
 def quote_each(model: TrainedModel, standing: Standing, channel: Ints, slot: Ints) -> dict[str, Floats]:
     """One quote per debtor, for its own channel (code) and hour of week: the fields of `Quotes`, each (n,) but the
-    draws, which are left out."""
+    doubt, which is left out."""
     found: dict[str, Floats] = {}
     for code in np.unique(channel):
         rows = np.flatnonzero(channel == code)
-        column = _quote_channel(model, standing.take(rows), int(code), slot[rows], 0)
+        column = _quote_channel(model, standing.take(rows), int(code), slot[rows], doubted=False)
         for name, value in column.items():
-            if name != "draws":
-                found.setdefault(name, np.zeros(len(channel)))[rows] = value
+            found.setdefault(name, np.zeros(len(channel)))[rows] = value
     return found
 
 
@@ -86,10 +86,10 @@ def _cells(standing: Standing, code: int, slot: Ints) -> Cells:
 
 
 def _quote_channel(
-    model: TrainedModel, standing: Standing, code: int, slot: Ints, draws: int
+    model: TrainedModel, standing: Standing, code: int, slot: Ints, *, doubted: bool
 ) -> dict[str, Floats]:
     conversion, cells = model.conversion, _cells(standing, code, slot)
-    chances = _chances(model, standing, cells, (*DECIDING, "attributed"), draws)
+    chances = _chances(model, standing, cells, (*DECIDING, "attributed"), 0)
     nets = _nets(model, standing, cells, chances)
     chance = {name: each[0] for name, each in chances.items()}
     engaged = chance["engaged"]
@@ -99,7 +99,8 @@ def _quote_channel(
     moved = engaged * chance["moved"] + (1 - engaged) * chance["moved_silent"]
     open_p50, open_p90 = model.open_time.spans(cells)
     pay_p50, pay_p90 = model.pay_time.spans(cells)
-    happens = _happens(standing, code)
+    money = np.where(_happens(standing, code), standing.amount[:, code] * (1 - standing.alone), 0.0)
+    doubt = {"doubt": _doubt(model, cells, chance) * money[:, None]} if doubted else {}
     return {
         "delivered": delivered,
         "engaged": engaged,
@@ -107,15 +108,27 @@ def _quote_channel(
         "clicked": opened * sigmoid(conversion.clicked.margins(nothing, cells, 1)),
         "converted": conversion.converted(engaged, chance["attributed"], cells.channel),
         "moved": moved,
-        "gain": np.where(happens, moved * standing.amount[:, code] * (1 - standing.alone), 0.0),
-        "cost": np.where(happens, contact_cost(model)[code], 0.0),
+        "gain": moved * money,
+        "cost": np.where(_happens(standing, code), contact_cost(model)[code], 0.0),
         "net": nets[0],
         "open_p50": open_p50,
         "open_p90": open_p90,
         "pay_p50": pay_p50,
         "pay_p90": pay_p90,
-        "draws": nets[1:].T,
+        **doubt,
     }
+
+
+def _doubt(model: TrainedModel, cells: Cells, chance: dict[str, Floats]) -> Floats:
+    """(n, steps of DECIDING) what P(moved) moves by when a step's effects are off by their standard error."""
+    engaged, moved, silent = (chance[name] for name in DECIDING)
+    weighs = {"engaged": moved - silent, "moved": engaged, "moved_silent": 1 - engaged}
+    found = []
+    for name in DECIDING:
+        step = model.conversion.steps[name]
+        log_odds = step.platt.slope[cells.channel] * step.staged.effects.error(cells)
+        found.append(weighs[name] * chance[name] * (1 - chance[name]) * log_odds)
+    return np.stack(found, axis=1)
 
 
 def _happens(standing: Standing, code: int) -> Bools:

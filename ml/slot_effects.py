@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Floats, Ints, Singles
 from ml.outcomes import CHANNELS
 
 HOURS = 168
@@ -92,12 +92,14 @@ class Term:
 @dataclass(frozen=True)
 class SlotEffects:
     """intercept and, per term, one log-odds effect per level (curves: level × 24 hours); variances: per term, ()
-    that of its levels, or (hours, hours) the covariance of its curves over the hours that occurred."""
+    that of its levels, or (hours, hours) the covariance of its curves over the hours that occurred; doubts: per term,
+    the variance that each effect is left with once the contacts have spoken, those of hours never tried included."""
 
     shape: Shape
     intercept: float
     effects: tuple[Floats, ...]
     variances: tuple[Floats, ...]
+    doubts: tuple[Singles, ...] = ()
 
     def shift(self, cells: Cells) -> Floats:
         """(n,) log-odds to add to stage A's margin, as things stand now."""
@@ -111,6 +113,15 @@ class SlotEffects:
                 if term.factor.past:
                     total += effect[codes_of(term, cells, self.shape)] * (cells.past / FADING_BUCKETS)
         return total
+
+    def error(self, cells: Cells) -> Floats:
+        """(n,) standard error of `shift`, 0 where none was told: what each effect is left with, taken together as if
+        what is not known of one said nothing of the others."""
+        total = np.zeros(len(cells.slot))
+        for term, doubt in zip(terms_of(self.shape), self.doubts, strict=False):
+            if not term.factor.past:
+                total += doubt[codes_of(term, cells, self.shape)]
+        return np.sqrt(total)
 
     def table(self, segments: Ints, channels: Ints) -> Floats:
         """(len(segments), rhythms, len(channels), 168) shifts."""

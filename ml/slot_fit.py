@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.arrays import Floats, Ints, sums_by
+from ml.arrays import Floats, Ints, Singles, sums_by
 from ml.boosting import sigmoid
 from ml.slot_effects import (
     FADING_BUCKETS,
@@ -83,7 +83,8 @@ def _fitted(rows: SlotRows, layout: "_Layout", times: Floats, near: SlotEffects 
         score = sums_by(rows.place, weight * (rows.label - chance), cells)
         information = sums_by(rows.place, weight * chance * (1 - chance), cells) + _NOTHING
         fit.sweep(score, information, _SWEEPS if near is None else _REPLICATE_SWEEPS)
-    return SlotEffects(rows.shape, fit.intercept, tuple(fit.effects_everywhere()), tuple(fit.variances))
+    effects, doubts = tuple(fit.effects_everywhere()), tuple(fit.doubts_everywhere())
+    return SlotEffects(rows.shape, fit.intercept, effects, tuple(fit.variances), doubts)
 
 
 class _Layout:
@@ -121,6 +122,7 @@ class _Backfit:
             [self._first_guess(term) for term in self.terms] if near is None else list(near.variances)
         )
         self.effects = [np.zeros(size) for size in self.sizes]
+        self.solvers: list[_Levels | _Curves] = []
         if near is not None:
             for place, (term, effect) in enumerate(zip(self.terms, near.effects, strict=True)):
                 known = effect.reshape(-1, 24)[:, self.hours].ravel() if term.factor.curve else effect
@@ -159,6 +161,7 @@ class _Backfit:
                 effect = self.effects[place]
                 energy = solver.energy(effect) + PRIOR_WEIGHT * term.factor.spread**2
                 self.variances[place] = solver.spread(effect, energy / (solver.freedom + PRIOR_WEIGHT))
+            self.solvers = solvers
 
     def _update(
         self, place: int, solver: "_Levels | _Curves", weight: Floats, score: Floats, information: Floats
@@ -178,6 +181,19 @@ class _Backfit:
             for term, effect in zip(self.terms, self.effects, strict=True)
         ]
 
+    def doubts_everywhere(self) -> list[Singles]:
+        """What variance each effect is left with, none of a replicate's; hours that never occurred are known no better
+        than the least known of their curve."""
+        found = []
+        for term, solver in zip(self.terms, self.solvers, strict=False):
+            left = solver.left()
+            if left.ndim == 2:
+                everywhere = np.repeat(left.max(axis=1, keepdims=True), 24, axis=1)
+                everywhere[:, self.hours] = left
+                left = everywhere.ravel()
+            found.append((np.zeros(0) if term.factor.past else left).astype(np.float32))
+        return found
+
 
 class _Levels:
     """Independent effects under one variance."""
@@ -189,6 +205,10 @@ class _Levels:
     def fit(self, aim: Floats) -> Floats:
         """Posterior means; aim: weighted sums of what is to be explained."""
         return np.asarray(aim / self.precision)
+
+    def left(self) -> Floats:
+        """(effects,) posterior variances."""
+        return np.asarray(1.0 / self.precision)
 
     def energy(self, effect: Floats) -> float:
         """What the effects spend of their variance."""
@@ -204,8 +224,9 @@ class _Curves:
     """Curves over hours under one covariance (hours, hours); those nobody tells anything about stay flat."""
 
     def __init__(self, weight: Floats, covariance: Floats, kernel: Floats) -> None:
-        self.kernel = kernel
+        self.kernel, self.prior = kernel, covariance
         table = weight.reshape(-1, len(kernel))
+        self.curves = len(table)
         self.told = np.flatnonzero(table.sum(axis=1) > 1e-6)
         system = np.linalg.inv(covariance) + table[self.told][:, :, None] * np.eye(len(kernel))
         self.covariance = np.linalg.inv(system)
@@ -217,6 +238,12 @@ class _Curves:
         fitted = np.zeros((len(aim) // width, width))
         fitted[self.told] = np.matmul(self.covariance, aim.reshape(-1, width)[self.told][:, :, None])[:, :, 0]
         return fitted.ravel()
+
+    def left(self) -> Floats:
+        """(curves, hours) posterior variances; a curve that nobody tells anything about keeps what curves have."""
+        found = np.tile(np.diagonal(self.prior), (self.curves, 1))
+        found[self.told] = np.diagonal(self.covariance, axis1=1, axis2=2)
+        return found
 
     def energy(self, effect: Floats) -> float:
         """What the curves spend of their variance, were they smooth ones."""

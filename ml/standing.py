@@ -1,6 +1,6 @@
 """Debtors as they stand at an instant, ready for a decision: stage A's answers on every channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -48,8 +48,16 @@ class Standing:
 class Panel:
     """Debtors who stand for their segments: at most a few hundred of each, those who owe something.
 
-    weight: (n,) how many debtors each one stands for. Segment decisions read the panel, not the portfolio.
+    weight: (n,) how many debtors each one stands for. month: step → (channels,) log-odds that lead from the day they
+    are looked at to a mean day of the month. Segment decisions read the panel, not the portfolio.
     """
 
     standing: Standing
     weight: Floats
+    month: dict[str, Floats] = field(default_factory=dict)
+
+    def on_a_mean_day(self) -> Standing:
+        """The debtors as they stand on a mean day of the month."""
+        shifts = self.month
+        margins = {name: table + shifts.get(name, 0.0) for name, table in self.standing.margins.items()}
+        return replace(self.standing, margins=margins)

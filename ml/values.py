@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ml.arrays import Bools, Floats, Ints, Singles
-from ml.boosting import sigmoid
+from ml.boosting import logit, sigmoid
 from ml.casework import rhythm_codes, segment_codes
 from ml.conversion import Conversion
 from ml.features import Casebook, Columns
@@ -25,6 +25,9 @@ from ml.standing import Panel, Standing
 DECIDING = ("engaged", "moved", "moved_silent")
 PANEL_SIZE = 1_000
 LEAST_OWED = 0.005
+_OF_THE_MONTH, _DAYS = 200, np.arange(1.0, 31.0, 2.0)
+"""Debtors, and days of the month, that tell how a mean day differs from another."""
+
 PLANNED_AHEAD = 84 * 3_600 * MICROSECONDS
 """Decisions are for the coming week: debtors are looked at as they will stand in the middle of it."""
 
@@ -174,4 +177,30 @@ def panel_of(model: TrainedModel, book: Casebook, at: int, *, most: int = PANEL_
     rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     chosen = np.sort(order[rank < most])
     weight = (sizes / np.maximum(np.minimum(sizes, most), 1))[segment[chosen]]
-    return Panel(standing_of(model, book, owing[chosen], at), weight)
+    some = np.sort(np.random.default_rng(seed).permutation(owing)[:_OF_THE_MONTH])
+    return Panel(standing_of(model, book, owing[chosen], at), weight, month_of(model, book, some, at))
+
+
+def month_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int) -> dict[str, Floats]:
+    """step → (channels,) log-odds by which stage A's mean rate over the days of the month differs from that of the day
+    of an instant, for debtors like these. What is told of a segment names a weekday, not a date."""
+    contacts = book.contacts(debtor, np.zeros(len(debtor), dtype=np.int64), np.full(len(debtor), at))
+    matrix = model.space.matrix(book.columns(contacts))
+    month = np.repeat(matrix, len(_DAYS), axis=0)
+    model.space.overwrite(month, {"day_of_month": np.tile(_DAYS, len(debtor))})
+    found = {name: np.zeros(len(CHANNELS)) for name in (*DECIDING, "attributed")}
+    for code in range(len(CHANNELS) if len(debtor) else 0):
+        channel = np.full(len(debtor), code)
+        columns = book.channel_columns(replace(contacts, channel=channel))
+        model.space.overwrite(matrix, columns)
+        model.space.overwrite(
+            month, {name: np.repeat(column, len(_DAYS)) for name, column in columns.items()}
+        )
+        for name, shifts in found.items():
+            staged = model.conversion.steps[name].staged
+            then, now = (
+                sigmoid(staged.margin_a(each, np.full(len(each), code), model.threads)).mean()
+                for each in (month, matrix)
+            )
+            shifts[code] = logit(float(then)) - logit(float(now))
+    return found

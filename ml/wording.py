@@ -18,6 +18,7 @@ from ml.actions import (
     rounded,
 )
 from ml.arrays import Bools, Floats, Ints
+from ml.intervals import likely_range, moved_payments
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import Quotes
@@ -28,11 +29,6 @@ LEAST_SENT, STRONG_ENGAGED, STRONG_MOVED = 5.0, 30.0, 8.0
 KNOWN_ENGAGED, KNOWN_MOVED = 20.0, 5.0
 """Contacts of a segment below which nothing is claimed; its engagements and payments moved from which
 its own history is enough; those of all segments from which a channel is known at all."""
-
-_NINETY = 1.645
-_MODEL_ERROR = 0.15
-_LENT = 2.0
-"""Error of all gains alike, as a share of them; payments' worth of evidence that other segments lend each."""
 
 _WORDS = {
     "EMAIL": "e-mail",
@@ -210,7 +206,7 @@ def _amounts(
     """Per currency of the debtors: what a contact collects against leaving alone, costs, and nets, in
     that currency."""
     collected, cost, net = [], [], []
-    moved = moved_payments(sheet.model)[sheet.standing.segment[:1], code]
+    moved = float(moved_payments(sheet.model)[sheet.standing.segment[0], code])
     currencies = sheet.standing.currency.to_numpy()
     for currency in sorted(set(currencies.tolist())):
         rows = np.flatnonzero((currencies == currency) & sheet.standing.reachable[:, code])
@@ -220,28 +216,14 @@ def _amounts(
         gain = float(np.average(sheet.quotes.gain[rows, code], weights=weight)) / rate
         spent = float(contact_cost(sheet.model)[code]) / rate
         middle = float(np.average(sheet.quotes.net[rows, code], weights=weight)) / rate
-        draws = np.average(sheet.quotes.draws[rows, code], axis=0, weights=weight) / rate
-        error = ninety_per_cent(draws, np.array([gain]), moved)
+        least, most = likely_range(
+            sheet.quotes.gain[rows, code], weight, sheet.quotes.doubt[rows, code], moved
+        )
         collected.append(money(gain, currency))
         cost.append(money(spent, currency))
-        net.append(MoneyEstimate(rounded(middle), currency, rounded(middle - error), rounded(middle + error)))
+        low, high = (middle + spent) * least - spent, (middle + spent) * most - spent
+        net.append(MoneyEstimate(rounded(middle), currency, rounded(low), rounded(high)))
     return tuple(collected), tuple(cost), tuple(net)
-
-
-def moved_payments(model: TrainedModel) -> Floats:
-    """(segments + 1, channels) payments moved in history; none of a segment that it does not know, the last."""
-    return np.pad(model.evidence.moved, ((0, 1), (0, 0)))
-
-
-def ninety_per_cent(draws: Floats, gains: Floats, moved: Floats) -> float:
-    """Half the width of a net's 90 % interval.
-
-    draws: (k,) the net under the bootstrap replicates, which tell hours apart. gains, moved: (c,) what is expected of
-    contacts alike in segment and channel, and the payments that such contacts once moved: a level known from n
-    payments is known to 1/√n. Beyond both, what neither can see.
-    """
-    counted = np.sum(gains**2 / (moved + _LENT))
-    return _NINETY * float(np.sqrt(np.var(draws) + counted + (_MODEL_ERROR * gains.sum()) ** 2))
 
 
 def _span(sheet: Sheet, p50: Floats, p90: Floats, code: int) -> Span:

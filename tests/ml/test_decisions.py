@@ -12,13 +12,13 @@ from ml.actions import Evidence, Recommendation, lawful_hours, rounded
 from ml.decisions import debtor_recommendations, segment_recommendations
 from ml.features import Casebook
 from ml.frames import History
+from ml.intervals import ninety_per_cent
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.recipe import train
 from ml.scoring import Scorer
 from ml.segment_plans import usual_plan
 from ml.values import supported_slots
-from ml.wording import ninety_per_cent
 from tests.ml.factories import history, model, tiny, world
 
 LAWFUL = lawful_hours()
