@@ -39,7 +39,7 @@ conformance: $(VENV)/.ready-judges $(VENV)/.ready-examples ## the judges by othe
 bench: $(VENV)/.ready-bench ## the benchmarks: each prints its ratio and writes bench/results/*.json
 	$(BIN)/python -m bench.run
 
-picture: $(VENV)/.ready-dev ## draw the pictures of docs/ from the demo
+picture: $(VENV)/.ready-bench ## draw the pictures of docs/ from the demo
 	$(BIN)/python -m bench.picture docs/send-time-heatmap.png
 	$(BIN)/python -m bench.curves docs
 
