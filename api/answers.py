@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from domain.kpis.messages import Weekday
 from domain.lasting import Lasting
-from domain.storage.models import ModelStamp
-from domain.storage.reads.segments import SegmentRow
 from domain.vocabulary import Channel, RunStatus
+
+if TYPE_CHECKING:  # every command loads this module, and few of them a database's
+    from domain.storage.models import ModelStamp
+    from domain.storage.reads.segments import SegmentRow
 
 
 class Evidence(StrEnum):
@@ -150,10 +153,10 @@ class Recommendation:
     blocked_by: tuple[Block, ...] = ()
     reasons: tuple[str, ...] = ()
     model_version_id: int | None = None
-    model_version: ModelStamp | None = None
+    model_version: "ModelStamp | None" = None
 
     @property
-    def fixed_model(self) -> ModelStamp | None:
+    def fixed_model(self) -> "ModelStamp | None":
         """What is fixed of the model behind it; None when there is none.
 
         Raises:
@@ -188,7 +191,7 @@ class DatedRecommendation:
 class SegmentAdvice:
     """What to do with the debtors of a segment."""
 
-    segment: SegmentRow
+    segment: "SegmentRow"
     advice: DatedRecommendation
 
 

@@ -5,19 +5,36 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from api.embedded import EmbeddedPostgres
-from api.migrating import SchemaBehind, migrate, unreachable, verify_schema
+from api.schema_revision import SchemaBehind, verify_schema
 from api.settings import Settings
-from domain.storage.outages import FULL, READ_ONLY, outage_of
+from domain.storage.outages import FULL, READ_ONLY, UNREACHABLE, outage_of
 from domain.storage.sessions import Database, ReadOnlyDatabase
+
+
+class DatabaseUnreachable(Exception):
+    """The PostgreSQL that was named does not answer, or does not let us in."""
+
+    code = UNREACHABLE.code
 
 
 class DatabaseFull(Exception):
     """PostgreSQL has no room left on its disk; what was under way is undone."""
 
     code = FULL.code
+
+
+def unreachable(url: str, error: Exception) -> DatabaseUnreachable:
+    """The error of a driver as one sentence, without the password in the URL."""
+    parsed, cause = make_url(url), error.__cause__ or error
+    reason = str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
+    return DatabaseUnreachable(
+        f"PostgreSQL at {parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''} cannot be used "
+        f"({reason}). Check DUNWELL_DATABASE_URL and that the server runs."
+    )
 
 
 @dataclass(frozen=True)
@@ -78,12 +95,20 @@ async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
         await database.close()
 
 
+async def verify_database(server: DatabaseServer) -> None:
+    """Go on only with a database that is fit for use. Raises what `open_database` does."""
+    async with open_database(server):
+        pass
+
+
 async def _make_fit(server: DatabaseServer, database: Database) -> None:
     try:
         await verify_schema(database)
     except SchemaBehind:
         if not server.embedded:
             raise
+        from api.migrating import migrate  # noqa: PLC0415 - once after an update; Alembic takes a third of a second
+
         await asyncio.to_thread(migrate, server.owner_url)
         await verify_schema(database)
     except (OSError, InterfaceError, DBAPIError) as error:

@@ -1,4 +1,4 @@
-"""Running the API and the worker as processes, on a database that is fit for use."""
+"""Running the API as a process, on a database that is fit for use."""
 
 import asyncio
 import contextlib
@@ -6,25 +6,22 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.databases import DatabaseServer, open_database
+from api.databases import DatabaseServer, verify_database
 from api.http import create_app
 from api.http.connections import BoundedConnection
 from api.http.requests import MAX_BODY
-from api.jobs.worker import Worker
 from api.logs import configure_logs, log_failure
 from api.services import Services
 from api.settings import Settings
-from api.wiring import make_keeper, make_learner, open_services, training_folder
+from api.wiring import open_services
 from api.worker_child import WorkerChild
 from ml.artefact import ArtefactError
 
@@ -60,7 +57,7 @@ def serve(
         signal.signal(number, _stop)
     configure_logs()
     try:
-        asyncio.run(_check(server))
+        asyncio.run(verify_database(server))
         with (
             WorkerChild() if server.embedded else nullcontext(),
             asyncio.Runner(loop_factory=_loop) as runner,
@@ -75,11 +72,6 @@ def serve(
 def _stop(_number: int, _frame: FrameType | None) -> None:
     """Both signals unwind the stack, so that everything that was started is stopped on the way."""
     raise KeyboardInterrupt
-
-
-async def _check(server: DatabaseServer) -> None:
-    async with open_database(server):
-        pass
 
 
 async def _serve(
@@ -179,15 +171,3 @@ def _loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-@contextmanager
-def training_worker(
-    server: DatabaseServer, settings: Settings, *, keeps_forecasts: bool = True
-) -> Iterator[Worker]:
-    """A worker in this process, on a database that is fit for use."""
-    asyncio.run(_check(server))
-    folder: Path = training_folder(settings)
-    keepers = (partial(make_keeper, settings),) if keeps_forecasts else ()
-    with Worker(server.app_url, make_learner(settings), folder, keepers) as worker:
-        yield worker

@@ -2,7 +2,8 @@
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -30,32 +31,55 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from api.embedded import EmbeddedPostgres
 
-    with EmbeddedPostgres.attach(tmp_path_factory.mktemp("home")) as server:
+    home = tmp_path_factory.mktemp("home")
+    (home / "postgres").mkdir(mode=0o700)
+    # Nothing of this cluster is to outlive the machine. What tests kill are its clients; whoever kills a PostgreSQL
+    # makes one of their own.
+    (home / "postgres" / "local.conf").write_text("fsync = off\nfull_page_writes = off\n")
+    with EmbeddedPostgres.attach(home) as server:
         yield server.owner_url
+
+
+@contextmanager
+def new_database(cluster_url: str, template: str = "template1") -> Iterator[str]:
+    """The owner's URL of a database of one's own, dropped at the end. template: what it is a copy of."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = make_url(cluster_url).set(drivername="postgresql")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield admin.set(database=name).render_as_string(hide_password=False)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def empty_url(cluster_url: str) -> Iterator[str]:
     """The owner's URL of a database that nobody has migrated."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = make_url(cluster_url).set(drivername="postgresql")
-    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield admin.set(database=name).render_as_string(hide_password=False)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database(cluster_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
-def owner_url(cluster_url: str) -> Iterator[str]:
-    """The owner's URL of a fresh, migrated database, dropped at the end."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = make_url(cluster_url).set(drivername="postgresql")
-    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        url = admin.set(database=name).render_as_string(hide_password=False)
+def migrated_template(cluster_url: str) -> Iterator[str]:
+    """The name of a migrated database to copy; nobody may be connected to it."""
+    with new_database(cluster_url) as url:
         migrate(url)
+        name = make_url(url).database
+        assert name is not None
+        yield name
+
+
+@pytest.fixture
+def migrated_url(cluster_url: str, migrated_template: str) -> Iterator[str]:
+    """The owner's URL of a migrated database of the test's own."""
+    with new_database(cluster_url, migrated_template) as url:
         yield url
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def owner_url(cluster_url: str, migrated_template: str) -> Iterator[str]:
+    """The owner's URL of the run's own migrated database."""
+    with new_database(cluster_url, migrated_template) as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -68,7 +92,7 @@ async def database(owner_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def new_tenant(owner_url: str):
+def new_tenant(owner_url: str) -> Callable[..., int]:
     """Make a tenant, as `dunwell tenant create` does, and answer its id."""
 
     def make(currency: str = "EUR") -> int:
@@ -85,6 +109,6 @@ def new_tenant(owner_url: str):
 
 
 @pytest.fixture
-def tenant_id(new_tenant) -> int:
+def tenant_id(new_tenant: Callable[..., int]) -> int:
     """A fresh tenant in EUR."""
     return new_tenant()

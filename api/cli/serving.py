@@ -68,7 +68,7 @@ def worker(
 
 def _work(server: DatabaseServer, ending: threading.Event) -> int:
     from api.logs import configure_logs
-    from api.serving import training_worker
+    from api.working import training_worker
 
     configure_logs()
     with training_worker(server, edge.settings()) as running:

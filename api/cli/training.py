@@ -71,7 +71,7 @@ class _Hands:
 
     def lend(self) -> None:
         from api.jobs.slots import any_worker_alive
-        from api.serving import training_worker
+        from api.working import training_worker
 
         if not self.own and not any_worker_alive(self.server.app_url):
             worker = training_worker(self.server, edge.settings(), keeps_forecasts=self.keeps_forecasts)

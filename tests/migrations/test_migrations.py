@@ -1,5 +1,7 @@
 """The migrations and the tables say the same, and every migration can be undone and done again."""
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 from alembic import command
@@ -7,10 +9,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
-from api.migrating import SchemaBehind, TableInUse, migrate, newest_revision, verify_schema
+from api.migrating import TableInUse, migrate
+from api.schema_revision import SchemaBehind, newest_revision, revisions, verify_schema
 from domain.storage.sessions import Database, ReadOnlyDatabase, UnsafeRole
 from domain.storage.tenants import TenantError, change_settings, create_tenant, list_tenants
-from tests.conftest import ROOT
+from tests.conftest import ROOT, new_database
 from tests.domain.storage.rollups.rollups import refresh
 from tests.facts import NOW, merge_facts, row, stored
 
@@ -44,17 +47,29 @@ def schema(url: str) -> list[tuple[object, ...]]:
         return connection.execute(_SCHEMA).fetchall()
 
 
+def test_files_are_named_after_the_revisions_they_hold() -> None:
+    assert newest_revision() == REVISIONS[-1]
+    assert set(revisions()) == set(REVISIONS)
+
+
 def test_the_tables_are_what_the_migrations_make(owner_url: str) -> None:
     command.check(config(owner_url))
 
 
+@pytest.fixture(scope="module")
+def climbed_url(cluster_url: str) -> Iterator[str]:
+    """A database that is migrated step by step, each test going on where the one before it ended."""
+    with new_database(cluster_url) as url:
+        yield url
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_a_migration_can_be_undone_and_done_again(empty_url: str, revision: str) -> None:
-    command.upgrade(config(empty_url), revision)
-    once = schema(empty_url)
-    command.downgrade(config(empty_url), "-1")
-    command.upgrade(config(empty_url), revision)
-    assert schema(empty_url) == once
+def test_a_migration_can_be_undone_and_done_again(climbed_url: str, revision: str) -> None:
+    command.upgrade(config(climbed_url), revision)
+    once = schema(climbed_url)
+    command.downgrade(config(climbed_url), "-1")
+    command.upgrade(config(climbed_url), revision)
+    assert schema(climbed_url) == once
 
 
 def test_undoing_all_leaves_nothing_behind(empty_url: str) -> None:
@@ -79,11 +94,10 @@ async def test_migrating_twice_is_free_and_then_the_schema_is_current(empty_url:
         await database.close()
 
 
-async def test_a_schema_of_a_newer_version_is_refused(empty_url: str) -> None:
-    migrate(empty_url)
-    with psycopg.connect(empty_url, autocommit=True) as connection:
+async def test_a_schema_of_a_newer_version_is_refused(migrated_url: str) -> None:
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    database = Database(empty_url)
+    database = Database(migrated_url)
     try:
         with pytest.raises(SchemaBehind, match="newer dunwell"):
             await verify_schema(database)
@@ -112,16 +126,15 @@ async def test_a_login_without_the_apps_role_is_told_what_to_grant(plain_url: st
         await database.close()
 
 
-async def test_job_tables_that_are_missing_or_old_are_made_anew_by_migrating(empty_url: str) -> None:
-    migrate(empty_url)
-    database = Database(empty_url)
+async def test_job_tables_that_are_missing_or_old_are_made_anew_by_migrating(migrated_url: str) -> None:
+    database = Database(migrated_url)
     try:
         for spoil in ("UPDATE dbos.dbos_migrations SET version = version - 1", "DROP SCHEMA dbos CASCADE"):
-            with psycopg.connect(empty_url, autocommit=True) as connection:
+            with psycopg.connect(migrated_url, autocommit=True) as connection:
                 connection.execute(spoil)
             with pytest.raises(SchemaBehind, match=r"background jobs.*dunwell migrate"):
                 await verify_schema(database)
-            migrate(empty_url)
+            migrate(migrated_url)
             await verify_schema(database)
     finally:
         await database.close()
@@ -138,17 +151,16 @@ def test_a_table_in_use_is_no_fault_and_changes_nothing(empty_url: str) -> None:
     assert migrate(empty_url) == newest_revision()
 
 
-async def test_a_database_that_takes_no_writes_is_refused(empty_url: str) -> None:
-    migrate(empty_url)
-    name = make_url(empty_url).database
-    with psycopg.connect(empty_url, autocommit=True) as connection:
+async def test_a_database_that_takes_no_writes_is_refused(migrated_url: str) -> None:
+    name = make_url(migrated_url).database
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    database = Database(empty_url)
+    database = Database(migrated_url)
     try:
         with pytest.raises(ReadOnlyDatabase, match="Name the primary"):
             await database.verify_writable()
         with pytest.raises(ReadOnlyDatabase):
-            migrate(empty_url)
+            migrate(migrated_url)
     finally:
         await database.close()
 

@@ -29,11 +29,10 @@ FACTS = (
 
 
 @pytest.fixture
-async def kept(empty_url: str) -> AsyncIterator[tuple[Database, int]]:
+async def kept(migrated_url: str) -> AsyncIterator[tuple[Database, int]]:
     """A tenant with a row in every table of facts, a model and a campaign."""
-    migrate(empty_url)
-    tenant_id = await create_tenant(empty_url, key="acme", name="Acme", currency="EUR")
-    database = Database(empty_url)
+    tenant_id = await create_tenant(migrated_url, key="acme", name="Acme", currency="EUR")
+    database = Database(migrated_url)
     await merge_facts(database, tenant_id, {table: [row(table)] for table in FACTS})
     await _plan(database, tenant_id)
     yield database, tenant_id
@@ -87,14 +86,16 @@ async def _picture(database: Database, tenant_id: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("revision", EARLIER)
-async def test_rows_go_down_and_up_again(kept: tuple[Database, int], empty_url: str, revision: str) -> None:
+async def test_rows_go_down_and_up_again(
+    kept: tuple[Database, int], migrated_url: str, revision: str
+) -> None:
     database, tenant_id = kept
     before = await _picture(database, tenant_id)
     assert len(before["campaigns"]) == 1
     config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = empty_url
+    config.attributes["url"] = migrated_url
     command.downgrade(config, revision)
-    migrate(empty_url)
+    migrate(migrated_url)
     assert await _picture(database, tenant_id) == before
     await refresh(database, tenant_id)
     async with database.transaction(tenant_id) as connection:
@@ -138,7 +139,7 @@ PROVEN_AFTER_A_BOUNCE = {
 )
 async def test_whom_a_rule_has_reached_otherwise_until_now_is_segmented_anew(
     kept: tuple[Database, int],
-    empty_url: str,
+    migrated_url: str,
     earlier: str,
     facts: dict[str, list[dict[str, Any]]],
     former: str,
@@ -146,7 +147,7 @@ async def test_whom_a_rule_has_reached_otherwise_until_now_is_segmented_anew(
 ) -> None:
     database, tenant_id = kept
     config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = empty_url
+    config.attributes["url"] = migrated_url
     reached = [{"key": "MAIL", "name": "Reached by mail", "where": {"reachableBy": ["EMAIL"]}}]
     async with database.transaction(tenant_id) as connection:
         await define_segments(connection, tenant_id, reached, now=NOW)
@@ -161,7 +162,7 @@ async def test_whom_a_rule_has_reached_otherwise_until_now_is_segmented_anew(
         derived = {"former": former}
         await connection.execute(text("UPDATE debtor SET segment_key = :former, state_until = NULL"), derived)
         await connection.execute(text("UPDATE communication SET segment_key = :former"), derived)
-    migrate(empty_url)
+    migrate(migrated_url)
     async with database.transaction(tenant_id) as connection:
         now = (await connection.execute(text("SELECT now()"))).scalar_one()
         assert await catch_up(connection, tenant_id, now=now) == 1
@@ -177,15 +178,15 @@ async def _segments(database: Database, tenant_id: int) -> dict[str, str]:
     return {one.reference: one.segment_key for rows in found for one in rows}
 
 
-async def test_an_infinite_end_is_none(kept: tuple[Database, int], empty_url: str) -> None:
+async def test_an_infinite_end_is_none(kept: tuple[Database, int], migrated_url: str) -> None:
     database, tenant_id = kept
     config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = empty_url
+    config.attributes["url"] = migrated_url
     command.downgrade(config, "0018_kept_forecast_open")
     async with database.transaction(tenant_id) as connection:
         await connection.execute(text("UPDATE account SET closed_on = 'infinity'"))
         await connection.execute(text("UPDATE agent SET active_to = 'infinity'"))
-    migrate(empty_url)
+    migrate(migrated_url)
     async with database.transaction(tenant_id) as connection:
         ends = "SELECT closed_on FROM account UNION ALL SELECT active_to FROM agent"
         assert list(await connection.scalars(text(ends))) == [None, None]

@@ -4,7 +4,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from api import serving
+from api import working
 from api.cli.training import train_and_wait
 from api.databases import DatabaseServer
 from api.forecasting import keeping
@@ -17,5 +17,5 @@ if __name__ == "__main__":
     url, tenant, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     as_of = datetime.fromisoformat(sys.argv[4]) if len(sys.argv) > 4 else None
     keeping._KEPT_FROM_HOUR = 0
-    serving.make_learner = lambda _: SlowLearner(folder, _SECONDS)
+    working.make_learner = lambda _: SlowLearner(folder, _SECONDS)
     train_and_wait(DatabaseServer(url, url, embedded=False), tenant, as_of=as_of, promote=Promotion.NEVER)

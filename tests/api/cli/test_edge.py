@@ -8,8 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from api.cli.edge import CommandError, report
-from api.databases import DatabaseFull, DatabaseServer, open_database
-from api.migrating import DatabaseUnreachable
+from api.databases import DatabaseFull, DatabaseServer, DatabaseUnreachable, open_database
 from tests.api.cli.command import environment
 
 

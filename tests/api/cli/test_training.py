@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from api.migrating import migrate
 from domain.storage.sessions import Database
 from domain.storage.tables import kept_forecast
 from domain.storage.tenants import create_tenant
@@ -21,11 +20,10 @@ PROGRAM = Path(__file__).with_name("evening_training.py")
 
 @pytest.mark.parametrize("told", [False, True], ids=["as of now", "as of an instant"])
 async def test_a_training_as_of_an_instant_keeps_no_forecast_of_today(
-    empty_url: str, tmp_path: Path, *, told: bool
+    migrated_url: str, tmp_path: Path, *, told: bool
 ) -> None:
-    migrate(empty_url)
-    tenant_id = await create_tenant(empty_url, key="acme", name="Acme", currency="EUR")
-    database = Database(empty_url)
+    tenant_id = await create_tenant(migrated_url, key="acme", name="Acme", currency="EUR")
+    database = Database(migrated_url)
     now = datetime.now(UTC)
     sent = [
         row("communications", reference=f"C{day}", sent_at=(now - timedelta(days=day)).isoformat())
@@ -37,7 +35,7 @@ async def test_a_training_as_of_an_instant_keeps_no_forecast_of_today(
         assert report.rejected == 0
         await store_model(database, tenant_id, version=1, status="CHAMPION")
         instant = [(now - timedelta(days=14)).isoformat()] if told else []
-        _run(empty_url, "acme", str(tmp_path), *instant, home=tmp_path)
+        _run(migrated_url, "acme", str(tmp_path), *instant, home=tmp_path)
         async with database.transaction(tenant_id) as connection:
             kept = await connection.scalar(select(func.count()).select_from(kept_forecast))
         assert (kept == 0) == told
