@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import psutil
@@ -59,8 +60,10 @@ def drive(port: int, requests: Sequence[bytes], *, connections: int, seconds: fl
         done = [loop.create_future() for _ in range(connections)]
         begun = time.perf_counter()
         for number, future in enumerate(done):
-            sender = _Sender(load, requests, number * len(requests) // connections, ends, future)
-            await loop.create_connection(lambda sender=sender: sender, "127.0.0.1", port)
+            first = number * len(requests) // connections
+            await loop.create_connection(
+                partial(_Sender, load, requests, first, ends, future), "127.0.0.1", port
+            )
         await asyncio.gather(*done)
         load.seconds = time.perf_counter() - begun
 

@@ -104,7 +104,7 @@ def _plan(history: History, model: TrainedModel, lawful: Bools, limits: Limits) 
         for row in lawful
     ]
     options = options_of(found, slots, 7, segment_ranking(model, None))
-    option = assign(options.worth, contact_cost(model), limits, seed=SEED).option
+    option = assign(options.worth.astype(np.float64), contact_cost(model), limits, seed=SEED).option
     line, at = np.arange(count), np.maximum(option, 0)
     hour = options.hour[line, at // 7, at % 7].astype(np.int64)
     return np.where(option == NOBODY, NOBODY, at // 7 * HOURS + hour)

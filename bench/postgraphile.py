@@ -10,7 +10,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -122,7 +122,10 @@ def _compare(
         for side in list(asked) if number % 2 else reversed(list(asked)):
             port, pid, requests = asked[side]
             taken: dict[str, float] = {}
-            groups = {"server": partial(list, [pid]), "PostgreSQL": partial(children_of, postgres)}
+            groups: dict[str, Callable[[], list[int]]] = {
+                "server": partial(list, [pid]),
+                "PostgreSQL": partial(children_of, postgres),
+            }
             with processor_time(taken, groups):
                 load = drive(port, requests, connections=_CONNECTIONS, seconds=_ROUND_SECONDS)
             load.processor = taken

@@ -215,9 +215,9 @@ _MONEY = f"{_ASK} {{ key {{ segment channel }} {_COUNTED} {_RATES} {_PAID} }} }}
 def _pages(ours: Serving, portfolio: Portfolio) -> list[dict[str, Any]]:
     after, bodies = None, []
     for _ in range(20):
-        body = {"query": operation(PAGE), "variables": {"first": 50, "after": after}}
-        bodies.append(body)
-        answer = orjson.loads(ours.ask(portfolio.key, body["query"], body["variables"]))
+        query, variables = operation(PAGE), {"first": 50, "after": after}
+        bodies.append({"query": query, "variables": variables})
+        answer = orjson.loads(ours.ask(portfolio.key, query, variables))
         after = answer["data"]["debtors"]["pageInfo"]["endCursor"]
     return bodies
 

@@ -85,12 +85,13 @@ def _train(report: Report, history: History, rows: int) -> None:
     report.note(f"seconds of one bare LightGBM fit, {BARE_ROUNDS} rounds", round(bare, 1))
     with peak_memory([os.getpid()]) as peak:
         begun, worked = time.perf_counter(), time.process_time()
-        last = [begun, "start"]
+        begun_at, at_stage = begun, "start"
 
         def told(stage: str, share: float) -> None:
+            nonlocal begun_at, at_stage
             del share
-            report.note(f"training: {last[1]}, seconds", round(time.perf_counter() - float(last[0]), 1))
-            last[:] = [time.perf_counter(), stage]
+            report.note(f"training: {at_stage}, seconds", round(time.perf_counter() - begun_at, 1))
+            begun_at, at_stage = time.perf_counter(), stage
 
         train(many, as_of=NOW, seed=SEED, threads=THREADS, progress=told)
         whole, worked = time.perf_counter() - begun, time.process_time() - worked

@@ -61,7 +61,8 @@ def _cross_validate(matrix: Floats, time: Floats, happened: Bools) -> dict[str, 
     for learn, judge in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(matrix, happened):
         seen = (matrix[learn], time[learn], happened[learn])
         unseen = _known_until(time[judge], happened[judge], float(time[learn].max()))
-        times = np.linspace(*np.quantile(unseen[0], [0.1, 0.9]), 100)
+        first, last = np.quantile(unseen[0], [0.1, 0.9])
+        times = np.linspace(first, last, 100)
         for name, model in models.items():
             scores[name].append(_score(seen, unseen, times, model(seen, matrix[judge], times)))
     return {name: np.mean(folds, axis=0) for name, folds in scores.items()}

@@ -6,12 +6,14 @@ The demo portfolio is simulated six weeks longer than the forecast knows of.
 """
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import DateFormatter, WeekdayLocator, date2num
 from matplotlib.figure import Figure
 
 from ml.forecast import Forecast, Key, Kpi, Series, forecast, tally_of
@@ -63,24 +65,24 @@ def draw(made: Forecast, now: History) -> Figure:
     return figure
 
 
-def _fan(axes: Axes, series: Series, values: dict, scale: float, title: str) -> None:
+def _fan(axes: Axes, series: Series, values: Mapping[date, float], scale: float, title: str) -> None:
     days = [point.day for point in series.points]
     low, middle, high = (
         np.array([getattr(point.quantiles, name) for point in series.points], dtype=float) * scale
         for name in ("p05", "p50", "p95")
     )
-    axes.fill_between(days, low, high, color=_BAND, linewidth=0, label="90 % interval")
-    axes.plot(days, middle, color=_MIDDLE, linewidth=1.4, label="median")
+    axes.fill_between(np.array(days), low, high, color=_BAND, linewidth=0, label="90 % interval")
+    axes.plot(np.array(days), middle, color=_MIDDLE, linewidth=1.4, label="median")
     known = [day for day in sorted(values) if CUT - timedelta(days=DAYS_BEFORE) <= day <= days[-1]]
     shown = np.array([values[day] for day in known]) * scale
-    axes.plot(known, shown, "o", color=_CAME, markersize=2.8, label="what came")
-    axes.axvline(CUT - timedelta(hours=12), color=_PALE, linewidth=0.8, linestyle=":")
+    axes.plot(np.array(known), shown, "o", color=_CAME, markersize=2.8, label="what came")
+    axes.axvline(float(date2num(CUT - timedelta(hours=12))), color=_PALE, linewidth=0.8, linestyle=":")
     ahead = [(day, value) for day, value in zip(known, shown, strict=True) if day >= CUT]
     inside = sum(low[(day - CUT).days] <= value <= high[(day - CUT).days] for day, value in ahead)
     axes.set_title(f"{title}   ({inside} of {len(ahead)} days inside)", loc="left", fontsize=9.5)
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_formatter(mpl.dates.DateFormatter("%-d %b"))
-    axes.xaxis.set_major_locator(mpl.dates.WeekdayLocator(0, 2))
+    axes.xaxis.set_major_formatter(DateFormatter("%-d %b"))
+    axes.xaxis.set_major_locator(WeekdayLocator(0, 2))
     axes.tick_params(colors=_PALE, labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
 

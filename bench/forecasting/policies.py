@@ -12,7 +12,7 @@ from ml.forecast import MESSAGE_KPIS, Kpi, Policy, forecast, schedule_of, tally_
 from ml.forecast.backtest import total_values
 from ml.forecast.cohorts import Floats, Ints, cohorts_of
 from ml.forecast.outlook import grouping
-from ml.frames import History
+from ml.frames import Facts, History
 from ml.options import Slots
 from ml.outcomes import CHANNELS as LEARNT
 from ml.recipe import train
@@ -96,8 +96,10 @@ def _compare(name: str, seed: int, found: Differences) -> None:
     )
     policy = _as_planned(now, history, planned)
     then = simulate(DEBTORS, seed, end, spec, change=PolicyChange(CUT, policy))
-    true = {kpi: _total(then.facts, end, kpi) - _total(now.facts, end, kpi) for kpi in MESSAGE_KPIS}
-    place = dict.fromkeys(MESSAGE_KPIS, 0)
+    true: dict[Kpi, Floats] = {
+        kpi: _total(then.facts, end, kpi) - _total(now.facts, end, kpi) for kpi in MESSAGE_KPIS
+    }
+    place: dict[Kpi, int] = dict.fromkeys(MESSAGE_KPIS, 0)
     for series in made.series:
         difference, column = series.difference, place[series.kpi]
         place[series.kpi] += 1
@@ -134,9 +136,10 @@ def _as_planned(world: SimulatedWorld, history: History, planned: pl.DataFrame) 
     return AsPlanned(slots[:, :, 0], slots[:, :, 1], world.truth.policy)
 
 
-def _total(facts: dict, end: date, kpi: Kpi) -> Floats:
+def _total(facts: Facts, end: date, kpi: Kpi) -> Floats:
     """(N,) the KPI over the horizon, settled; money by currency in alphabetical order, as the forecast has it."""
     cohorts = cohorts_of(tally_of(History.from_facts(facts, as_of=datetime.combine(end, time(), UTC))))
     assert cohorts is not None
     groups = grouping(cohorts.segments, cohorts.channels, by_segment=False, by_channel=False)
-    return total_values(cohorts, groups, kpi, [(CUT - cohorts.first_day).days], HORIZON)[0]
+    total: Floats = total_values(cohorts, groups, kpi, [(CUT - cohorts.first_day).days], HORIZON)[0]
+    return total

