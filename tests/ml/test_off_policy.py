@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from ml.off_policy import (
     WIDTHS,
     LoggedContacts,
+    PolicyValue,
     block_of,
     drawing_value,
     gain_over_log,
@@ -24,10 +25,17 @@ def bandits() -> list[Bandit]:
     return [make_bandit(seed, form=FORMS[seed % len(FORMS)], contacts=20_000) for seed in range(RUNS)]
 
 
-def test_the_value_of_a_plan_is_found_within_its_interval(bandits: list[Bandit]) -> None:
+@pytest.fixture(scope="module")
+def found_values(bandits: list[Bandit]) -> list[PolicyValue]:
+    """What each one's plan is said to be worth."""
+    return [policy_value(made.trial, made.trial.plan, width=4, seed=1) for made in bandits]
+
+
+def test_the_value_of_a_plan_is_found_within_its_interval(
+    bandits: list[Bandit], found_values: list[PolicyValue]
+) -> None:
     held, errors = 0, []
-    for made in bandits:
-        found = policy_value(made.trial, made.trial.plan, width=4, seed=1)
+    for made, found in zip(bandits, found_values, strict=True):
         truth = float(made.truth.mean())
         held += found.low <= truth <= found.high
         errors.append(abs(found.mean - truth) / truth)
@@ -35,20 +43,23 @@ def test_the_value_of_a_plan_is_found_within_its_interval(bandits: list[Bandit])
     assert np.mean(errors) < 0.1
 
 
-def test_a_policy_that_always_draws_the_same_is_worth_what_that_plan_is(bandits: list[Bandit]) -> None:
+def test_a_policy_that_always_draws_the_same_is_worth_what_that_plan_is(
+    bandits: list[Bandit], found_values: list[PolicyValue]
+) -> None:
     trial = bandits[0].trial
     chance = np.zeros((len(trial.plan), 6 * 168))
     chance[np.arange(len(trial.plan)), trial.plan] = 1.0
-    assert drawing_value(trial, chance, width=4, seed=1) == policy_value(trial, trial.plan, width=4, seed=1)
+    assert drawing_value(trial, chance, width=4, seed=1) == found_values[0]
     assert drawing_value(trial, 0 * chance, width=4, seed=1).mean == 0.0
 
 
-def test_the_model_alone_promises_more_than_comes(bandits: list[Bandit]) -> None:
+def test_the_model_alone_promises_more_than_comes(
+    bandits: list[Bandit], found_values: list[PolicyValue]
+) -> None:
     def promised(made: Bandit) -> float:
         return float(made.trial.value(made.trial.plan[made.trial.log.segment]).mean() / made.truth.mean())
 
-    found = [policy_value(made.trial, made.trial.plan, width=4, seed=1).mean for made in bandits]
-    came = [estimate / made.truth.mean() for estimate, made in zip(found, bandits, strict=True)]
+    came = [found.mean / made.truth.mean() for found, made in zip(found_values, bandits, strict=True)]
     excess = np.mean([promised(made) for made in bandits]) - 1
     assert excess > 0.05
     assert abs(np.mean(came) - 1) < 0.7 * excess
