@@ -15,7 +15,7 @@ TESTERS ?= 2
 PORT ?= 8000
 UV ?= uv
 
-.PHONY: help run test conformance bench picture lint lock clean
+.PHONY: help run test pytest conformance bench picture lint lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -24,7 +24,10 @@ help: ## this list
 run: $(VENV)/.ready ## set up, then the main job: a demo portfolio imported, learned from and served
 	@exec $(BIN)/dunwell demo --port $(PORT)
 
-test: lint $(VENV)/.ready-judges ## set up, then every check and test; what CI runs
+test: $(VENV)/.ready-judges ## set up, then every check and test; what CI runs
+	@$(MAKE) --no-print-directory -j 2 lint pytest
+
+pytest: # beside lint, which has one processor busy
 	$(BIN)/python -m pytest $(TESTS) -n $(TESTERS) --dist loadfile
 
 lint: $(VENV)/.ready-dev ## style, types and the layers of the house
