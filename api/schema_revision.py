@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from api.jobs.system import SCHEMA, newest_job_tables
+from api.jobs.tables import SCHEMA, newest_job_tables
 from domain.storage.schema import job_tables_version, schema_revision
 from domain.storage.sessions import Database
 

@@ -3,7 +3,8 @@
 from dbos import DBOSClient, EnqueueOptions
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.jobs.system import APPLICATION, SCHEMA, SERIALIZER, TRAINING_QUEUE, VERSION, job_url
+from api.jobs.system import APPLICATION, SERIALIZER, TRAINING_QUEUE, VERSION, job_url
+from api.jobs.tables import SCHEMA
 from api.jobs.training import CLASS, INSTANCE, WORKFLOW
 
 

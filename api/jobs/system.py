@@ -7,13 +7,12 @@ written as JSON, for what a pickle holds only the code that wrote it can read.
 import logging
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
-from dbos._migration import get_dbos_migrations
 from sqlalchemy.engine import make_url
 
+from api.jobs.tables import SCHEMA
 from domain.storage.sessions import APP_ROLE
 
 APPLICATION = "dunwell"
-SCHEMA = "dbos"
 TRAINING_QUEUE = "training"
 
 #: The shape of the workflows. A worker carries on only what was begun under the same: raise it when the order or the
@@ -32,11 +31,6 @@ def create_job_tables(owner_url: str) -> None:
     """Bring the job tables to the newest schema and let the app's role use them; by the owner, when migrating."""
     logging.getLogger("dbos").setLevel(logging.WARNING)
     DBOS.migrate(job_url(owner_url), schema=SCHEMA, application_role=APP_ROLE)
-
-
-def newest_job_tables() -> int:
-    """The version of the job tables that the installed DBOS works with; it has no public way to tell."""
-    return len(get_dbos_migrations(SCHEMA, use_listen_notify=False))
 
 
 def worker_config(url: str, executor_id: str) -> DBOSConfig:

@@ -1,6 +1,7 @@
 """The migrations and the tables say the same, and every migration can be undone and done again."""
 
 from collections.abc import Iterator
+from importlib.metadata import version
 
 import psycopg
 import pytest
@@ -9,6 +10,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
+from api.jobs import tables
+from api.jobs.tables import count_job_tables, newest_job_tables
 from api.migrating import TableInUse, migrate
 from api.schema_revision import SchemaBehind, newest_revision, revisions, verify_schema
 from domain.storage.sessions import Database, ReadOnlyDatabase, UnsafeRole
@@ -50,6 +53,12 @@ def schema(url: str) -> list[tuple[object, ...]]:
 def test_files_are_named_after_the_revisions_they_hold() -> None:
     assert newest_revision() == REVISIONS[-1]
     assert set(revisions()) == set(REVISIONS)
+
+
+def test_what_is_known_of_the_job_tables_is_what_dbos_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (version("dbos"), count_job_tables()) == tables._COUNTED  # to be renewed with the lock
+    monkeypatch.setattr(tables, "_COUNTED", ("another release", 0))
+    assert newest_job_tables() == count_job_tables()
 
 
 def test_the_tables_are_what_the_migrations_make(owner_url: str) -> None:
