@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from api.migrating import migrate
 from domain.kpis.requests import MessageDimension
 from domain.storage.kpis.messages import message_kpis
 from domain.storage.rollups.answering import current_message_kpis
@@ -25,10 +24,9 @@ KILLS = 40 if os.environ.get("DUNWELL_TEST_LONG") else 4
 
 
 @pytest.fixture
-def owner_url(empty_url: str) -> str:
+def owner_url(migrated_url: str) -> str:
     """Of a database with this tenant alone: refreshers count the days of all, and tests before leave many."""
-    migrate(empty_url)
-    return empty_url
+    return migrated_url
 
 
 @pytest_asyncio.fixture(loop_scope="session")
