@@ -34,6 +34,10 @@ _PRIOR_EVENTS = 3.0
 _FIRST_OTHERS = 0.1
 """Where the rate of a channel's debtors begins, as a share of everybody's."""
 
+_TO_BELIEVE = 3.0
+"""Payments that must speak for a channel's moving debtors who give no sign, before any is credited to it: rates are
+never negative, so that chance alone would credit every channel with some."""
+
 
 @dataclass(frozen=True)
 class Causes:
@@ -184,10 +188,22 @@ def _maximise(
         organic_rate = (np.bincount(own, base, len(at_risk)) + _PRIOR_EVENTS) / (
             at_risk + _PRIOR_EVENTS / max(mean_base, 1e-15)
         )
-        events = np.bincount(cell, share, len(exposure))
+        events = _believed(sums_by(cell, share, len(exposure)))
         rates = np.where(over, 0.0, events / np.maximum(exposure, DAY_SECONDS))
         others = np.bincount(channel, aside, channels) / exposed
     return share, organic
+
+
+def _believed(events: Floats) -> Floats:
+    """(channels · STATES · bins,) payments moved, less `_TO_BELIEVE` of those that each channel moved without a sign.
+
+    These maximise the posterior under a prior that knows no scale: the power −`_TO_BELIEVE` of the size of a channel's
+    silent rates, whatever their course.
+    """
+    table = events.reshape(-1, STATES, _BINS).copy()
+    silent = np.maximum(table[:, 0].sum(axis=1, keepdims=True), 1e-12)
+    table[:, 0] *= np.maximum(1.0 - _TO_BELIEVE / silent, 0.0)
+    return table.ravel()
 
 
 def receipts_of(book: Casebook) -> Receipts:
