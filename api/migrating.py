@@ -6,11 +6,13 @@ from typing import LiteralString
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from api.databases import unreachable
 from api.jobs.system import create_job_tables, job_url
-from api.schema_revision import newest_revision
+from api.schema_revision import newest_revision, of_a_newer_dunwell
 from domain.storage.sessions import (
     APP_ROLE,
     ROLE_IS_MISSING,
@@ -48,6 +50,7 @@ def migrate(owner_url: str) -> str:
         UnsafeRole: it was restored without the role that everything is granted to.
         MigrationRefused: the role may not create what is needed.
         TableInUse: it waited for a table in vain; nothing has changed.
+        SchemaBehind: a newer dunwell has migrated it further than this one knows.
     """
     try:
         _migrate(owner_url)
@@ -67,6 +70,10 @@ def migrate(owner_url: str) -> str:
             f"PostgreSQL refuses a migration ({str(error.orig).splitlines()[0]}). It must be run by a role that may "
             "create tables and roles: name it in DUNWELL_MIGRATIONS_URL."
         ) from error
+    except CommandError as error:
+        if not isinstance(error.__cause__, ResolutionError):
+            raise
+        raise of_a_newer_dunwell(error.__cause__.argument) from error
     return newest_revision()
 
 

@@ -47,8 +47,13 @@ async def verify_schema(database: Database) -> None:
         raise SchemaBehind(
             f"The database {at}; this checkout needs {wanted}. Run `dunwell migrate`, then try again."
         )
-    raise SchemaBehind(
-        f"The database is at revision {found}, which this checkout does not know: it belongs to a newer dunwell. "
+    raise of_a_newer_dunwell(found)
+
+
+def of_a_newer_dunwell(revision: str) -> SchemaBehind:
+    """The error of a database at a revision that is not among ours."""
+    return SchemaBehind(
+        f"The database is at revision {revision}, which this checkout does not know: it belongs to a newer dunwell. "
         "Use that one, or restore an older backup."
     )
 

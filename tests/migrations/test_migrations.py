@@ -110,6 +110,8 @@ async def test_a_schema_of_a_newer_version_is_refused(migrated_url: str) -> None
     try:
         with pytest.raises(SchemaBehind, match="newer dunwell"):
             await verify_schema(database)
+        with pytest.raises(SchemaBehind, match=r"revision 9999.*newer dunwell"):
+            migrate(migrated_url)
     finally:
         await database.close()
 
