@@ -6,7 +6,7 @@ The demo portfolio is simulated and the models are trained on it; each row shows
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ from ml.outcomes import CHANNELS
 from ml.recipe import train
 from ml.segment_plans import plan_segments
 from ml.simulator import simulate
-from ml.values import panel_of
+from ml.values import PLANNED_AHEAD, panel_of
 
 DEBTORS, SEED, END = 5_000, 1, date(2026, 5, 1)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -79,10 +79,12 @@ def main(arguments: list[str]) -> int:
 
 
 def worth_of(model: TrainedModel, history: History) -> list[Worth]:
-    """What the recommendations rest on: expected net money per message for every segment that owes something."""
-    at = int(history.as_of.timestamp() * MICROSECONDS)
-    panel = panel_of(model, model.casebook(history), at)
-    plan, value = plan_segments(model, panel, np.ones(len(CHANNELS), dtype=bool), None)
+    """What the recommendations rest on: expected net money per message for every segment that owes something, as they
+    tell it: of a mean day of the month."""
+    at = int(history.as_of.timestamp() * MICROSECONDS) + PLANNED_AHEAD
+    panel, channels = panel_of(model, model.casebook(history), at), np.ones(len(CHANNELS), dtype=bool)
+    plan, _ = plan_segments(model, panel, channels, None)
+    _, value = plan_segments(model, replace(panel, standing=panel.on_a_mean_day()), channels, None)
     present = set(np.unique(panel.standing.segment).tolist())
     rows = []
     for code, segment in enumerate(model.segments):
