@@ -49,8 +49,8 @@ def own_best_hours(
 def choose(
     model: TrainedModel, standing: Standing, plan: SegmentPlan, mask: Bools, own: Ints
 ) -> tuple[Ints, Ints]:
-    """(n, channels) hour per channel and (n,) channel chosen (−1: none usable): the segment's unless the
-    own one credibly gains."""
+    """(n, channels) hour per channel and (n,) channel chosen (−1: none usable): the segment's unless the own one
+    credibly gains, or alone pays for itself."""
     count = len(standing)
     rows, everyone = np.arange(count)[:, None], np.arange(len(CHANNELS))[None, :]
     theirs = plan.per_channel[standing.segment]
@@ -72,9 +72,10 @@ def choose(
     top = ranked.argmax(axis=1)
     line = np.arange(count)
     incumbent = np.where(first_ok, named, top)
-    gain = best_net[line, top] - best_net[line, incumbent]
+    most, kept = best_net[line, top], best_net[line, incumbent]
     error = _spread(best_draws[line, top] - best_draws[line, incumbent])
-    leave = gain > np.maximum(DEBTOR_CAUTION * error, DEBTOR_LEAST_GAIN * np.abs(best_net[line, incumbent]))
+    leave = most - kept > np.maximum(DEBTOR_CAUTION * error, DEBTOR_LEAST_GAIN * np.abs(kept))
+    leave |= (kept <= 0) & (most > 0)
     chosen = np.where(leave, top, incumbent)
     return slots, np.where(usable.any(axis=1), chosen, -1)
 

@@ -91,14 +91,14 @@ def segment_evidence(model: TrainedModel, code: int) -> tuple[Evidence, ...]:
 
 
 def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
-    """The chosen channel's action, if it is known and pays; the other channels' best hours as
-    alternatives, best first."""
+    """The chosen channel's action, if it is known and pays, else that of the one worth most, if that does; the other
+    channels' best hours as alternatives, best first."""
     nothing = _why_nothing(sheet)
     if nothing is not None:
         return nothing
     usable = _usable(sheet)
     ranked = sorted(usable, key=lambda code: (-sheet.mean(sheet.quotes.net, code), code))
-    best = chosen if chosen in usable else ranked[0]
+    best = chosen if chosen in usable and sheet.mean(sheet.quotes.net, chosen) > 0 else ranked[0]
     actions = {code: _action(sheet, code) for code in usable}
     others = tuple(actions[code] for code in ranked if code != best)
     evidence, basis = sheet.evidence[best], _basis(sheet, best)

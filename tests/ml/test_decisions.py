@@ -244,6 +244,18 @@ def test_a_contact_that_costs_more_than_it_brings_is_not_made() -> None:
         assert re.search(r"what (an e-mail|an SMS|a letter|a call|a WhatsApp|a push message) would add", said)
 
 
+@pytest.mark.parametrize("cost", [10.0, 20.0, 30.0])
+def test_nobody_is_left_alone_whom_some_contact_would_pay_for(cost: float) -> None:
+    dear = replace(model(), channels=replace(model().channels, cost=np.full(len(CHANNELS), cost)))
+    keys, now = history().debtors["debtor"].to_list()[:1_000], history().as_of
+    answers = [answer.recommendation for answer in debtor_recommendations(dear, history(), keys, now=now)]
+    answers += [answer.recommendation for answer in segment_recommendations(dear, now=now)]
+    alone = [answer for answer in answers if answer.best is None and answer.alternatives]
+    assert alone
+    for answer in alone:
+        assert all(estimate.amount <= 0 for action in answer.alternatives for estimate in action.expected.net)
+
+
 def test_debtors_who_pay_anyway_are_not_worth_a_message() -> None:
     panel = model().panel
     assert panel is not None
