@@ -27,7 +27,7 @@ run: $(VENV)/.ready ## set up, then the main job: a demo portfolio imported, lea
 test: $(VENV)/.ready-judges ## set up, then every check and test; what CI runs
 	@$(MAKE) --no-print-directory -j 2 lint pytest
 
-pytest: # beside lint, which has one processor busy
+pytest: $(VENV)/.ready-judges # beside lint, which has one processor busy
 	$(BIN)/python -m pytest $(TESTS) -n $(TESTERS) --dist loadfile
 
 lint: $(VENV)/.ready-dev ## style, types and the layers of the house
