@@ -99,7 +99,8 @@ def _quote_channel(
     moved = engaged * chance["moved"] + (1 - engaged) * chance["moved_silent"]
     open_p50, open_p90 = model.open_time.spans(cells)
     pay_p50, pay_p90 = model.pay_time.spans(cells)
-    money = np.where(_happens(standing, code), standing.amount[:, code] * (1 - standing.alone), 0.0)
+    happens = _happens(standing, code)
+    money = np.where(happens, standing.amount[:, code] * (1 - standing.alone), 0.0)
     doubt = {"doubt": _doubt(model, cells, chance) * money[:, None]} if doubted else {}
     return {
         "delivered": delivered,
@@ -109,7 +110,7 @@ def _quote_channel(
         "converted": conversion.converted(engaged, chance["attributed"], cells.channel),
         "moved": moved,
         "gain": moved * money,
-        "cost": np.where(_happens(standing, code), contact_cost(model)[code], 0.0),
+        "cost": np.where(happens, contact_cost(model)[code], 0.0),
         "net": nets[0],
         "open_p50": open_p50,
         "open_p90": open_p90,

@@ -46,7 +46,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Panel:
-    """Debtors who stand for their segments: at most a few hundred of each, those who owe something.
+    """Debtors who stand for their segments: at most a thousand of each, those who owe something.
 
     weight: (n,) how many debtors each one stands for. month: step → (channels,) log-odds that lead from the day they
     are looked at to a mean day of the month. Segment decisions read the panel, not the portfolio.
