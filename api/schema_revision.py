@@ -7,7 +7,8 @@ from domain.storage.schema import job_tables_version, schema_revision
 from domain.storage.sessions import Database
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
-_OF_NO_NAME = "0001"
+#: The first revision is called by its number alone, the others as their files are.
+_FIRST = "0001"
 
 
 class SchemaBehind(Exception):
@@ -29,7 +30,7 @@ def revisions() -> list[str]:
     every migration, would take each command a third of a second.
     """
     names = sorted(path.stem for path in _MIGRATIONS.glob("[0-9]*.py"))
-    return [_OF_NO_NAME if name.startswith(_OF_NO_NAME) else name for name in names]
+    return [_FIRST if name.startswith(_FIRST) else name for name in names]
 
 
 async def verify_schema(database: Database) -> None:
