@@ -26,7 +26,11 @@ LIBRARIES = ("joblib", "lightgbm", "numpy", "polars", "scikit-learn")
 
 
 class ArtefactError(Exception):
-    """A stored model cannot be loaded. code: stable; the message says why and what to do."""
+    """A stored model cannot be loaded.
+
+    code: stable; the message says why and ends in what always helps, "train again", so that whoever knows how that is
+    asked for can go on from there.
+    """
 
     code = "ARTEFACT_UNUSABLE"
 
@@ -44,7 +48,7 @@ class ArtefactTampered(ArtefactError):
 
 
 class ArtefactIncompatible(ArtefactError):
-    """It was made with library versions this process does not have."""
+    """It was stored in another format, or with library versions this process does not have."""
 
     code = "ARTEFACT_INCOMPATIBLE"
 
@@ -106,23 +110,21 @@ def _evidence(model: TrainedModel) -> dict[str, dict[str, str]]:
     }
 
 
+def check_manifest(manifest: Mapping[str, Any], key: bytes) -> None:
+    """Whether a model is ours and of a format read here, as far as can be told without its bytes.
+
+    Raises:
+        ArtefactTampered: the signature is not ours; nothing else was believed.
+        ArtefactIncompatible: another build stored it.
+    """
+    _check_signature(manifest, key)
+    _check_versions(manifest)
+
+
 def unpack(content: bytes, manifest: Mapping[str, Any], key: bytes, place: str) -> TrainedModel:
     """The model, after every check; see the module for what is raised. place: where it was found."""
-    unsigned = {name: value for name, value in manifest.items() if name != "signature"}
-    if not hmac.compare_digest(str(manifest.get("signature", "")), _signature(unsigned, key)):
-        raise ArtefactTampered(
-            "the model's manifest does not bear our signature: it was altered, or signed with another key; "
-            "restore the key it was stored under, or train again"
-        )
-    if len(content) != manifest["size"]:
-        raise ArtefactTruncated(
-            f"the model has {len(content):,} bytes where its manifest says {manifest['size']:,}; "
-            "restore it from a backup, or train again"
-        )
-    if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
-        raise ArtefactTampered(
-            "the model's bytes are not those that were signed; restore it from a backup, or train again"
-        )
+    _check_signature(manifest, key)
+    _check_bytes(content, manifest)
     _check_versions(manifest)
     if manifest["place"] != place:
         raise ArtefactTampered(
@@ -133,6 +135,27 @@ def unpack(content: bytes, manifest: Mapping[str, Any], key: bytes, place: str) 
     if not isinstance(model, TrainedModel):
         raise ArtefactIncompatible("the artefact holds something else than a trained model; train again")
     return model
+
+
+def _check_signature(manifest: Mapping[str, Any], key: bytes) -> None:
+    unsigned = {name: value for name, value in manifest.items() if name != "signature"}
+    if not hmac.compare_digest(str(manifest.get("signature", "")), _signature(unsigned, key)):
+        raise ArtefactTampered(
+            "the model's manifest does not bear our signature: it was altered, or signed with another key; "
+            "restore the key it was stored under, or train again"
+        )
+
+
+def _check_bytes(content: bytes, manifest: Mapping[str, Any]) -> None:
+    if len(content) != manifest["size"]:
+        raise ArtefactTruncated(
+            f"the model has {len(content):,} bytes where its manifest says {manifest['size']:,}; "
+            "restore it from a backup, or train again"
+        )
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"]:
+        raise ArtefactTampered(
+            "the model's bytes are not those that were signed; restore it from a backup, or train again"
+        )
 
 
 def _check_versions(manifest: Mapping[str, Any]) -> None:

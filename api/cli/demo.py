@@ -18,6 +18,7 @@ from domain.vocabulary import Promotion, Role
 if TYPE_CHECKING:
     from api.databases import DatabaseServer
     from api.settings import Settings
+    from domain.storage.models import ModelVersion
 
 TENANT = "demo"
 _SEED = 1
@@ -31,7 +32,10 @@ def demo(
         int, typer.Option(min=40, help="How many debtors to simulate the first time.")
     ] = 5_000,
 ) -> None:
-    """Simulate a portfolio, import it, train on it, and serve it. The second time: serve it."""
+    """Simulate a portfolio, import it, train on it, and serve it. The second time: serve it.
+
+    A model that another build of dunwell stored, and this one cannot read, is trained again first.
+    """
     from api.serving import listen, serve
 
     settings = edge.settings()
@@ -48,10 +52,12 @@ def prepare(server: DatabaseServer, settings: Settings, debtors: int) -> str:
             "The demo: a portfolio is simulated, imported and learned from. The next start is quick."
         )
         edge.wait_for(_make_tenant(server))
-    if not edge.wait_for(_has_model(server)):
+    newest = edge.wait_for(_newest_model(server))
+    if newest is None:
         if not (folder / "facts").exists():
             _simulate(folder, debtors)
         import_quietly(server, TENANT, folder / "facts", folder / "rejects.csv")
+    if newest is None or _is_of_another_build(newest, settings):
         train_and_wait(server, TENANT, as_of=None, promote=Promotion.AUTO)
     return _kept_key(server, folder / "key")
 
@@ -94,14 +100,33 @@ async def _make_tenant(server: DatabaseServer) -> None:
     await create_tenant(server.owner_url, key=TENANT, name="Demo", currency="EUR")
 
 
-async def _has_model(server: DatabaseServer) -> bool:
-    from domain.storage.reads.models import count_versions
+async def _newest_model(server: DatabaseServer) -> ModelVersion | None:
+    from domain.storage.reads.models import page_of_versions
 
     async with (
         edge.tenant(server, TENANT) as (database, tenant_id),
         database.transaction(tenant_id) as connection,
     ):
-        return await count_versions(connection, tenant_id) > 0
+        newest = await page_of_versions(connection, tenant_id, first=1, position=None)
+    return newest.rows[0] if newest.rows else None
+
+
+def _is_of_another_build(newest: ModelVersion, settings: Settings) -> bool:
+    """Whether this build cannot read it, which is said in a line; of the newest, so that the next start is quick
+    whatever the gate says of the one trained now."""
+    from api.training.signing import signing_key
+    from ml.artefact import ArtefactIncompatible, ArtefactTampered, check_manifest
+
+    try:
+        check_manifest(newest.manifest, signing_key(settings))
+    except ArtefactIncompatible:
+        edge.err.print(
+            "The demo's model is of another build, which this one cannot read: it is trained again."
+        )
+        return True
+    except ArtefactTampered:
+        return False  # the key it was signed with may come back; whoever asks for advice is told
+    return False
 
 
 def _kept_key(server: DatabaseServer, path: Path) -> str:

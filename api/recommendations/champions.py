@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from domain.storage.models import deciding_version_id, load_artefact
+from domain.storage.models import StoredArtefact, deciding_version_id, load_artefact
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
-from ml.artefact import unpack
+from ml.artefact import ArtefactError, unpack
 from ml.model import TrainedModel
 from ml.segment_plans import SegmentPlan, usual_plan
 
@@ -52,7 +52,8 @@ class Champions:
         """The champion, or at an earlier instant the model that knew nothing later; None when there is none.
 
         Raises:
-            ArtefactError: the stored bytes are not what was signed, or not for this version of the product.
+            ArtefactError: the stored bytes are not what was signed, or not for this version of the product; the
+                message names the command and the mutation that train again.
         """
         version_id = await deciding_version_id(self._database, tenant_id, as_of=as_of)
         return None if version_id is None else Champion(version_id, await self.model(tenant_id, version_id))
@@ -100,4 +101,12 @@ class Champions:
     async def _read(self, tenant_id: int, version_id: int) -> TrainedModel:
         async with self._database.transaction(tenant_id) as connection:
             stored = await load_artefact(connection, tenant_id, version_id)
-        return await self.run(lambda: unpack(stored.content, stored.manifest, self._key, stored.place))
+        return await self.run(lambda: _opened(stored, self._key))
+
+
+def _opened(stored: StoredArtefact, key: bytes) -> TrainedModel:
+    try:
+        return unpack(stored.content, stored.manifest, key, stored.place)
+    except ArtefactError as error:
+        how = f"dunwell train --tenant {stored.tenant}, or the mutation trainModels"
+        raise type(error)(f"{error}: {how}") from error

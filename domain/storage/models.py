@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.direct import numbered
 from domain.storage.sessions import Database
-from domain.storage.tables import model_version, training_run
+from domain.storage.tables import model_version, tenant, training_run
 from domain.storage.training_runs import LIVE, RunEnded, this_run
 from domain.vocabulary import ModelStatus
 
@@ -68,11 +68,12 @@ class TrainedVersion:
 
 @dataclass(frozen=True)
 class StoredArtefact:
-    """What a version's model opens from. place: `place_of` the run that trained it."""
+    """What a version's model opens from. place: `place_of` the run that trained it; tenant: the key of whose it is."""
 
     manifest: dict[str, Any]
     content: bytes
     place: str
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +194,18 @@ async def load_artefact(connection: AsyncConnection, tenant_id: int, version_id:
         ModelError: NOT_FOUND.
     """
     trained_by = select(_RUN.id).where(_RUN.tenant_id == tenant_id, _RUN.model_version_id == version_id)
+    whose = select(tenant.c.key).where(tenant.c.id == tenant_id)
     found = select(
-        _VERSION.manifest, _VERSION.artefact, trained_by.limit(1).scalar_subquery().label("run_id")
+        _VERSION.manifest,
+        _VERSION.artefact,
+        trained_by.limit(1).scalar_subquery().label("run_id"),
+        whose.scalar_subquery().label("tenant"),
     ).where(_VERSION.tenant_id == tenant_id, _VERSION.id == version_id)
     row = (await connection.execute(found)).one_or_none()
     if row is None:
         raise ModelError("NOT_FOUND", "There is no such model version.")
-    return StoredArtefact(dict(row.manifest), bytes(row.artefact), place_of(tenant_id, row.run_id))
+    place = place_of(tenant_id, row.run_id)
+    return StoredArtefact(dict(row.manifest), bytes(row.artefact), place, row.tenant)
 
 
 async def promote(

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from sqlalchemy import update
+
 from api.imports import import_folder
 from api.training.learner import ModelLearner
 from domain.storage import models, training_runs
 from domain.storage.models import TrainedVersion
 from domain.storage.reads.portfolio import DebtorKey, debtors_after
 from domain.storage.sessions import Database
+from domain.storage.tables import model_version
 from domain.vocabulary import Promotion
 from ml.artefact import signed
 from ml.simulator import simulate, write
@@ -54,6 +57,14 @@ class Learned:
             if promote:
                 await models.promote(connection, self.tenant_id, version_id, now=datetime.now(UTC))
         return version_id
+
+    async def age(self, version_id: int) -> None:
+        """Let a stored version be one that a build of another format has left."""
+        async with self.database.transaction(self.tenant_id) as connection:
+            stored = await models.load_artefact(connection, self.tenant_id, version_id)
+            former = signed({**stored.manifest, "format": 1}, KEY)
+            changed = update(model_version).where(model_version.c.id == version_id)
+            await connection.execute(changed.values(manifest=former))
 
 
 async def learn(database: Database, tenant_id: int, place: Path, *, debtors: int = DEBTORS) -> Learned:

@@ -14,6 +14,7 @@ from ml.artefact import (
     ArtefactIncompatible,
     ArtefactTampered,
     ArtefactTruncated,
+    check_manifest,
     pack,
     signed,
     unpack,
@@ -77,13 +78,14 @@ def test_what_was_altered_is_refused_before_it_is_unpickled(
     with pytest.raises(error) as refusal:
         unpack(content(_packed().content), {**_packed().manifest, **changes}, key, PLACE)
     assert refusal.value.code.startswith("ARTEFACT_")
+    assert str(refusal.value).endswith("train again")
 
 
 def test_other_library_versions_are_refused_with_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ml.artefact.version", lambda name: "9.9.9" if name == "lightgbm" else "1.0.0")
     old = pack(model(), KEY, PLACE)
     monkeypatch.undo()
-    with pytest.raises(ArtefactIncompatible, match=r"made with .* train again"):
+    with pytest.raises(ArtefactIncompatible, match=r"made with .* train again$"):
         unpack(old.content, old.manifest, KEY, PLACE)
 
 
@@ -95,7 +97,7 @@ def test_something_else_signed_with_our_key_is_not_taken_for_a_model(monkeypatch
     monkeypatch.setattr(joblib, "dump", dump_something_else)
     other = pack(model(), KEY, PLACE)
     monkeypatch.undo()
-    with pytest.raises(ArtefactIncompatible, match="something else"):
+    with pytest.raises(ArtefactIncompatible, match=r"something else .* train again$"):
         unpack(other.content, other.manifest, KEY, PLACE)
 
 
@@ -107,12 +109,22 @@ def test_an_empty_key_signs_nothing() -> None:
 @pytest.mark.parametrize("place", ["tenant 2, training run 7", "tenant 1, training run 8"])
 def test_a_model_of_another_tenant_or_version_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joblib, "load", lambda _: pytest.fail("unpickled before it was checked"))
-    with pytest.raises(ArtefactTampered, match=rf"trained for {PLACE}, but stands where that of {place}"):
+    told = rf"trained for {PLACE}, but stands where that of {place} belongs; .* train again$"
+    with pytest.raises(ArtefactTampered, match=told):
         unpack(_packed().content, _packed().manifest, KEY, place)
 
 
 def test_a_model_from_before_places_were_signed_says_to_train_again(monkeypatch: pytest.MonkeyPatch) -> None:
     former = {name: value for name, value in _packed().manifest.items() if name != "place"}
     monkeypatch.setattr(joblib, "load", lambda _: pytest.fail("unpickled before it was checked"))
-    with pytest.raises(ArtefactIncompatible, match=f"format 1, this version reads {FORMAT}; train again"):
+    with pytest.raises(ArtefactIncompatible, match=f"format 1, this version reads {FORMAT}; train again$"):
         unpack(_packed().content, signed({**former, "format": 1}, KEY), KEY, PLACE)
+
+
+def test_a_manifest_alone_tells_whether_a_model_is_ours_and_read_here() -> None:
+    manifest = _packed().manifest
+    check_manifest(manifest, KEY)
+    with pytest.raises(ArtefactIncompatible, match="format 1"):
+        check_manifest(signed({**manifest, "format": 1}, KEY), KEY)
+    with pytest.raises(ArtefactTampered):  # nothing that is not ours is believed, its format neither
+        check_manifest({**manifest, "format": 1}, KEY)

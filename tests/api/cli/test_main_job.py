@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 from sqlalchemy import select
 
 from api.decisions.rows import SCHEMA as PLAN_SCHEMA
@@ -18,6 +19,7 @@ from api.recommendations.bulk import SCHEMA
 from domain.storage import models
 from domain.storage.sessions import Database
 from domain.storage.tables import model_version
+from ml.artefact import signed
 from tests.api.cli.command import Outcome, dunwell, environment
 
 AS_OF = "2026-05-01T00:00:00Z"
@@ -227,6 +229,23 @@ def test_the_card_of_a_version_is_told(trained: Portfolio) -> None:
     assert of_the_champion.out.startswith("# ")
     assert "CHAMPION" in of_the_champion.out
     assert trained.dunwell("card", "--tenant", "main", "--version", "1").out == of_the_champion.out
+
+
+def test_a_model_of_another_build_names_the_command_that_trains_again(trained: Portfolio) -> None:
+    key = (trained.place / "home" / "artefact.key").read_bytes()
+    with psycopg.connect(trained.owner_url) as connection:
+        of_main = "tenant_id = (SELECT id FROM tenant WHERE key = 'main')"
+        found = connection.execute(f"SELECT manifest FROM model_version WHERE {of_main}").fetchone()
+        assert found is not None
+        changed = f"UPDATE model_version SET manifest = %s WHERE {of_main}"
+        connection.execute(changed, [Jsonb(signed({**found[0], "format": 1}, key))])
+        connection.commit()
+        done = trained.dunwell("recommend", "--tenant", "main", "--out", "old.parquet", "--as-of", AS_OF)
+        connection.execute(changed, [Jsonb(found[0])])
+    assert done.status == 1
+    (*_, told) = done.err.splitlines()
+    assert told.startswith("ARTEFACT_INCOMPATIBLE: the model has format 1, ")
+    assert told.endswith("train again: dunwell train --tenant main, or the mutation trainModels")
 
 
 def test_a_file_that_cannot_be_written_is_named(trained: Portfolio) -> None:

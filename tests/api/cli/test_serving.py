@@ -12,8 +12,10 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from api.embedded import EmbeddedPostgres
+from ml.artefact import signed
 from tests.api.cli.command import dunwell
 from tests.api.cli.server import Server
 
@@ -146,28 +148,67 @@ def test_a_taken_port_is_named_and_nothing_is_left(home: Path) -> None:
     assert left_running(home) == []
 
 
-def test_the_demo_answers_and_its_second_start_finds_everything_done(tmp_path: Path) -> None:
-    home, keys, query = (
-        tmp_path / "home",
-        [],
-        "{ modelVersions(first: 5) { edges { node { version } } } }",
-    )
-    for _ in range(2):
-        server = Server(home, "demo", "--debtors", "60")
+QUERY = "{ modelVersions(first: 5) { edges { node { version } } } }"
+
+
+class Demo:
+    """A demo in a home of its own, and what its starts print."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.printed: list[str] = []
+        self.keys: list[str] = []
+
+    def start(self) -> list[int]:
+        """Start and stop it once; its model versions meanwhile, newest first."""
+        server = Server(self.home, "demo", "--debtors", "60")
         try:
-            printed = server.read_until("Stop with Ctrl-C")
-            keys += re.findall(r"API key .*: (dw_\S+)", printed)
-            assert f"http://127.0.0.1:{server.port}/graphql#key={keys[-1]}" in printed
-            answer = server.ask(query, keys[-1])
-            assert answer == {"data": {"modelVersions": {"edges": [{"node": {"version": 1}}]}}}
+            self.printed.append(server.read_until("Stop with Ctrl-C"))
+            self.keys += re.findall(r"API key .*: (dw_\S+)", self.printed[-1])
+            assert f"http://127.0.0.1:{server.port}/graphql#key={self.keys[-1]}" in self.printed[-1]
+            answer = server.ask(QUERY, self.keys[-1])
             page = server.ask(
-                "{ segmentRecommendations { segment { key } recommendation { evidence } } }", keys[-1]
+                "{ segmentRecommendations { segment { key } recommendation { evidence } } }", self.keys[-1]
             )
             assert "errors" not in page
         finally:
             server.stop()
-        assert left_running(home) == []
-    assert len(keys) == 2
-    assert keys[0] == keys[1]
-    assert "Training" not in printed
-    assert (home / "demo" / "key").stat().st_mode & 0o777 == 0o600
+        assert left_running(self.home) == []
+        return [edge["node"]["version"] for edge in answer["data"]["modelVersions"]["edges"]]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    demo = Demo(tmp_path_factory.mktemp("demo") / "home")
+    assert demo.start() == [1]
+    return demo
+
+
+def test_the_demo_answers_and_its_second_start_finds_everything_done(demo: Demo) -> None:
+    assert demo.start() == [1]
+    assert "Training" in demo.printed[0]
+    assert "Training" not in demo.printed[1]
+    assert len(demo.keys) == 2
+    assert demo.keys[0] == demo.keys[1]
+    assert (demo.home / "demo" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_demo_whose_model_another_build_stored_is_trained_again_once(demo: Demo) -> None:
+    let_the_model_be_of_another_build(demo.home)
+    assert demo.start() == [2, 1]
+    again = "The demo's model is of another build, which this one cannot read: it is trained again."
+    assert again in demo.printed[-1]
+    assert "Importing" not in demo.printed[-1]
+    assert demo.start() == [2, 1]
+    assert again not in demo.printed[-1]
+
+
+def let_the_model_be_of_another_build(home: Path) -> None:
+    key = (home / "artefact.key").read_bytes()
+    with EmbeddedPostgres.attach(home) as embedded, psycopg.connect(embedded.owner_url) as connection:
+        connection.execute("SET ROLE dunwell_app")
+        connection.execute("SELECT set_config('dunwell.tenant_id', tenant_id_of('demo')::text, true)")
+        found = connection.execute("SELECT manifest FROM model_version").fetchone()
+        assert found is not None
+        former = signed({**found[0], "format": 1}, key)
+        connection.execute("UPDATE model_version SET manifest = %s", [Jsonb(former)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -222,6 +223,8 @@ async def test_a_damaged_model_is_refused_by_name(
         for name, variables in (("Decide", {"input": {"references": learned.references[:1], **ASKED}}),):
             error = await api.error(operation(name), **variables)
             assert error["extensions"]["code"] == f"ARTEFACT_{damage}"
+            way_out = r"; .*train again: dunwell train --tenant learned\w+, or the mutation trainModels$"
+            assert re.search(way_out, error["message"])
     finally:
         async with learned.database.transaction(learned.tenant_id) as connection:
             await connection.execute(

@@ -213,14 +213,28 @@ async def test_what_goes_on_as_it_does_is_forecast_though_the_model_cannot_be_op
         await service.forecast(portfolio.tenant_id, policy=ForecastPolicy.RECOMMENDED, **asked)
 
 
-async def test_a_champion_that_does_not_open_is_named_in_a_line(
-    portfolio: Learned, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("fault", ["ARTEFACT_TRUNCATED", "ARTEFACT_INCOMPATIBLE"])
+async def test_a_champion_that_does_not_open_is_named_in_a_line_and_keeps_no_other_from_deciding(
+    portfolio: Learned, champions: Champions, caplog: pytest.LogCaptureFixture, tmp_path: Path, fault: str
 ) -> None:
-    await portfolio.store(artefact=b"")
-    assert await ModelLearner(KEY).champion(portfolio.database, portfolio.tenant_id) is None
+    before = AS_OF - timedelta(days=1)
+    version_id = await portfolio.store(
+        data_to=before, **({"artefact": b""} if fault == "ARTEFACT_TRUNCATED" else {})
+    )
+    if fault == "ARTEFACT_INCOMPATIBLE":
+        await portfolio.age(version_id)
+    learner = ModelLearner(KEY)
+    champion = await learner.champion(portfolio.database, portfolio.tenant_id)
+    assert champion is None
     (told,) = [record for record in caplog.records if "judged alone" in record.getMessage()]
-    assert "ARTEFACT_TRUNCATED: the model has 0 bytes" in told.getMessage()
+    assert f"({fault}: the model has " in told.getMessage()
     assert told.exc_info is None
+    # Judged as a first champion is, so nothing it cannot be compared in is asked of the new one; nor is it refused.
+    assert not any("champion" in check["name"] for check in portfolio.trained.gate["checks"])
+    successor = await portfolio.store()
+    decides = await champions.deciding(portfolio.tenant_id, as_of=AS_OF)
+    assert decides is not None
+    assert decides.version_id == successor
 
 
 class _OneUnread:
