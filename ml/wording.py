@@ -21,6 +21,7 @@ from ml.arrays import Bools, Floats, Ints
 from ml.intervals import likely_range, moved_payments
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
+from ml.passed_over import Told, why_passed_over
 from ml.quotes import Quotes
 from ml.standing import Standing
 from ml.values import LEAST_OWED, contact_cost
@@ -58,7 +59,7 @@ class Sheet:
     asked: Bools
     own: tuple[str, ...] = ()
 
-    def mean(self, table: Floats, channel: int) -> float:
+    def mean(self, table: Floats | Bools, channel: int) -> float:
         """Weighted mean over the debtors of a (n, channels) table's column."""
         return float(np.average(table[:, channel], weights=self.weight))
 
@@ -103,11 +104,11 @@ def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
     others = tuple(actions[code] for code in ranked if code != best)
     evidence, basis = sheet.evidence[best], _basis(sheet, best)
     if sheet.mean(sheet.quotes.net, best) > 0:
+        own = sheet.own if best == chosen else ()
+        rivals = [_told(sheet, code, actions[code]) for code in ranked if code != best]
+        passed_over = why_passed_over(_told(sheet, best, actions[best]), rivals)
         return Recommendation(
-            evidence,
-            actions[best],
-            others,
-            (*actions[best].reasons, *(sheet.own if best == chosen else ()), basis),
+            evidence, actions[best], others, (*actions[best].reasons, *own, *passed_over, basis)
         )
     alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
     reason = (
@@ -115,6 +116,15 @@ def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
         "does not cover its cost."
     )
     return Recommendation(evidence, None, (actions[best], *others), (reason, basis))
+
+
+def _told(sheet: Sheet, code: int, action: Action) -> Told:
+    return Told(
+        _one(code),
+        {estimate.currency: estimate.amount for estimate in action.expected.net},
+        sheet.mean(sheet.quotes.net, code),
+        sheet.mean(sheet.standing.reachable, code),
+    )
 
 
 def describe(sheet: Sheet, channel: int) -> Action:

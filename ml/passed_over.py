@@ -1,0 +1,68 @@
+"""Why another channel is not recommended although more is told of it, in words. Source: docs/decisions.md, "Reasons".
+
+Money is told per contact, so of those whom a channel reaches, and per currency. An action is chosen for everybody it is
+for, and another channel is preferred only where it is surely worth more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Told:
+    """A channel as it is told of. name: a contact on it, with its article; net: currency → amount per contact of those
+    it reaches; mean: net per debtor, reached or not, tenant's currency; reach: share of the debtors, above 0."""
+
+    name: str
+    net: Mapping[str, Decimal]
+    mean: float
+    reach: float
+
+    @property
+    def per_contact(self) -> float:
+        """Net per contact of those it reaches, tenant's currency."""
+        return self.mean / self.reach
+
+    def more_than(self, other: "Told") -> list[str]:
+        """The currencies in which more is told of it."""
+        return sorted(name for name, net in self.net.items() if name in other.net and net > other.net[name])
+
+
+def why_passed_over(best: Told, others: Sequence[Told]) -> tuple[str, ...]:
+    """A sentence for each cause why a channel of `others` is not the one recommended although more is told of it; none
+    where the best is told to bring most."""
+    more = [other for other in others if other.more_than(best)]
+    unsure = [other.name for other in more if other.mean > best.mean]
+    said = [_unsure(unsure)] if unsure else []
+    for other in more:
+        if other.mean > best.mean:
+            continue
+        if other.reach < best.reach and other.per_contact > best.per_contact:
+            said.append(
+                f"{_capital(other.name)} is expected to bring more to those it reaches, but it reaches "
+                f"{_percent(other.reach)} of the debtors here, {best.name} {_percent(best.reach)}."
+            )
+        else:
+            said.append(
+                f"In {_listed(other.more_than(best))} {other.name} is expected to bring more, but not over the debtors "
+                "of all currencies together."
+            )
+    return tuple(said)
+
+
+def _unsure(names: Sequence[str]) -> str:
+    verb = "is" if len(names) == 1 else "are"
+    return f"{_capital(_listed(names))} {verb} expected to bring more, but not by enough to be sure of it."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
