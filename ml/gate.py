@@ -3,10 +3,11 @@
 Three cases. First champion: better than the base rate out of time, and calibrated. Retrain of the same
 recipe: not worse than the champion on contacts neither had seen. New recipe: better than it. Never over
 a champion trained on newer data. Every comparison is a bootstrap over debtors. What cannot be known from
-the data is said so (passed None) and does not stop a first champion. Source: docs/decisions.md.
+the data is said so (passed None); it stops a model only where that check is needed, and then the message says what
+to do. Source: docs/decisions.md.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +32,16 @@ TOLERATED_LOSS = 0.01
 
 _ROUNDS = 400
 _NAMES = {"engaged": "opening or answering", "converted": "paying"}
+_NEVER = {
+    "engaged": "None of {:,} later contacts is recorded as opened or answered, so it cannot be judged whether the "
+    "model tells who does.",
+    "converted": "No payment is attributed to any of {:,} later contacts, be it by the communication it names or by a "
+    "click or an opening before it, so it cannot be judged whether the model tells who pays.",
+}
+_WAY_OUT = (
+    "No model is promoted by itself without this check: promote it by hand, or train again when there is enough to "
+    "judge by."
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,9 @@ def judge(
         if champion.recipe != challenger.recipe:
             needed += ["converted_gain_over_champion", "off_policy_gain_over_champion"]
     checks += value_checks(challenger, champion, history, seed)
+    checks = [
+        _stopping(check) if check.name in needed and check.passed is None else check for check in checks
+    ]
     known = {check.name: check.passed for check in checks}
     passed = all(check.passed is not False for check in checks) and all(
         known.get(name) is True for name in needed
@@ -65,23 +79,16 @@ def judge(
     return GateResult(passed, tuple(checks))
 
 
+def _stopping(check: GateCheck) -> GateCheck:
+    return replace(check, message=f"{check.message} {_WAY_OUT}")
+
+
 def _against_base(name: str, holdout: HoldOut, seed: int) -> list[GateCheck]:
     step = holdout.steps.get(name)
     what = _NAMES[name]
-    if (
-        step is None
-        or len(step) < LEAST_CONTACTS
-        or min(step.label.sum(), (1 - step.label).sum()) < LEAST_POSITIVES
-    ):
-        have = 0 if step is None else int(step.label.sum())
-        message = (
-            f"Only {have} later contacts show {what}; "
-            f"at least {LEAST_POSITIVES} (of {LEAST_CONTACTS}) are needed to judge it."
-        )
-        return [
-            GateCheck(f"{name}_log_loss", None, None, None, message),
-            unknown(f"{name}_calibration", message),
-        ]
+    if step is None or _is_too_little(step):
+        message = _why_unjudged(name, step)
+        return [unknown(f"{name}_log_loss", message), unknown(f"{name}_calibration", message)]
     gain = log_loss(step.base, step.label) - log_loss(step.chance, step.label)
     low = float(np.quantile(bootstrap_mean(gain, step.debtor, seed=seed, rounds=_ROUNDS), 0.05))
     return [
@@ -95,6 +102,26 @@ def _against_base(name: str, holdout: HoldOut, seed: int) -> list[GateCheck]:
         ),
         _calibration(name, step, seed),
     ]
+
+
+def _is_too_little(step: StepHoldOut) -> bool:
+    return len(step) < LEAST_CONTACTS or min(step.label.sum(), (1 - step.label).sum()) < LEAST_POSITIVES
+
+
+def _why_unjudged(name: str, step: StepHoldOut | None) -> str:
+    """What there is too little of."""
+    contacts, what = 0 if step is None else len(step), _NAMES[name]
+    if step is None or contacts < LEAST_CONTACTS:
+        have = f"Only {contacts} later contacts" if contacts else "No later contacts"
+        return f"{have} are old enough to tell of {what}; at least {LEAST_CONTACTS} are needed to judge it."
+    if not step.label.any():
+        return _NEVER[name].format(contacts)
+    shown = int(step.label.sum())
+    if shown < LEAST_POSITIVES:
+        have, needed = f"Only {shown}", f"{LEAST_POSITIVES}"
+    else:
+        have, needed = f"All but {contacts - shown}", f"{LEAST_POSITIVES} that do not"
+    return f"{have} of {contacts:,} later contacts show {what}; at least {needed} are needed to judge it."
 
 
 def _calibration(name: str, step: StepHoldOut, seed: int) -> GateCheck:

@@ -13,7 +13,7 @@ from api.cli import edge
 from api.cli.facts import import_quietly, write_demo_portfolio
 from api.cli.serving import HostOption, PortOption
 from api.cli.training import train_and_wait
-from domain.vocabulary import Promotion, Role
+from domain.vocabulary import ModelStatus, Promotion, Role
 
 if TYPE_CHECKING:
     from api.databases import DatabaseServer
@@ -58,7 +58,10 @@ def prepare(server: DatabaseServer, settings: Settings, debtors: int) -> str:
             _simulate(folder, debtors)
         import_quietly(server, TENANT, folder / "facts", folder / "rejects.csv")
     if newest is None or _is_of_another_build(newest, settings):
-        train_and_wait(server, TENANT, as_of=None, promote=Promotion.AUTO)
+        trained = train_and_wait(server, TENANT, as_of=None, promote=Promotion.AUTO)
+        if trained.status != ModelStatus.CHAMPION:
+            card = f"dunwell card --tenant {TENANT} --version {trained.version}"
+            edge.err.print(f"Its gate does not let the new model decide; why: {card}", markup=False)
     return _kept_key(server, folder / "key")
 
 

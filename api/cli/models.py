@@ -240,6 +240,10 @@ async def _card(server: DatabaseServer, tenant: str, version: int | None) -> str
         else:
             found = await numbered_version(connection, tenant_id, version)
     if found is None:
-        which = "no champion yet" if version is None else f"no model version {version}"
+        which = (
+            "no champion yet (--version tells of another)"
+            if version is None
+            else f"no model version {version}"
+        )
         raise edge.CommandError("UNKNOWN_MODEL_VERSION", f"The tenant {tenant} has {which}.")
     return card_of(found)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli import edge
-from domain.vocabulary import Promotion, RunStatus
+from domain.vocabulary import ModelStatus, Promotion, RunStatus
 
 if TYPE_CHECKING:
     from api.databases import DatabaseServer
@@ -33,12 +33,13 @@ def train(
 ) -> None:
     """Train, evaluate, gate and promote; waits.
 
-    A model that does not pass the gate, or whose champion was trained on newer data, stays CHALLENGER, and the reasons
-    are printed: the exit status is 0, for that too is a result. A training that is under way already is joined.
+    A model that does not pass the gate, or whose champion was trained on newer data, stays CHALLENGER; the reasons are
+    printed, and how it is promoted all the same. The exit status is 0, for that too is a result. A training that is
+    under way already is joined.
     """
     with edge.server() as server:
         trained = train_and_wait(server, tenant, as_of=as_of, promote=promote)
-    _show(trained)
+    show(trained)
 
 
 def train_and_wait(
@@ -136,7 +137,8 @@ async def _follow(database: Database, tenant_id: int, run_id: int, hands: _Hands
     return run
 
 
-def _show(version: ModelVersion) -> None:
+def show(version: ModelVersion) -> None:
+    """Print what came of a training: figures, gate, and how to promote what the gate did not."""
     edge.out.print(
         f"Version {version.version}: {version.status}, trained on {version.rows:,} communications "
         f"from {_day(version.data_from)} to {_day(version.data_to)}."
@@ -150,6 +152,23 @@ def _show(version: ModelVersion) -> None:
     for check in version.gate.get("checks", []):
         verdict = {True: "passed", False: "NOT passed", None: "cannot be known"}[check["passed"]]
         edge.out.print(f"  gate, {check['name']}: {verdict}. {check['message']}", markup=False)
+    if version.status == ModelStatus.CHALLENGER and not _is_older_than_the_champion(version):
+        edge.out.print(_by_hand(version), markup=False)
+
+
+def _is_older_than_the_champion(version: ModelVersion) -> bool:
+    checks = version.gate.get("checks", [])
+    return any(check["name"] == "not_older_than_champion" and check["passed"] is False for check in checks)
+
+
+def _by_hand(version: ModelVersion) -> str:
+    from api.graphql.ids import global_id
+
+    promote = f'promoteModel(id: "{global_id("ModelVersion", version.id)}")'
+    return (
+        "It does not decide unless somebody promotes it, with a key of OPS or ADMIN: "
+        f"mutation {{ {promote} {{ ... on ModelVersion {{ status }} ... on UserError {{ message }} }} }}"
+    )
 
 
 def _day(instant: datetime) -> str:

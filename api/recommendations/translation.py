@@ -20,8 +20,8 @@ def no_model(as_of: datetime, *, is_past: bool) -> answers.Recommendation:
     reason = (
         f"No model was trained on what was known at {as_of.isoformat()}; train one with that asOf."
         if is_past
-        else "No model has been promoted yet, so there is no telling what works here; train one, or promote one that "
-        "passed its gate."
+        else "No model has been promoted yet, so there is no telling what works here. Train one; where its gate does "
+        "not let it decide, modelVersions says why, and promoteModel lets it all the same."
     )
     return answers.Recommendation(answers.Evidence.INSUFFICIENT, None, reasons=(reason,))
 

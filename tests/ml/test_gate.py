@@ -15,6 +15,11 @@ from ml.recipe import train
 from tests.ml.factories import SEED, at, history, model, tiny
 from tests.ml.worlds import make_world
 
+WAY_OUT = (
+    "No model is promoted by itself without this check: promote it by hand, or train again when there is enough to "
+    "judge by."
+)
+
 
 def _verdict(result: GateResult) -> dict[str, bool | None]:
     return {check.name: check.passed for check in result.checks}
@@ -94,11 +99,55 @@ def test_a_model_that_exaggerates_fails_on_calibration() -> None:
     assert _verdict(result)["engaged_calibration"] is False
 
 
-def test_too_little_to_judge_by_is_not_a_pass() -> None:
+def _messages(result: GateResult) -> dict[str, str]:
+    return {check.name: check.message for check in result.checks}
+
+
+def test_too_little_to_judge_by_is_not_a_pass_and_says_what_to_do() -> None:
     few = tiny(contacts=60, debtors=3)
     result = judge(train(few, as_of=few.as_of, seed=1, threads=1), None, few)
     assert not result.passed
     assert _verdict(result)["engaged_log_loss"] is None
+    told = _messages(result)
+    assert "at least 200 are needed to judge it." in told["engaged_log_loss"]
+    assert told["engaged_log_loss"].endswith(WAY_OUT)
+    assert not any(WAY_OUT in message for name, message in told.items() if name != "engaged_log_loss")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "told"),
+    [
+        ("engaged", 0, "None of 1,000 later contacts is recorded as opened or answered"),
+        ("engaged", 19, "Only 19 of 1,000 later contacts show opening or answering; at least 20 are needed"),
+        (
+            "engaged",
+            995,
+            "All but 5 of 1,000 later contacts show opening or answering; at least 20 that do not are",
+        ),
+        (
+            "converted",
+            0,
+            "No payment is attributed to any of 1,000 later contacts, be it by the communication it names",
+        ),
+    ],
+)
+def test_what_a_check_lacks_is_named(name: str, shown: int, told: str) -> None:
+    step = _step(model(), name)
+    few = {column: values[:1000] for column, values in vars(step).items()}
+    few["label"] = (np.arange(1000) < shown).astype(np.float64)
+    result = judge(_with_step(model(), name, **few), None, history())
+    assert _messages(result)[f"{name}_log_loss"].startswith(told)
+    assert _messages(result)[f"{name}_calibration"].startswith(told)
+    # Whether contacts convert is not needed of a first champion: creditors of whom little is paid have one too.
+    assert (WAY_OUT in _messages(result)[f"{name}_log_loss"]) == (name == "engaged")
+    assert result.passed == (name == "converted")
+
+
+def test_a_new_recipe_whose_gain_cannot_be_known_says_what_to_do() -> None:
+    bare = replace(history(), communications=history().communications.drop("propensity"))
+    untried = _with_step(model(), "engaged")
+    told = _messages(judge(replace(untried, recipe="another"), _earlier(), bare))
+    assert told["off_policy_gain_over_champion"].endswith(WAY_OUT)
 
 
 @cache

@@ -63,7 +63,10 @@ class GateCheck:
 class Gate:
     """Whether a model may serve."""
 
-    passed: bool = _field(description="Whether every check that could be made passed.")
+    passed: bool = _field(
+        description="Whether every check that could be made passed, and those that are needed could be made: else it "
+        "decides only when promoted by hand."
+    )
     checks: list[GateCheck] = _field(description="The checks.")
 
 

@@ -148,7 +148,7 @@ def test_a_taken_port_is_named_and_nothing_is_left(home: Path) -> None:
     assert left_running(home) == []
 
 
-QUERY = "{ modelVersions(first: 5) { edges { node { version } } } }"
+QUERY = "{ modelVersions(first: 5) { edges { node { version status } } } }"
 
 
 class Demo:
@@ -158,6 +158,7 @@ class Demo:
         self.home = home
         self.printed: list[str] = []
         self.keys: list[str] = []
+        self.statuses: list[str] = []
 
     def start(self) -> list[int]:
         """Start and stop it once; its model versions meanwhile, newest first."""
@@ -174,7 +175,9 @@ class Demo:
         finally:
             server.stop()
         assert left_running(self.home) == []
-        return [edge["node"]["version"] for edge in answer["data"]["modelVersions"]["edges"]]
+        versions = [edge["node"] for edge in answer["data"]["modelVersions"]["edges"]]
+        self.statuses.append(versions[0]["status"])
+        return [version["version"] for version in versions]
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +190,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 def test_the_demo_answers_and_its_second_start_finds_everything_done(demo: Demo) -> None:
     assert demo.start() == [1]
     assert "Training" in demo.printed[0]
+    undecided = "Its gate does not let the new model decide; why: dunwell card --tenant demo --version 1\n"
+    assert (undecided in demo.printed[0]) == (demo.statuses[0] == "CHALLENGER")
     assert "Training" not in demo.printed[1]
     assert len(demo.keys) == 2
     assert demo.keys[0] == demo.keys[1]

@@ -13,6 +13,7 @@ import pytest_asyncio
 from sqlalchemy import update
 
 from api.auth import create_key
+from api.cli.training import show
 from api.graphql import columns
 from api.graphql.ids import global_id
 from api.http import create_app
@@ -25,7 +26,7 @@ from api.training.service import TrainingService
 from domain.storage import models
 from domain.storage.sessions import Database
 from domain.storage.tables import model_version
-from domain.vocabulary import Role
+from domain.vocabulary import ModelStatus, Role
 from ml.artefact import _signature
 from tests.api.graphql.test_query_counts import direct_statements, statements
 from tests.api.learned import AS_OF, KEY, Learned
@@ -106,6 +107,26 @@ async def test_promoting_rolling_back_and_cancelling_at_once_leave_one_champion(
     assert too_late["code"] == "ALREADY_FINISHED"
     shown = (await run(api, "TrainingRun", id=running["id"]))["trainingRun"]
     assert (shown["status"], shown["modelVersion"]) == ("CANCELLED", None)
+
+
+async def test_the_mutation_that_a_training_prints_promotes_its_model(
+    real: httpx.AsyncClient, database: Database, tenant_id: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version_id = await make_version(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        version = await models.find_version(connection, tenant_id, version_id)
+    assert version is not None
+    show(version)
+    (printed,) = re.findall("mutation {.*}", capsys.readouterr().out)
+    api = await api_for(real, database, tenant_id)
+    assert await api.ask(printed) == {"promoteModel": {"status": "CHAMPION"}}
+    show(replace(version, status=ModelStatus.CHAMPION))
+    older = {
+        "passed": False,
+        "checks": [{"name": "not_older_than_champion", "passed": False, "message": "."}],
+    }
+    show(replace(version, gate=older))  # would be refused
+    assert "mutation" not in capsys.readouterr().out
 
 
 async def test_what_cannot_be_promoted_is_named(
