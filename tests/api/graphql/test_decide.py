@@ -272,7 +272,7 @@ async def test_before_the_first_model_everybody_is_left_alone_and_told_why(
     query = "query ($id: ID!) { decision(id: $id) { reasons modelVersion { id } } }"
     found = (await api.ask(query, id=one["decision"]["id"]))["decision"]
     assert found["modelVersion"] is None
-    assert "train" in found["reasons"][0]
+    assert "Train one" in found["reasons"][0]
 
 
 async def test_a_share_held_out_is_always_left_alone(

@@ -84,7 +84,8 @@ async def test_before_the_first_model_the_answer_is_honest(
     assert any(advice.blocked_by for advice in of_debtors.values())
     for advice in found:
         assert (advice.evidence, advice.best, advice.model_version_id) == (Evidence.INSUFFICIENT, None, None)
-        assert "train" in advice.reasons[0]
+        assert "Train one" in advice.reasons[0]
+        assert "promoteModel" in advice.reasons[0]
     forecasts = ForecastService(portfolio.database, Tallies(portfolio.database, tmp_path), champions)
     assert await forecasts.forecast(
         portfolio.tenant_id, horizon_days=3, policy=ForecastPolicy.CURRENT, by=[], kpis=None, as_of=AS_OF
