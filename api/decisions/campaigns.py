@@ -17,6 +17,7 @@ from api.decisions.surveying import Outcome, Survey, solve, why_empty
 from api.histories import read_history_of
 from api.recommendations.champions import Champion, Champions
 from api.recommendations.hours import window_from
+from api.recommendations.translation import why_no_model
 from domain.audit import Signature
 from domain.contact_rules import Reachability
 from domain.decision_settings import is_held_out
@@ -25,6 +26,7 @@ from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finis
 from domain.storage.decisions import NewDecision, deciding_alone, log_decisions
 from domain.storage.derived.settings import decision_settings
 from domain.storage.history import currency_and_rates
+from domain.storage.models import champion as present_champion
 from domain.storage.reachability import reachability
 from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
 from domain.storage.sessions import Database
@@ -74,8 +76,7 @@ class CampaignService:
             return problem
         champion = await self._champions.deciding(tenant_id, as_of=as_of)
         if champion is None:
-            message = f"No model was trained on what was known at {as_of.isoformat()}; train one first."
-            return Failure("NO_MODEL", message)
+            return await self._no_model(tenant_id, as_of)
         async with self._database.turn("plan", tenant_id):
             planning = _Planning(self._champions, tenant_id, request, progress, write)
             deciding = await self._deciding(tenant_id, champion, request, as_of)
@@ -92,6 +93,11 @@ class CampaignService:
                 if written is not None:
                     written()
             return campaign_id
+
+    async def _no_model(self, tenant_id: int, as_of: datetime) -> Failure:
+        async with self._database.transaction(tenant_id) as connection:
+            latest = await present_champion(connection, tenant_id)
+        return Failure("NO_MODEL", why_no_model(as_of, is_past=latest is not None))
 
     async def _deciding(
         self, tenant_id: int, champion: Champion, request: CampaignRequest, as_of: datetime

@@ -17,13 +17,18 @@ _WEEKDAYS = list(Weekday)
 
 def no_model(as_of: datetime, *, is_past: bool) -> answers.Recommendation:
     """The honest answer before the first champion."""
-    reason = (
-        f"No model was trained on what was known at {as_of.isoformat()}; train one with that asOf."
-        if is_past
-        else "No model has been promoted yet, so there is no telling what works here. Train one; where its gate does "
-        "not let it decide, modelVersions says why, and promoteModel lets it all the same."
-    )
+    reason = why_no_model(as_of, is_past=is_past)
     return answers.Recommendation(answers.Evidence.INSUFFICIENT, None, reasons=(reason,))
+
+
+def why_no_model(as_of: datetime, *, is_past: bool) -> str:
+    """Why nothing decides at `as_of`, and what to do. is_past: there is a champion now."""
+    if is_past:
+        return f"No model was trained on what was known at {as_of.isoformat()}; train one with that asOf."
+    return (
+        "No model has been promoted yet, so there is no telling what works here. Train one; where its gate does not "
+        "let it decide, modelVersions says why, and promoteModel lets it all the same."
+    )
 
 
 def for_segment(found: actions.Recommendation, version: ModelStamp) -> answers.Recommendation:

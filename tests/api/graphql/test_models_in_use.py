@@ -223,6 +223,10 @@ async def test_a_model_that_failed_its_gate_does_not_decide_by_itself(
     await owing(api, "D1", country="ES", email="d1@example.test")
     (one,) = (await run(api, "Decide", input={"references": ["D1"], **ASKED}))["decide"]["decisions"]
     assert one["decision"]["action"] is None
+    asked = {"name": "May", "within": {"from": ASKED["asOf"], "to": (AS_OF + timedelta(days=7)).isoformat()}}
+    planned = (await run(api, "PlanCampaign", input={**asked, **ASKED}))["planCampaign"]
+    assert planned["code"] == "NO_MODEL"
+    assert "promoteModel" in planned["message"]
 
 
 @pytest.mark.parametrize("damage", ["TAMPERED", "TRUNCATED", "INCOMPATIBLE"])
