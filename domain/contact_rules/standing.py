@@ -9,6 +9,11 @@ from domain.contact_rules.facts import Block, ContactRequest, Reachability
 from domain.contact_rules.local_clock import next_quarter
 from domain.vocabulary import Channel, ContactRequestKind
 
+_BOUNCED = (
+    "The address does not exist: a message came back for good (hard bounce). A corrected one counts from when it is "
+    "verified (verified_at of a contact point)."
+)
+
 
 def address_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list[Block]:
     """Why the channel may not be used at all; empty when it may.
@@ -26,7 +31,7 @@ def address_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list
             Block(rule("OPT_OUT"), "The debtor opted out of this channel, or complained about it.", channel)
         ]
     if all(_last_known([address.hard_bounced_at], at) is not None for address in addresses):
-        return [Block(rule("HARD_BOUNCE"), "The address does not exist (hard bounce).", channel)]
+        return [Block(rule("HARD_BOUNCE"), _BOUNCED, channel)]
     if consented is None and any(channel in preset.consent_required for preset in debtor.presets):
         return [Block(rule("CONSENT"), "The debtor has not consented to this channel.", channel)]
     return []

@@ -248,6 +248,8 @@ def test_one_good_address_is_enough() -> None:
     assert _codes(blocks(NOW, Channel.EMAIL, Reachability("Europe/Madrid", [bounced]))) == {
         "HARD_BOUNCE@2026-1"
     }
+    (block,) = blocks(NOW, Channel.EMAIL, Reachability("Europe/Madrid", [bounced]))
+    assert "verified_at of a contact point" in block.message  # the way out
     assert blocks(NOW, Channel.EMAIL, Reachability("Europe/Madrid", [bounced, Address(Channel.EMAIL)])) == []
     assert _codes(blocks(NOW, Channel.PUSH, Reachability("Europe/Madrid", [bounced]))) == {
         "NO_ADDRESS@2026-1"

@@ -77,6 +77,21 @@ async def _state(database: Database, tenant_id: int) -> tuple[bool, dict[str, Co
             id="another address, since who knows when",
         ),
         pytest.param(
+            [{"debtors": [row("debtors", email="ana@new.example")]}],
+            False,
+            {"ana@new.example": BOUNCED},
+            id="a corrected address, in use since who knows when",
+        ),
+        pytest.param(
+            [
+                {"debtors": [row("debtors", email="ana@new.example")]},
+                point("ana@new.example", "2026-03-01T10:00:00Z"),
+            ],
+            True,
+            {"ana@new.example": VERIFIED},
+            id="a corrected address, proven after the bounce",
+        ),
+        pytest.param(
             [point("ana@new.example", "2026-02-01T12:00:00Z")],
             False,
             {"ana@example.org": BOUNCED, "ana@new.example": BOUNCED},
