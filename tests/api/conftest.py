@@ -2,10 +2,13 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy.engine import make_url
 from starlette.applications import Starlette
 
 from api.auth import create_key
@@ -22,6 +25,7 @@ from domain.vocabulary import Role
 from tests.api.learned import KEY, Learned, learn
 from tests.api.portfolio import NOW, SAMPLE, Api
 from tests.api.stand_ins import FixedAdvice, FixedForecast, RunsInMemory
+from tests.conftest import new_database
 
 
 async def tenant_with_sample(
@@ -68,6 +72,43 @@ async def learned(database: Database, owner_url: str, tmp_path_factory: pytest.T
     learned = await learn(database, tenant_id, tmp_path_factory.mktemp("learned"))
     await learned.store()
     return learned
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def learned_apart(
+    cluster_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Callable[[int], AbstractAsyncContextManager[Learned]]]:
+    """A tenant that has learned from so many debtors, in a database of its own: `async with learned_apart(60)`.
+
+    It is learned once and copied with its database, as a model knows debtors by their ids. No model decides there yet,
+    and there is another tenant, "other", without facts.
+    """
+    originals: dict[int, tuple[str, Learned]] = {}
+    with ExitStack() as kept:
+
+        async def original(debtors: int) -> tuple[str, Learned]:
+            url = kept.enter_context(new_database(cluster_url, migrated_template))
+            tenant_id, _ = [
+                await create_tenant(url, key=key, name=key, currency="EUR") for key in ("learned", "other")
+            ]
+            database = Database(url)
+            learned = await learn(database, tenant_id, tmp_path_factory.mktemp("learned"), debtors=debtors)
+            await database.close()  # nobody may be connected to what is copied
+            return str(make_url(url).database), learned
+
+        @asynccontextmanager
+        async def copied(debtors: int) -> AsyncIterator[Learned]:
+            if debtors not in originals:
+                originals[debtors] = await original(debtors)
+            name, learned = originals[debtors]
+            with new_database(cluster_url, name) as url:
+                database = Database(url)
+                try:
+                    yield replace(learned, database=database)
+                finally:
+                    await database.close()
+
+        yield copied
 
 
 @pytest.fixture(scope="session")

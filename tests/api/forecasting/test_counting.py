@@ -23,21 +23,21 @@ from domain.storage.tables import communication, contact_request
 from ml.forecast import tally_of
 from ml.simulator import simulate, write
 from ml.weekly_plan import contacted_lately
-from tests.api.learned import AS_OF, END, KEY, Learned, learn
+from tests.api.learned import AS_OF, END, KEY, Learned
 
 COUNTED = ("messages", "outcomes", "payments", "amounts", "people", "currencies", "owed", "promises", "terms")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def portfolio(database: Database, new_tenant, tmp_path: Path) -> Learned:
-    learned = await learn(database, new_tenant(), tmp_path, debtors=150)
-    await learned.store()
-    return learned
+async def portfolio(learned_apart) -> AsyncIterator[Learned]:
+    async with learned_apart(150) as learned:
+        await learned.store()
+        yield learned
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def champions(database: Database) -> AsyncIterator[Champions]:
-    champions = Champions(database, KEY)
+async def champions(portfolio: Learned) -> AsyncIterator[Champions]:
+    champions = Champions(portfolio.database, KEY)
     yield champions
     champions.close()
 

@@ -14,6 +14,7 @@ from domain.storage.kept_forecasts import KeptForecast, kept_forecasts, record_d
 from domain.storage.models import champion, promote
 from domain.storage.sessions import Database
 from domain.storage.tables import kept_forecast
+from domain.storage.tenants import create_tenant
 from ml.forecast import Kpi
 from ml.simulator import simulate, write
 from tests.api.learned import AS_OF, END
@@ -27,8 +28,11 @@ EVENING = timedelta(hours=18)
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sender(database: Database, new_tenant, tmp_path: Path) -> int:
-    """A tenant with 150 debtors and a champion."""
-    tenant_id = new_tenant()
+    return await new_sender(database, new_tenant(), tmp_path)
+
+
+async def new_sender(database: Database, tenant_id: int, tmp_path: Path) -> int:
+    """Give a tenant 150 debtors and a champion."""
     write(simulate(150, seed=5, end=END), tmp_path / "world")
     await import_folder(database, tenant_id, tmp_path / "world", rejects=tmp_path / "rejects.csv", now=AS_OF)
     await store_model(database, tenant_id, version=1, status="CHAMPION")
@@ -187,20 +191,23 @@ async def test_without_a_champion_nothing_is_kept(
     assert await _kept(database, tenant_id) == []
 
 
-async def test_a_worker_keeps_forecasts_by_itself(
-    database: Database, owner_url: str, sender: int, tmp_path: Path
-) -> None:
-    keeper = ForecastKeeper(owner_url, tmp_path, lambda: AS_OF + EVENING)
+async def test_a_worker_keeps_forecasts_by_itself(migrated_url: str, tmp_path: Path) -> None:
+    """In a database of its own: every tenant there is due."""
+    database = Database(migrated_url)
+    tenant_id = await create_tenant(migrated_url, key="acme", name="Acme", currency="EUR")
+    await new_sender(database, tenant_id, tmp_path)
+    keeper = ForecastKeeper(migrated_url, tmp_path, lambda: AS_OF + EVENING)
     keeper.start()
     try:
-        async with asyncio.timeout(240):  # tenants of the tests before are due as well
+        async with asyncio.timeout(240):
             count = 0
             while not count:
                 await asyncio.sleep(0.2)
-                async with database.transaction(sender) as connection:
+                async with database.transaction(tenant_id) as connection:
                     count = await connection.scalar(select(func.count()).select_from(kept_forecast)) or 0
     finally:
         await asyncio.to_thread(keeper.stop)
+        await database.close()
     assert count >= HORIZON_DAYS
 
 

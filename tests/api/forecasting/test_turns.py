@@ -1,6 +1,7 @@
 """Forecasts take turns: however many are asked for, recommendations and other tenants are answered between them."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
@@ -9,21 +10,21 @@ from api.answers import ForecastDimension, ForecastPolicy, KpiForecast
 from api.forecasting.counting import Tallies
 from api.forecasting.service import ForecastService
 from api.recommendations.champions import Champions
-from domain.storage.sessions import Database
 from tests.api.learned import AS_OF, KEY, Learned, learn
 
 _MANY = range(3, 9)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def portfolio(database: Database, new_tenant, tmp_path: Path) -> Learned:
-    learned = await learn(database, new_tenant(), tmp_path / "one", debtors=60)
-    await learned.store()
-    return learned
+async def portfolio(learned_apart) -> AsyncIterator[Learned]:
+    async with learned_apart(60) as learned:
+        await learned.store()
+        yield learned
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def service(database: Database, tmp_path: Path):
+async def service(portfolio: Learned, tmp_path: Path):
+    database = portfolio.database
     champions = Champions(database, KEY)
     yield ForecastService(database, Tallies(database, tmp_path), champions), champions
     champions.close()
@@ -48,9 +49,11 @@ async def test_many_forecasts_leave_a_thread_to_recommendations(portfolio: Learn
 
 
 async def test_many_forecasts_of_a_tenant_let_another_in_between(
-    database: Database, portfolio: Learned, service, new_tenant, tmp_path: Path
+    portfolio: Learned, service, tmp_path: Path
 ) -> None:
-    other = await learn(database, new_tenant(), tmp_path / "two", debtors=60)
+    tenant_id = await portfolio.database.tenant_id("other")
+    assert tenant_id is not None
+    other = await learn(portfolio.database, tenant_id, tmp_path / "two", debtors=60)
     await other.store()
     forecasts, _ = service
     many = [_asked(forecasts, portfolio.tenant_id, days) for days in _MANY]

@@ -31,19 +31,20 @@ from domain.storage.sessions import Database
 from domain.storage.tables import debtor, model_version
 from domain.vocabulary import Channel
 from ml.artefact import ArtefactError, ArtefactTampered
-from tests.api.learned import AS_OF, KEY, Learned, learn
+from tests.api.learned import AS_OF, KEY, Learned
 
 DEBTORS = 60
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def portfolio(database: Database, new_tenant, tmp_path: Path) -> Learned:
-    return await learn(database, new_tenant(), tmp_path, debtors=DEBTORS)
+async def portfolio(learned_apart) -> AsyncIterator[Learned]:
+    async with learned_apart(DEBTORS) as learned:
+        yield learned
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def champions(database: Database) -> AsyncIterator[Champions]:
-    champions = Champions(database, KEY)
+async def champions(portfolio: Learned) -> AsyncIterator[Champions]:
+    champions = Champions(portfolio.database, KEY)
     yield champions
     champions.close()
 
@@ -163,11 +164,11 @@ async def test_an_altered_artefact_is_never_opened(portfolio: Learned, damage: s
 
 
 async def test_a_model_copied_over_from_another_tenant_or_version_decides_nothing(
-    portfolio: Learned, new_tenant
+    portfolio: Learned,
 ) -> None:
     """With its manifest and its signature, as a backup put back in the wrong place would be."""
     first = await portfolio.store()
-    other = replace(portfolio, tenant_id=new_tenant())
+    other = replace(portfolio, tenant_id=await portfolio.database.tenant_id("other"))
     places = [(portfolio, await portfolio.store()), (other, await other.store())]
     async with portfolio.database.transaction(portfolio.tenant_id) as connection:
         stored = await load_artefact(connection, portfolio.tenant_id, first)
