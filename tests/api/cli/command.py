@@ -1,12 +1,19 @@
 """Running `dunwell` as people do: a process, its output, its exit status."""
 
+import atexit
+import functools
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ROOT
+
+#: The command as it was installed
+INSTALLED = Path(sys.executable).with_name("dunwell")
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,34 @@ def environment(**variables: str | Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, **{name: str(value) for name, value in variables.items()}}
 
 
-def dunwell(*arguments: str | Path, cwd: Path, seconds: float = 120, **variables: str | Path) -> Outcome:
-    """Run a command to its end."""
+def dunwell(*arguments: str | Path, cwd: Path, seconds: int = 120, **variables: str | Path) -> Outcome:
+    """Run a command to its end, in a process of its own that finds the libraries loaded (see starter.py)."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        out.touch()
+        err.touch()
+        order = {
+            "arguments": [str(argument) for argument in arguments],
+            "cwd": str(cwd),
+            "environment": environment(**variables),
+            "seconds": seconds,
+            "out": str(out),
+            "err": str(err),
+        }
+        starter = _starter()
+        assert starter.stdin is not None
+        assert starter.stdout is not None
+        starter.stdin.write(json.dumps(order) + "\n")
+        starter.stdin.flush()
+        return Outcome(int(starter.stdout.readline()), out.read_text(), err.read_text())
+
+
+def installed_dunwell(
+    *arguments: str | Path, cwd: Path, seconds: float = 120, **variables: str | Path
+) -> Outcome:
+    """Run a command to its end as a shell does: the program that was installed, nothing loaded before."""
     done = subprocess.run(
-        [sys.executable, "-m", "api.cli", *map(str, arguments)],
+        [INSTALLED, *map(str, arguments)],
         cwd=cwd,
         env=environment(**variables),
         capture_output=True,
@@ -37,3 +68,18 @@ def dunwell(*arguments: str | Path, cwd: Path, seconds: float = 120, **variables
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@functools.cache
+def _starter() -> "subprocess.Popen[str]":
+    starter = subprocess.Popen(
+        [sys.executable, "-m", "tests.api.cli.starter"],
+        cwd=ROOT,
+        # Its own arithmetic needs no threads, which a fork would not take along.
+        env={**environment(), "OPENBLAS_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(starter.communicate)
+    return starter

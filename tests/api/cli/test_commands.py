@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.api.cli.command import Outcome, dunwell, environment
+from tests.api.cli.command import Outcome, dunwell, environment, installed_dunwell
 from tests.conftest import ROOT
 
 SAMPLE = ROOT / "tests" / "data" / "sample" / "facts"
@@ -48,8 +48,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(home: Path, owner_url: str, tmp_path: Path):
-    def run(*arguments: str | Path, **variables: str | Path) -> Outcome:
-        return dunwell(
+    def run(*arguments: str | Path, by=dunwell, **variables: str | Path) -> Outcome:
+        return by(
             *arguments, cwd=tmp_path, **{"DUNWELL_HOME": home, "DUNWELL_DATABASE_URL": owner_url, **variables}
         )
 
@@ -74,7 +74,7 @@ def tenant(home: Path, owner_url: str) -> str:
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_every_verb_explains_itself(run, verb: list[str]) -> None:
-    done = run(*verb, "--help")
+    done = run(*verb, "--help", by=installed_dunwell)
     assert done.status == 0
     assert "Usage" in done.out
 
@@ -299,7 +299,9 @@ def test_a_folder_that_is_no_data_set_is_refused(run, tenant: str, tmp_path: Pat
 def test_a_simulation_is_importable_and_repeatable(run, tmp_path: Path) -> None:
     arguments = ("--debtors", "20", "--seed", "3", "--end", "2026-05-01")
     for name in ("one", "two"):
-        done = run("simulate", tmp_path / name, *arguments)
+        done = run(
+            "simulate", tmp_path / name, *arguments, by=installed_dunwell
+        )  # each with hashes of its own
         assert done.status == 0, done.err
         assert (tmp_path / f"{name}.truth" / "world.json").exists()
     for path in (tmp_path / "one").iterdir():
@@ -399,7 +401,7 @@ def test_documents_are_trusted_all_or_none(run, tenant: str, tmp_path: Path) -> 
     assert added.out.splitlines() == [f"{ids[0]}  Keys", f"{ids[1]}  Names"]
     assert "2 new, 0 trusted already" in added.err
     assert run("documents", "remove", ids[0], "--tenant", tenant).status == 0
-    (line,) = run("documents", "list", "--tenant", tenant).out.splitlines()
+    (line,) = run("documents", "list", "--tenant", tenant, by=installed_dunwell).out.splitlines()
     assert line.startswith(ids[1])
     assert line.endswith("Names")
 

@@ -20,7 +20,7 @@ from domain.storage import models
 from domain.storage.sessions import Database
 from domain.storage.tables import model_version
 from ml.artefact import signed
-from tests.api.cli.command import Outcome, dunwell, environment
+from tests.api.cli.command import Outcome, dunwell, environment, installed_dunwell
 
 AS_OF = "2026-05-01T00:00:00Z"
 DEBTORS = 150
@@ -34,8 +34,8 @@ class Portfolio:
         self.owner_url = owner_url
         self.variables = {"DUNWELL_HOME": place / "home", "DUNWELL_DATABASE_URL": owner_url}
 
-    def dunwell(self, *arguments: str | Path, seconds: float = 200) -> Outcome:
-        return dunwell(*arguments, cwd=self.place, seconds=seconds, **self.variables)
+    def dunwell(self, *arguments: str | Path, by=dunwell) -> Outcome:
+        return by(*arguments, cwd=self.place, seconds=200, **self.variables)
 
     def start_training(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -71,7 +71,7 @@ def portfolio(tmp_path_factory: pytest.TempPathFactory, owner_url: str) -> Portf
         ("simulate", "world", "--debtors", str(DEBTORS), "--seed", "5", "--end", AS_OF[:10]),
         ("import", "world", "--tenant", "main", "--strict"),
     ):
-        done = portfolio.dunwell(*arguments)
+        done = portfolio.dunwell(*arguments, by=installed_dunwell)
         assert done.status == 0, done.err
     return portfolio
 
@@ -79,7 +79,9 @@ def portfolio(tmp_path_factory: pytest.TempPathFactory, owner_url: str) -> Portf
 @pytest.fixture(scope="module")
 def trained(portfolio: Portfolio) -> Portfolio:
     """Trained, with a kill -9 in the middle."""
-    none = portfolio.dunwell("recommend", "--tenant", "main", "--out", "none.parquet", "--as-of", AS_OF)
+    none = portfolio.dunwell(
+        "recommend", "--tenant", "main", "--out", "none.parquet", "--as-of", AS_OF, by=installed_dunwell
+    )
     assert none.status == 0, none.err
     first = portfolio.start_training()
     deadline = time.monotonic() + 120
@@ -91,7 +93,7 @@ def trained(portfolio: Portfolio) -> Portfolio:
     first.wait()
     assert portfolio.runs()[0][1] == "RUNNING"
     # Asked for now, answered as of then: what was under way is joined, and that is said.
-    done = portfolio.dunwell("train", "--tenant", "main")
+    done = portfolio.dunwell("train", "--tenant", "main", by=installed_dunwell)
     assert done.status == 0, done.err
     assert f"A training as of {datetime.fromisoformat(AS_OF).isoformat()} was under way" in done.err
     # So few contacts may or may not convince the gate; the command says which.
@@ -204,11 +206,11 @@ def test_a_model_does_not_decide_about_a_past_it_learned_from(trained: Portfolio
     assert past["channel"].is_null().all()
 
 
-@pytest.mark.parametrize("policy", ["CURRENT", "RECOMMENDED"])
-def test_a_forecast_has_a_row_for_each_day_and_a_total(trained: Portfolio, policy: str) -> None:
+@pytest.mark.parametrize(("policy", "by"), [("CURRENT", dunwell), ("RECOMMENDED", installed_dunwell)])
+def test_a_forecast_has_a_row_for_each_day_and_a_total(trained: Portfolio, policy: str, by) -> None:
     done = trained.dunwell(
         "forecast", "--tenant", "main", "--days", "7", "--by", "CHANNEL", "--policy", policy,
-        "--as-of", AS_OF, "--out", f"{policy}.parquet",
+        "--as-of", AS_OF, "--out", f"{policy}.parquet", by=by,
     )  # fmt: skip
     assert done.status == 0, done.err
     rows = pl.read_parquet(trained.place / f"{policy}.parquet")
@@ -224,7 +226,7 @@ def test_a_forecast_has_a_row_for_each_day_and_a_total(trained: Portfolio, polic
 
 
 def test_the_card_of_a_version_is_told(trained: Portfolio) -> None:
-    of_the_champion = trained.dunwell("card", "--tenant", "main")
+    of_the_champion = trained.dunwell("card", "--tenant", "main", by=installed_dunwell)
     assert of_the_champion.status == 0, of_the_champion.err
     assert of_the_champion.out.startswith("# ")
     assert "CHAMPION" in of_the_champion.out
@@ -263,7 +265,7 @@ def test_where_the_plan_has_no_room_to_be_written_nothing_is_logged(trained: Por
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=trained.place,
-        env=environment(**trained.variables),
+        env=environment(**trained.variables, PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
         text=True,
         timeout=200,

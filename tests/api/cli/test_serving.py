@@ -6,7 +6,6 @@ import signal
 import socket
 import time
 import urllib.error
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from api.embedded import EmbeddedPostgres
 from ml.artefact import signed
-from tests.api.cli.command import dunwell
+from tests.api.cli.command import installed_dunwell
 from tests.api.cli.server import Server
 
 
@@ -46,31 +45,34 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("serve") / "home"
 
 
-@pytest.fixture
-def server(home: Path) -> Iterator[Server]:
-    server = Server(home)
-    yield server
-    server.process.kill()
-    server.process.communicate()
+def test_a_stop_leaves_nothing_running_and_the_next_start_keeps_the_data(home: Path) -> None:
+    key = ""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        server = Server(home)
+        try:
+            server.wait_until_ready()
+            assert server.get("/readyz") == 200
+            worker = server.wait_for_worker()
+            key = key or key_of_a_new_tenant(home)
+            answer = server.ask("{ debtors(first: 1) { totalCount } }", key)
+            assert answer == {"data": {"debtors": {"totalCount": 0}}}
+            server.process.send_signal(number)
+            assert server.process.wait(timeout=60) == 0
+        finally:
+            server.process.kill()
+            server.process.communicate()
+        assert not worker.is_running()
+        assert left_running(home) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_stop_leaves_nothing_running(server: Server, home: Path, number: signal.Signals) -> None:
-    server.wait_until_ready()
-    assert server.get("/readyz") == 200
-    worker = server.wait_for_worker()
-    server.process.send_signal(number)
-    assert server.process.wait(timeout=60) == 0
-    assert not worker.is_running()
-    assert left_running(home) == []
-
-
-def test_a_killed_server_takes_everything_with_it(server: Server, home: Path) -> None:
-    server.wait_until_ready()
-    server.wait_for_worker()
-    server.process.kill()
-    server.process.wait()
-    until_nothing_runs(home, seconds=60)
+def key_of_a_new_tenant(home: Path) -> str:
+    """Made while the server runs."""
+    made = installed_dunwell("tenant", "create", "kept", "--name", "Kept", cwd=home.parent, DUNWELL_HOME=home)
+    assert made.status == 0, made.err
+    key = installed_dunwell(
+        "key", "create", "--tenant", "kept", "--role", "READER", cwd=home.parent, DUNWELL_HOME=home
+    )
+    return key.out.strip()
 
 
 def test_a_database_that_was_killed_is_started_again(home: Path) -> None:
@@ -108,32 +110,22 @@ def is_ready(server: Server) -> bool:
         return False
 
 
-def test_a_dead_worker_is_started_again(server: Server) -> None:
-    server.wait_until_ready()
-    first = server.wait_for_worker()
-    os.kill(first.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while (second := server.wait_for_worker()).pid == first.pid:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert second.is_running()
-
-
-def test_the_next_start_keeps_the_data(server: Server, home: Path) -> None:
-    server.wait_until_ready()
-    made = dunwell("tenant", "create", "kept", "--name", "Kept", cwd=home.parent, DUNWELL_HOME=home)
-    assert made.status == 0, made.err
-    key = dunwell("key", "create", "--tenant", "kept", "--role", "READER", cwd=home.parent, DUNWELL_HOME=home)
-    server.process.send_signal(signal.SIGINT)
-    server.process.wait(timeout=60)
-    again = Server(home)
+def test_a_dead_worker_is_started_again_and_a_killed_server_takes_everything_with_it(home: Path) -> None:
+    server = Server(home)
     try:
-        again.wait_until_ready()
-        answer = again.ask("{ debtors(first: 1) { totalCount } }", key.out.strip())
-        assert answer == {"data": {"debtors": {"totalCount": 0}}}
+        server.wait_until_ready()
+        first = server.wait_for_worker()
+        os.kill(first.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while (second := server.wait_for_worker()).pid == first.pid:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert second.is_running()
     finally:
-        again.process.send_signal(signal.SIGINT)
-        again.process.communicate(timeout=60)
+        server.process.kill()
+        server.process.wait()
+    until_nothing_runs(home, seconds=60)
+    server.process.communicate()
 
 
 def test_a_taken_port_is_named_and_nothing_is_left(home: Path) -> None:
@@ -141,7 +133,7 @@ def test_a_taken_port_is_named_and_nothing_is_left(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        done = dunwell("serve", "--port", port, cwd=home.parent, DUNWELL_HOME=home)
+        done = installed_dunwell("serve", "--port", port, cwd=home.parent, DUNWELL_HOME=home)
     assert done.status == 1
     assert done.err.startswith("ADDRESS_NOT_AVAILABLE: ")
     assert port in done.err
