@@ -13,10 +13,10 @@ from ml.drawing import MOST_CONTACTS, Draw, draw_contacts
 from ml.feature_space import FeatureSpace, Matrix, codes
 from ml.features import DAY, SETTLED_AFTER, Casebook, contacts_made
 from ml.outcomes import Outcomes
-from ml.rhythm import Rhythms, answers_settled, base_rates, fit_rhythms
+from ml.rhythm import Rhythms, base_rates, fit_rhythms, settled_contacts
 from ml.slot_effects import FADING_BUCKETS, Cells, Shape, parts_of
 
-RHYTHMS = 4
+RHYTHMS = 6
 LEFT_OUT = ("age", "segment", "template")
 """Not shown to stage A: age only where a tenant permits it, segment belongs to stage B, the template has
 its own shrunken effect."""
@@ -133,12 +133,13 @@ def segment_codes(names: pl.Series, segments: tuple[str, ...]) -> Ints:
     return codes(names.cast(pl.String), segments, unknown=float(len(segments))).astype(np.int64)
 
 
-def learn_rhythms(knowledge: Knowledge, book: Casebook, *, seed: int) -> Rhythms:
+def learn_rhythms(knowledge: Knowledge, *, seed: int) -> Rhythms:
     """Rhythms of the debtors, from what was known."""
     sent = knowledge.sent
     base = base_rates(sent)
-    answered, exposure = answers_settled(sent, base, len(book.debtors), SETTLED_AFTER)
-    return fit_rhythms(answered, exposure, base, clusters=RHYTHMS, seed=seed)
+    settled = settled_contacts(sent, np.arange(len(sent)), base, SETTLED_AFTER)
+    known = settled.take(np.flatnonzero(settled.at <= sent.seen_until))
+    return fit_rhythms(known, base, clusters=RHYTHMS, seed=seed)
 
 
 def rhythm_codes(rhythms: Rhythms, outcomes: Outcomes, debtor: Ints, at: Ints) -> Ints:

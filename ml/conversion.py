@@ -141,7 +141,7 @@ class Fitting:
 
 def fit_conversion(casework: Casework, knowledge: Knowledge, fitting: Fitting) -> Conversion:
     """Fits every step on what was known; calibrations are the identity until it is told."""
-    rhythms = learn_rhythms(knowledge, casework.book, seed=fitting.seed)
+    rhythms = learn_rhythms(knowledge, seed=fitting.seed)
     cells, prior = cells_of(knowledge, rhythms), knowledge.weights(fitting.half_life)
     deciding = _fit_deciding(casework, knowledge, rhythms, cells, fitting)
     outcomes, shape = knowledge.outcomes, shape_of(casework, rhythms)
@@ -157,7 +157,7 @@ def fit_conversion(casework: Casework, knowledge: Knowledge, fitting: Fitting) -
 
 def fit_deciding(casework: Casework, knowledge: Knowledge, fitting: Fitting) -> Conversion:
     """`fit_conversion` of the steps that decide alone: of deliveries, clicks and templates it knows nothing."""
-    rhythms = learn_rhythms(knowledge, casework.book, seed=fitting.seed)
+    rhythms = learn_rhythms(knowledge, seed=fitting.seed)
     return _fit_deciding(casework, knowledge, rhythms, cells_of(knowledge, rhythms), fitting)
 
 

@@ -15,8 +15,8 @@ from ml.slot_effects import HOURS
 from ml.standing import Standing
 from ml.values import SlotTables, slot_tables, worth
 
-DEBTOR_CAUTION = 2.0
-DEBTOR_LEAST_GAIN = 0.25
+DEBTOR_CAUTION = 1.0
+DEBTOR_LEAST_GAIN = 0.1
 """How many standard errors, and what share of the segment action's value, a gain must exceed to be believed."""
 
 

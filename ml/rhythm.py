@@ -1,15 +1,17 @@
 """Daily rhythms: which hours of the week a debtor answers at, read off what came back so far.
 
-A mixture of k rhythms over blocks of the local week. Given how many of a debtor's contacts were
-answered, where in the week they fell is multinomial with probabilities proportional to exposure (chance
-of an answer to what was sent, everybody's rate) times the rhythm; how responsive the debtor is as a
-whole cancels out. A debtor's rhythm at an instant is the most probable one given what was known then;
-too few answers leave it unknown.
+How a debtor differs from everybody is taken as a level and a curve over blocks of the local week, in log-odds, drawn
+from a normal law. Its covariance is told by how surprises at two contacts with the same debtor go together, over all
+debtors; its main directions are kept, so that what a debtor's own contacts say is a few numbers: the posterior mean,
+in one step from everybody's rates. Silence tells as answers do. Those numbers fall into a few groups: the rhythms. How
+responsive a debtor is as a whole has a direction of its own and no say in the rhythm. Measured: docs/adr/0034.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from ml.arrays import Floats, Ints, sums_by
 from ml.as_of import AsOfSums
@@ -18,12 +20,11 @@ from ml.outcomes import CHANNELS, Outcomes
 BLOCK_HOURS = 3
 DAY_BLOCKS = 24 // BLOCK_HOURS
 BLOCKS = 2 * DAY_BLOCKS
-LEAST_ANSWERS = 2
-"""Answers below which a rhythm stays unknown."""
 
+_DIRECTIONS = 2
 _LEAST_DEBTORS = 300
-_ITERATIONS = 30
-_SMOOTH = 15.0
+_LEAST_LEVEL = 1e-3
+_MOST_GROUPED = 100_000
 _CONTACTS_AT_ONCE = 500_000
 
 
@@ -34,25 +35,42 @@ def block_of(hour_of_week: Ints) -> Ints:
 
 
 @dataclass(frozen=True)
-class Rhythms:
-    """tilt: (k, BLOCKS) multipliers of everybody's answer rate; share: (k,); base: (channels, BLOCKS)
-    everybody's answer rate."""
+class Settled:
+    """Contacts by when what came of them was settled. surprise: 1 for an answer, 0 for none, less everybody's rate
+    there; information: the variance of an answer at that rate."""
 
-    tilt: Floats
-    share: Floats
+    debtor: Ints
+    block: Ints
+    at: Ints
+    surprise: Floats
+    information: Floats
+
+    def take(self, rows: Ints) -> "Settled":
+        """The chosen contacts."""
+        return Settled(**{name: each[rows] for name, each in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Rhythms:
+    """directions: (1 + r, BLOCKS) log-odds for one standard deviation of the level and of each direction that debtors
+    differ in; centres: (k, r) of the rhythms, in standard deviations; base: (channels, BLOCKS) everybody's answer
+    rate. No rhythms: k = 0."""
+
+    directions: Floats
+    centres: Floats
     base: Floats
 
     @property
     def unknown(self) -> int:
-        """The code of a debtor whose rhythm is not known; codes run from 0 to this."""
-        return len(self.share)
+        """The code of a debtor of whom nothing is settled; codes run from 0 to this."""
+        return len(self.centres)
 
     def codes_at(self, outcomes: Outcomes, debtor: Ints, at: Ints, settled_after: int) -> Ints:
         """(n,) each debtor's rhythm as of its own instant, by the contacts settled before; settled_after: as in
-        `answers_settled`. Debtors are taken some at a time, so that memory stays bounded."""
+        `settled_contacts`. Debtors are taken some at a time, so that memory stays bounded."""
         codes = np.full(len(debtor), self.unknown, dtype=np.int64)
-        if not len(self.share) or not len(debtor):
-            return np.zeros(len(debtor), dtype=np.int64)
+        if not len(self.centres) or not len(debtor):
+            return codes
         people = max(int(outcomes.debtor.max(initial=0)), int(debtor.max())) + 1
         asked = np.zeros(people, dtype=bool)
         asked[debtor] = True
@@ -62,47 +80,45 @@ class Rhythms:
         contacts, questions = _in_turns(turn[outcomes.debtor[theirs]]), _in_turns(turn[debtor])
         for place, rows in questions.items():
             some = outcomes.debtor[:0] if place not in contacts else theirs[contacts[place]]
-            codes[rows] = self._codes(_settled(outcomes, some, settled_after), debtor[rows], at[rows])
+            settled = settled_contacts(outcomes, some, self.base, settled_after)
+            codes[rows] = self.codes_of(settled, debtor[rows], at[rows])
         return codes
 
-    def _codes(self, settled: "_Settled", debtor: Ints, at: Ints) -> Ints:
-        count = len(self.share)
-        tells = np.empty((len(settled.debtor), 1 + 2 * count))
-        tells[:, 0] = settled.answered
-        tells[:, 1 : 1 + count] = np.log(self.tilt).T[settled.block] * settled.answered[:, None]
-        tells[:, 1 + count :] = (
-            self.tilt.T[settled.block] * self.base[settled.channel, settled.block][:, None]
+    def codes_of(self, settled: Settled, debtor: Ints, at: Ints) -> Ints:
+        """(n,) each debtor's rhythm as of its own instant, by those of these contacts that were settled before."""
+        told = self.directions.T[settled.block]
+        pairs = np.triu_indices(len(self.directions))
+        tells = np.column_stack(
+            [
+                settled.information,
+                told * settled.surprise[:, None],
+                told[:, pairs[0]] * told[:, pairs[1]] * settled.information[:, None],
+            ]
         )
         sums = AsOfSums(settled.debtor, settled.at, tells).before(debtor, at)
-        return self.likeliest(sums[:, 0], sums[:, 1 : 1 + count], sums[:, 1 + count :])
+        width = 1 + len(self.directions)
+        means = _posterior_means(sums[:, 1:width], sums[:, width:])
+        return np.where(sums[:, 0] > 0, self.nearest(means[:, 1:]), self.unknown)
 
-    def likeliest(self, answers: Floats, hits: Floats, expected: Floats) -> Ints:
-        """(n,) codes. answers: (n,); hits: (n, k) sums of log tilts where they fell; expected: (n, k) tilted
-        exposure."""
-        best = _log_posterior(answers, hits, expected, self.share).argmax(axis=1)
-        return np.where(answers >= LEAST_ANSWERS, best, self.unknown)
-
-
-@dataclass(frozen=True)
-class _Settled:
-    """Contacts by when what came of them was settled: answered 1 or 0."""
-
-    debtor: Ints
-    channel: Ints
-    block: Ints
-    at: Ints
-    answered: Floats
+    def nearest(self, tastes: Floats) -> Ints:
+        """(n,) codes of the rhythms nearest to (n, r) tastes, in standard deviations."""
+        apart = tastes @ self.centres.T - 0.5 * np.sum(self.centres**2, axis=1)
+        return np.asarray(apart.argmax(axis=1), dtype=np.int64)
 
 
-def _settled(outcomes: Outcomes, rows: Ints, settled_after: int) -> _Settled:
+def settled_contacts(outcomes: Outcomes, rows: Ints, base: Floats, settled_after: int) -> Settled:
+    """base: (channels, BLOCKS) everybody's answer rate; settled_after: microseconds without an answer after which there
+    will be none."""
     due, engaged_at = outcomes.sent_at[rows] + settled_after, outcomes.engaged_at[rows]
     in_time = engaged_at <= np.minimum(due, outcomes.seen_until)
-    return _Settled(
-        outcomes.debtor[rows],
-        outcomes.channel[rows],
-        block_of(outcomes.local.hour_of_week[rows]),
-        np.where(in_time, engaged_at, due),
-        in_time.astype(np.float64),
+    block = block_of(outcomes.local.hour_of_week[rows])
+    expected = base[outcomes.channel[rows], block]
+    return Settled(
+        debtor=outcomes.debtor[rows],
+        block=block,
+        at=np.where(in_time, engaged_at, due),
+        surprise=in_time - expected,
+        information=expected * (1.0 - expected),
     )
 
 
@@ -111,24 +127,6 @@ def _in_turns(turn: Ints) -> dict[int, Ints]:
     order = np.argsort(turn, kind="stable")
     turns, first = np.unique(turn[order], return_index=True)
     return dict(zip(turns.tolist(), np.split(order, first[1:]), strict=True)) if len(turn) else {}
-
-
-def answers_settled(
-    outcomes: Outcomes, base: Floats, debtors: int, settled_after: int
-) -> tuple[Floats, Floats]:
-    """(answered, exposure): (debtors, BLOCKS) over the contacts settled by the end.
-
-    base: (channels, BLOCKS) everybody's answer rate; settled_after: microseconds without an answer after which there
-    will be none.
-    """
-    settled = _settled(outcomes, np.arange(len(outcomes)), settled_after)
-    known = np.flatnonzero(settled.at <= outcomes.seen_until)
-    cell = settled.debtor[known] * BLOCKS + settled.block[known]
-    exposure = base[settled.channel[known], settled.block[known]]
-    return (
-        sums_by(cell, settled.answered[known], debtors * BLOCKS).reshape(debtors, BLOCKS),
-        sums_by(cell, exposure, debtors * BLOCKS).reshape(debtors, BLOCKS),
-    )
 
 
 def base_rates(outcomes: Outcomes) -> Floats:
@@ -143,31 +141,60 @@ def base_rates(outcomes: Outcomes) -> Floats:
     return np.asarray((hits + 20.0 * channel) / (sends + 20.0))
 
 
-def fit_rhythms(answered: Floats, exposure: Floats, base: Floats, *, clusters: int, seed: int) -> Rhythms:
-    """Expectation–maximisation over (debtors, BLOCKS); no rhythms at all when fewer than 300 debtors
-    tell enough."""
-    telling = answered.sum(axis=1) >= LEAST_ANSWERS
-    answered, exposure = answered[telling], exposure[telling]
-    if len(answered) < _LEAST_DEBTORS:
-        return Rhythms(np.zeros((0, BLOCKS)), np.zeros(0), base)
-    generator = np.random.default_rng(seed)
-    tilt = np.exp(generator.normal(0, 0.5, (clusters, BLOCKS)))
-    share = np.full(clusters, 1.0 / clusters)
-    total = answered.sum(axis=1, keepdims=True)
-    for _ in range(_ITERATIONS):
-        tilted = exposure @ tilt.T
-        posterior = _softmax(_log_posterior(total[:, 0], answered @ np.log(tilt).T, tilted, share))
-        share = (posterior.sum(0) + 1.0) / (len(posterior) + clusters)
-        scale = total / np.maximum(tilted, 1e-9)
-        hits, expected = posterior.T @ answered, (posterior * scale).T @ exposure
-        tilt = np.clip((hits + _SMOOTH) / (expected + _SMOOTH), 0.05, 20.0)
-    return Rhythms(tilt, share, base)
+def fit_rhythms(settled: Settled, base: Floats, *, clusters: int, seed: int) -> Rhythms:
+    """Of the contacts settled by the end; no rhythms at all with fewer than 300 debtors, or where their hours do not
+    differ by more than chance."""
+    debtor, place = np.unique(settled.debtor, return_inverse=True)
+    cell, size = place * BLOCKS + settled.block, len(debtor) * BLOCKS
+    surprise = sums_by(cell, settled.surprise, size).reshape(-1, BLOCKS)
+    information = sums_by(cell, settled.information, size).reshape(-1, BLOCKS)
+    directions = _directions(settled, surprise, information)
+    if len(debtor) < _LEAST_DEBTORS or len(directions) < 2:
+        return Rhythms(directions, np.zeros((0, len(directions) - 1)), base)
+    pairs = np.triu_indices(len(directions))
+    products = directions[pairs[0]] * directions[pairs[1]]
+    tastes = _posterior_means(surprise @ directions.T, information @ products.T)[:, 1:]
+    return Rhythms(directions, _centres(tastes, clusters, seed), base)
 
 
-def _log_posterior(answers: Floats, hits: Floats, expected: Floats, share: Floats) -> Floats:
-    return np.asarray(hits - answers[:, None] * np.log(np.maximum(expected, 1e-9)) + np.log(share))
+def _directions(settled: Settled, surprise: Floats, information: Floats) -> Floats:
+    """(1 + r, BLOCKS) level and main directions of the covariance of what debtors like, each as long as its standard
+    deviation. surprise, information: (debtors, BLOCKS) sums.
+
+    A product of surprises at two contacts with one debtor is expected to be the covariance times both variances; each
+    entry is drawn towards 0 by how much it is told.
+    """
+    alone = np.diag(sums_by(settled.block, settled.surprise**2, BLOCKS))
+    together = surprise.T @ surprise - alone
+    told = information.T @ information - np.diag(sums_by(settled.block, settled.information**2, BLOCKS))
+    told = np.maximum(told, 0.0)
+    level = together.sum() / max(told.sum(), 1.0)
+    apart = np.where(told > 0, together / np.maximum(told, 1e-9) - level, 0.0)
+    spread = (np.sum(apart**2 * told) - np.count_nonzero(told)) / max(told.sum(), 1.0)
+    constant = np.full((1, BLOCKS), np.sqrt(max(level, _LEAST_LEVEL)))
+    if spread <= 0:
+        return constant
+    lengths, vectors = np.linalg.eigh(apart * (told * spread / (told * spread + 1.0)))
+    main = np.argsort(-lengths)[:_DIRECTIONS]
+    main = main[lengths[main] > 0]
+    return np.vstack([constant, (vectors[:, main] * np.sqrt(lengths[main])).T])
 
 
-def _softmax(logits: Floats) -> Floats:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+def _posterior_means(score: Floats, products: Floats) -> Floats:
+    """(n, m) posterior means under a standard normal law. score: (n, m); products: (n, m (m + 1) / 2) upper triangles
+    of the information."""
+    width = score.shape[1]
+    system = np.zeros((len(score), width, width))
+    rows, columns = np.triu_indices(width)
+    system[:, rows, columns] = products
+    system[:, columns, rows] = products
+    system += np.eye(width)
+    return np.asarray(np.linalg.solve(system, score[:, :, None])[:, :, 0])
+
+
+def _centres(tastes: Floats, clusters: int, seed: int) -> Floats:
+    """(clusters, r) of k-means, on one thread: sums of several differ from run to run."""
+    some = tastes[np.random.default_rng(seed).permutation(len(tastes))[:_MOST_GROUPED]]
+    with threadpool_limits(1):
+        groups = KMeans(clusters, n_init=4, random_state=seed).fit(some)
+    return np.asarray(groups.cluster_centers_)

@@ -17,7 +17,7 @@ from ml.funnel import Lesson, fit_staged
 from ml.hold_out import rehearse
 from ml.outcomes import CHANNELS, Outcomes
 from ml.recipe import train
-from ml.rhythm import BLOCKS, LEAST_ANSWERS, block_of
+from ml.rhythm import BLOCKS, block_of
 from ml.slot_effects import Cells, Shape
 from tests.ml.factories import SEED, history, model
 
@@ -221,29 +221,32 @@ def test_what_was_known_earlier_holds_the_contacts_drawn_and_all_those_sent() ->
     assert isinstance(casework.draw, Draw)
 
 
-def test_a_rhythm_is_the_likeliest_given_the_answers_settled_before() -> None:
+def test_a_rhythm_is_the_one_nearest_to_what_the_contacts_settled_before_tell() -> None:
     book = _book()
     casework = gather(book, use_age=False)
     known = casework.known_at(book.outcomes.seen_until)
-    rhythms = learn_rhythms(known, book, seed=1)
+    rhythms = learn_rhythms(known, seed=1)
     outcomes = known.outcomes
     rows = np.arange(0, len(outcomes), 97)
     found = rhythm_codes(rhythms, outcomes, outcomes.debtor[rows], outcomes.sent_at[rows])
     block = block_of(outcomes.local.hour_of_week)
-    assert len(rhythms.share) > 1
+    covariance = rhythms.directions.T @ rhythms.directions
+    assert len(rhythms.centres) > 1
     assert len(np.unique(found)) > 1
     for code, debtor, at in zip(found, outcomes.debtor[rows], outcomes.sent_at[rows], strict=True):
         mine = np.flatnonzero(outcomes.debtor == debtor)
         due = outcomes.sent_at[mine] + SETTLED_AFTER
         answered = outcomes.engaged_at[mine] <= np.minimum(due, outcomes.seen_until)
         settled = np.where(answered, outcomes.engaged_at[mine], due) < at
-        hits, exposure = np.zeros(BLOCKS), np.zeros(BLOCKS)
-        np.add.at(hits, block[mine][settled & answered], 1.0)
-        np.add.at(exposure, block[mine][settled], rhythms.base[outcomes.channel[mine], block[mine]][settled])
-        likely = [
-            np.sum(hits * np.log(tilt)) - hits.sum() * np.log(max(exposure @ tilt, 1e-9)) + np.log(share)
-            for tilt, share in zip(rhythms.tilt, rhythms.share, strict=True)
-        ]
-        best = int(np.argmax(likely)) if hits.sum() >= LEAST_ANSWERS else rhythms.unknown
-        assert code == best
+        if not settled.any():
+            assert code == rhythms.unknown
+            continue
+        rate = rhythms.base[outcomes.channel[mine], block[mine]]
+        surprise, information = np.zeros(BLOCKS), np.zeros(BLOCKS)
+        np.add.at(surprise, block[mine][settled], (answered - rate)[settled])
+        np.add.at(information, block[mine][settled], (rate * (1 - rate))[settled])
+        curve = covariance @ np.linalg.solve(np.eye(BLOCKS) + information[:, None] * covariance, surprise)
+        tastes = np.linalg.lstsq(rhythms.directions.T, curve, rcond=None)[0][1:]
+        apart = np.sum((rhythms.centres - tastes) ** 2, axis=1)
+        assert apart[code] == pytest.approx(apart.min(), abs=1e-9)
     assert len(CHANNELS) == rhythms.base.shape[0]

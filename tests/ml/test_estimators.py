@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ml.amount import fit_paid_share
-from ml.arrays import Floats
+from ml.arrays import Floats, Ints
 from ml.boosting import Growing, confirmed_rounds, grow, margin, sigmoid
 from ml.calibration import fit_platt
 from ml.censoring import matured_labels, maturity_horizon
@@ -18,7 +18,7 @@ from ml.hazard import BINS, edges_where, fit_hazard, kaplan_meier
 from ml.lessons import Watch, awaited_shares
 from ml.outcomes import CHANNELS
 from ml.reaction_time import EDGES, fit_reaction_time, seconds_at
-from ml.rhythm import BLOCKS, fit_rhythms
+from ml.rhythm import BLOCKS, Settled, fit_rhythms
 from ml.slot_effects import HOURS, Cells, Shape, no_effects, parts_of
 from ml.slot_fit import SlotRows, fit_slot_effects
 from tests.ml.factories import model
@@ -336,6 +336,19 @@ def test_what_comes_after_the_horizon_is_known_per_channel_that_tells_enough() -
     assert shares[2:].tolist() == [1.0] * 4
 
 
+_EVEN = np.ones((len(CHANNELS), BLOCKS))
+
+
+def _settled(chance: Floats, block: Ints, expected: Floats, rng: np.random.Generator) -> Settled:
+    """Contacts answered at a chance, in blocks of the week, where everybody answers as expected: (debtors, sends) each;
+    the k-th of a debtor is settled at instant k."""
+    debtors, sends = chance.shape
+    debtor, at = np.repeat(np.arange(debtors), sends), np.tile(np.arange(sends), debtors)
+    answered = (rng.random(chance.shape) < chance).astype(np.float64)
+    surprise, information = answered - expected, expected * (1.0 - expected)
+    return Settled(debtor, block.ravel(), at, surprise.ravel(), information.ravel())
+
+
 def test_rhythms_are_told_apart_by_when_people_answer_not_by_how_often() -> None:
     rng = np.random.default_rng(7)
     debtors, sends = 1500, 60
@@ -344,19 +357,40 @@ def test_rhythms_are_told_apart_by_when_people_answer_not_by_how_often() -> None
     block = rng.integers(2, 8, (debtors, sends))
     likes = np.where(early[:, None], block < 5, block >= 5)
     chance = np.where(likes, 0.3, 0.06) * np.where(eager[:, None], 1.5, 0.7)
-    answered_at = rng.random((debtors, sends)) < chance
-    answered, exposure = np.zeros((debtors, BLOCKS)), np.zeros((debtors, BLOCKS))
-    for column in range(sends):
-        answered[np.arange(debtors), block[:, column]] += answered_at[:, column]
-        exposure[np.arange(debtors), block[:, column]] += 0.18
-    rhythms = fit_rhythms(answered, exposure, np.full((6, BLOCKS), 0.18), clusters=2, seed=1)
-    code = rhythms.likeliest(
-        answered.sum(axis=1), answered @ np.log(rhythms.tilt).T, exposure @ rhythms.tilt.T
-    )
-    told = code != rhythms.unknown
-    agreement = np.mean((code == 0)[told] == early[told])
+    settled = _settled(chance, block, np.full(chance.shape, chance.mean()), rng)
+    rhythms = fit_rhythms(settled, _EVEN * chance.mean(), clusters=2, seed=1)
+    code = rhythms.codes_of(settled, np.arange(debtors), np.full(debtors, sends))
+    agreement = np.mean((code == 0) == early)
     assert max(agreement, 1 - agreement) > 0.85
-    assert abs(np.corrcoef(code[told], eager[told])[0, 1]) < 0.15
+    assert abs(np.corrcoef(code, eager)[0, 1]) < 0.15
+
+
+def test_rhythms_show_in_few_contacts_of_which_most_were_in_office_hours() -> None:
+    rng = np.random.default_rng(3)
+    debtors, sends = 6_000, 10
+    evening = np.arange(debtors) % 3 == 0
+    block = rng.choice(8, (debtors, sends), p=[0, 0, 0.04, 0.4, 0.3, 0.16, 0.06, 0.04])
+    own = np.where(evening[:, None], np.where(block >= 6, 1.4, -0.5), np.where(block >= 6, -0.9, 0.25))
+    chance = sigmoid(-1.4 + own + rng.normal(0, 0.8, (debtors, 1)))
+    base = np.array([chance[block == each].mean() if (block == each).any() else 0.2 for each in range(8)])
+    settled = _settled(chance, block, base[block], rng)
+    rhythms = fit_rhythms(settled, _EVEN * 0.2, clusters=4, seed=1)
+    code = rhythms.codes_of(settled, np.arange(debtors), np.full(debtors, sends))
+    shares = np.array([evening[code == each].mean() for each in np.unique(code)])
+    sizes = np.bincount(code)[np.unique(code)] / debtors
+    assert np.sqrt(np.sum(sizes * (shares - 1 / 3) ** 2)) > 0.1
+
+
+def test_people_who_differ_in_how_often_alone_have_no_rhythms_to_speak_of() -> None:
+    rng = np.random.default_rng(5)
+    debtors, sends = 4_000, 20
+    block = rng.integers(2, 8, (debtors, sends))
+    chance = sigmoid(-1.5 + np.repeat(rng.normal(0, 1.0, (debtors, 1)), sends, axis=1))
+    settled = _settled(chance, block, np.full(chance.shape, chance.mean()), rng)
+    rhythms = fit_rhythms(settled, _EVEN * chance.mean(), clusters=4, seed=1)
+    assert np.abs(rhythms.directions[0]).max() > 0.7
+    if len(rhythms.centres):
+        assert np.abs(rhythms.centres @ rhythms.directions[1:]).max() < 0.15
 
 
 GROWING: Growing = {"categorical": [], "seed": 1, "threads": 1}
