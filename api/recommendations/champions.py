@@ -5,12 +5,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from domain.storage.models import StoredArtefact, deciding_version_id, load_artefact
 from domain.storage.sessions import Database
-from domain.vocabulary import Channel
+from domain.vocabulary import Channel, ModelStatus
 from ml.artefact import ArtefactError, unpack
 from ml.model import TrainedModel
 from ml.segment_plans import SegmentPlan, usual_plan
@@ -108,5 +108,13 @@ def _opened(stored: StoredArtefact, key: bytes) -> TrainedModel:
     try:
         return unpack(stored.content, stored.manifest, key, stored.place)
     except ArtefactError as error:
-        how = f"dunwell train --tenant {stored.tenant}, or the mutation trainModels"
-        raise type(error)(f"{error}: {how}") from error
+        raise type(error)(f"{error}: {_how_to_train(stored)}") from error
+
+
+def _how_to_train(stored: StoredArtefact) -> str:
+    """A model that decides about the past is followed by one that knows as much as it did."""
+    command, mutation = f"dunwell train --tenant {stored.tenant}", "or the mutation trainModels"
+    if stored.status == ModelStatus.CHAMPION:
+        return f"{command}, {mutation}"
+    instant = stored.data_to.astimezone(UTC).isoformat()
+    return f"{command} --as-of {instant}, {mutation} with that asOf"

@@ -68,12 +68,15 @@ class TrainedVersion:
 
 @dataclass(frozen=True)
 class StoredArtefact:
-    """What a version's model opens from. place: `place_of` the run that trained it; tenant: the key of whose it is."""
+    """What a version's model opens from. place: `place_of` the run that trained it; tenant: the key of whose it is;
+    data_to: the instant it was trained as of."""
 
     manifest: dict[str, Any]
     content: bytes
     place: str
     tenant: str
+    status: ModelStatus
+    data_to: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,8 @@ async def load_artefact(connection: AsyncConnection, tenant_id: int, version_id:
     found = select(
         _VERSION.manifest,
         _VERSION.artefact,
+        _VERSION.status,
+        _VERSION.data_to,
         trained_by.limit(1).scalar_subquery().label("run_id"),
         whose.scalar_subquery().label("tenant"),
     ).where(_VERSION.tenant_id == tenant_id, _VERSION.id == version_id)
@@ -205,7 +210,8 @@ async def load_artefact(connection: AsyncConnection, tenant_id: int, version_id:
     if row is None:
         raise ModelError("NOT_FOUND", "There is no such model version.")
     place = place_of(tenant_id, row.run_id)
-    return StoredArtefact(dict(row.manifest), bytes(row.artefact), place, row.tenant)
+    status = ModelStatus(row.status)
+    return StoredArtefact(dict(row.manifest), bytes(row.artefact), place, row.tenant, status, row.data_to)
 
 
 async def promote(

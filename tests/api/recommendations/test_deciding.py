@@ -1,8 +1,9 @@
 """Which model decides: none before the first, swapped without a restart, never one from the future or one altered."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -30,7 +31,7 @@ from domain.storage.reachability import reachability
 from domain.storage.sessions import Database
 from domain.storage.tables import debtor, model_version
 from domain.vocabulary import Channel
-from ml.artefact import ArtefactError, ArtefactTampered
+from ml.artefact import ArtefactError, ArtefactIncompatible, ArtefactTampered
 from tests.api.learned import AS_OF, KEY, Learned
 
 DEBTORS = 60
@@ -237,6 +238,25 @@ async def test_a_champion_that_does_not_open_is_named_in_a_line_and_keeps_no_oth
     decides = await champions.deciding(portfolio.tenant_id, as_of=AS_OF)
     assert decides is not None
     assert decides.version_id == successor
+
+
+async def test_a_model_of_the_past_that_does_not_open_is_followed_by_one_that_knows_as_much(
+    portfolio: Learned, champions: Champions
+) -> None:
+    past, passed = AS_OF - timedelta(days=30), {"passed": True, "checks": []}
+    await portfolio.age(await portfolio.store(data_to=past, promote=False, gate=passed))
+    latest = await portfolio.store()
+    with pytest.raises(
+        ArtefactIncompatible, match=r"train again: dunwell train --tenant \w+ --as-of "
+    ) as refusal:
+        await champions.deciding(portfolio.tenant_id, as_of=AS_OF - timedelta(days=10))
+    told = re.search(r"--as-of (\S+), or the mutation trainModels with that asOf$", str(refusal.value))
+    assert told is not None
+    follower = await portfolio.store(data_to=datetime.fromisoformat(told[1]), promote=False, gate=passed)
+    for days, expected in ((0, latest), (10, follower)):
+        decides = await champions.deciding(portfolio.tenant_id, as_of=AS_OF - timedelta(days=days))
+        assert decides is not None
+        assert decides.version_id == expected
 
 
 class _OneUnread:
