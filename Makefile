@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 JUDGES := tests/api/judges
 # Packages in JavaScript: as locked, without running anything of theirs, by the Node that the Python lock names.
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
+# What is locked, and nothing else; compiled afterwards, by every processor.
+PIP_INSTALL := -m pip install -q --disable-pip-version-check --require-hashes --no-compile
 # A command line of several tests at once, say: make test TESTS="tests/api -k cli"
 TESTS ?= tests
 # How many processes test at a time, each with a PostgreSQL of its own; 0 is one after the other
@@ -68,12 +70,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements.txt
 	@$(MAKE) --no-print-directory $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements-dev.txt
 	@$(MAKE) --no-print-directory $(VENV)/.installed
 	@touch $@ $(VENV)/.ready
 
@@ -82,7 +84,7 @@ $(VENV)/.ready-judges: $(JUDGES)/package-lock.json | $(VENV)/.ready-dev
 	@touch $@
 
 $(VENV)/.ready-bench: requirements-bench.txt requirements-dev.txt requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements-bench.txt
 	@$(MAKE) --no-print-directory $(VENV)/.installed
 	@touch $@ $(VENV)/.ready-dev $(VENV)/.ready
 
@@ -96,6 +98,7 @@ $(VENV)/.ready-examples: examples/typescript/package-lock.json examples/python/r
 # The checkout itself: by the setuptools that is locked, nothing downloaded.
 .PHONY: $(VENV)/.installed
 $(VENV)/.installed:
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true # a file for another Python is not loaded here
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || .ci/install-system-package libgomp1
 	@$(BIN)/python -c 'import lightgbm'
