@@ -16,8 +16,9 @@ class AsOfSums:
         table = table[:, None] if table.ndim == 1 else table
         self._instants = distinct(at)
         self._stride = len(self._instants) + 1
-        order = np.argsort(self._position(owner, at), kind="stable")
-        self._keys = self._position(owner, at)[order]
+        keys = self._position(owner, at)
+        order = np.argsort(keys, kind="stable")
+        self._keys = keys[order]
         self._at = at[order]
         self._owner = owner[order]
         self._first = np.searchsorted(self._owner, np.arange(int(owner.max(initial=-1)) + 2))

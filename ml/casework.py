@@ -16,7 +16,7 @@ from ml.outcomes import Outcomes
 from ml.rhythm import Rhythms, base_rates, fit_rhythms, settled_contacts
 from ml.slot_effects import FADING_BUCKETS, Cells, Shape, parts_of
 
-RHYTHMS = 6
+RHYTHMS = 4
 LEFT_OUT = ("age", "segment", "template")
 """Not shown to stage A: age only where a tenant permits it, segment belongs to stage B, the template has
 its own shrunken effect."""

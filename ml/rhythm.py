@@ -24,7 +24,7 @@ BLOCKS = 2 * DAY_BLOCKS
 _DIRECTIONS = 2
 _LEAST_DEBTORS = 300
 _LEAST_LEVEL = 1e-3
-_MOST_GROUPED = 100_000
+_MOST_GROUPED = 30_000
 _CONTACTS_AT_ONCE = 500_000
 
 
@@ -182,14 +182,26 @@ def _directions(settled: Settled, surprise: Floats, information: Floats) -> Floa
 
 def _posterior_means(score: Floats, products: Floats) -> Floats:
     """(n, m) posterior means under a standard normal law. score: (n, m); products: (n, m (m + 1) / 2) upper triangles
-    of the information."""
+    of the information.
+
+    Elimination by hand, all rows at once: a solver called for each of millions of small systems takes six times as
+    long.
+    """
     width = score.shape[1]
-    system = np.zeros((len(score), width, width))
-    rows, columns = np.triu_indices(width)
-    system[:, rows, columns] = products
-    system[:, columns, rows] = products
-    system += np.eye(width)
-    return np.asarray(np.linalg.solve(system, score[:, :, None])[:, :, 0])
+    pairs = [(row, column) for row in range(width) for column in range(row, width)]
+    system = {pair: products[:, place] + (pair[0] == pair[1]) for place, pair in enumerate(pairs)}
+    aims = [score[:, row].copy() for row in range(width)]
+    for row in range(width):
+        for later in range(row + 1, width):
+            share = system[row, later] / system[row, row]
+            aims[later] -= share * aims[row]
+            for column in range(later, width):
+                system[later, column] = system[later, column] - share * system[row, column]
+    for row in reversed(range(width)):
+        for later in range(row + 1, width):
+            aims[row] -= system[row, later] * aims[later]
+        aims[row] /= system[row, row]
+    return np.column_stack(aims)
 
 
 def _centres(tastes: Floats, clusters: int, seed: int) -> Floats:
