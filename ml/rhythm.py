@@ -25,6 +25,8 @@ _DIRECTIONS = 2
 _LEAST_DEBTORS = 300
 _LEAST_LEVEL = 1e-3
 _MOST_GROUPED = 30_000
+_TOLD_APART = 3
+"""Digits after the point of a standard deviation to which tastes are told apart."""
 _CONTACTS_AT_ONCE = 500_000
 
 
@@ -205,8 +207,10 @@ def _posterior_means(score: Floats, products: Floats) -> Floats:
 
 
 def _centres(tastes: Floats, clusters: int, seed: int) -> Floats:
-    """(clusters, r) of k-means, on one thread: sums of several differ from run to run."""
+    """(k, r) of k-means, on one thread: sums of several differ from run to run. k: clusters, or how many tastes there
+    are where these are fewer, as two centres in one place would share debtors alike between them by chance."""
     some = tastes[np.random.default_rng(seed).permutation(len(tastes))[:_MOST_GROUPED]]
+    apart = len(np.unique(some.round(_TOLD_APART), axis=0))
     with threadpool_limits(1):
-        groups = KMeans(clusters, n_init=4, random_state=seed).fit(some)
+        groups = KMeans(min(clusters, apart), n_init=4, random_state=seed).fit(some)
     return np.asarray(groups.cluster_centers_)

@@ -393,6 +393,19 @@ def test_people_who_differ_in_how_often_alone_have_no_rhythms_to_speak_of() -> N
         assert np.abs(rhythms.centres @ rhythms.directions[1:]).max() < 0.15
 
 
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_debtors_with_the_same_record_have_the_same_rhythm_however_few_records_there_are(kinds: int) -> None:
+    kind = np.arange(300) % kinds
+    block = np.tile([3, 3, 6, 6], (300, 1))
+    chance = ((block == 3) == (kind[:, None] == 0)).astype(np.float64)
+    settled = _settled(chance, block, np.full(chance.shape, 0.2), np.random.default_rng(1))
+    rhythms = fit_rhythms(settled, _EVEN * 0.2, clusters=4, seed=1)
+    code = rhythms.codes_of(settled, np.arange(300), np.full(300, 4))
+    assert len(rhythms.centres) == kinds
+    assert len(np.unique(np.column_stack([kind, code]), axis=0)) == kinds
+    assert len(np.unique(code)) == kinds
+
+
 GROWING: Growing = {"categorical": [], "seed": 1, "threads": 1}
 
 
