@@ -104,8 +104,14 @@ STAMPED = tuple(field.name for field in fields(ModelStamp))
 _IS_CHOSEN = (
     "SELECT FROM model_version chosen WHERE chosen.tenant_id = :tenant_id AND chosen.status = 'CHAMPION'"
 )
+#: Trained as of an instant before the champion's: compared on what the champion had learned from by then, and this one
+#: could not know, it has to lose. It decides about its own time where the checks of it alone are passed.
+_PASSED_FOR_ITS_TIME = """(gate @? '$.checks[*] ? (@.name == "not_older_than_champion" && @.passed == false)'
+    AND gate @? '$.checks[*] ? (@.name == "engaged_log_loss" && @.passed == true)'
+    AND NOT gate @? '$.checks[*] ? (@.passed == false && !(@.name like_regex "_champion$"))')"""
+_PASSED = f"(CAST(gate ->> 'passed' AS boolean) OR {_PASSED_FOR_ITS_TIME})"
 _KNEW_NO_MORE = f"""data_to <= :as_of
-    AND (status = 'CHAMPION' OR CAST(gate ->> 'passed' AS boolean) AND EXISTS ({_IS_CHOSEN}))"""
+    AND (status = 'CHAMPION' OR {_PASSED} AND EXISTS ({_IS_CHOSEN}))"""
 _DECIDING_FIRST = "status = 'CHAMPION' DESC, data_to DESC, id DESC"
 #: SQL, after WHERE: a tenant's versions that could decide at :as_of, the one that does first.
 DECIDING = f"tenant_id = :tenant_id AND {_KNEW_NO_MORE} ORDER BY {_DECIDING_FIRST}"
@@ -176,7 +182,8 @@ async def numbered_version(connection: AsyncConnection, tenant_id: int, version:
 
 
 async def deciding_version_id(database: Database, tenant_id: int, *, as_of: datetime) -> int | None:
-    """The champion if it was trained on nothing later than `as_of`, else the last version that passed its gate by then.
+    """The champion if it was trained on nothing later than `as_of`, else the last version that passed its gate by then,
+    whether or not the champion knew more already when that was trained.
 
     So a decision about the past sees no later fact, not even through a model. Nothing decides while there is no
     champion: a version that waits for somebody to promote it is not trusted yet.

@@ -176,6 +176,10 @@ def test_nothing_replaces_a_champion_trained_on_newer_data() -> None:
     result = judge(_earlier(), model(), history())
     assert not result.passed
     assert _verdict(result)["not_older_than_champion"] is False
+    # By how they are named the storage tells what compares it with the champion from what judges it alone.
+    alone = set(_verdict(judge(_earlier(), None, history())))
+    assert all(name.endswith("_champion") for name in set(_verdict(result)) - alone)
+    assert not any(name.endswith("_champion") for name in alone)
 
 
 def test_a_new_recipe_has_to_gain_not_only_to_keep_up() -> None:

@@ -240,11 +240,45 @@ async def test_a_champion_that_does_not_open_is_named_in_a_line_and_keeps_no_oth
     assert decides.version_id == successor
 
 
+def older_than_the_champion(**passed: bool | None) -> dict[str, object]:
+    """What the gate says of a model trained as of an earlier instant, good by itself but for what is named."""
+    alone = {"engaged_log_loss": True, "engaged_calibration": True, "converted_log_loss": None}
+    compared = {"not_older_than_champion": False, "no_segment_worse_than_champion": False}
+    checks = {**alone, **compared, **passed}
+    return {
+        "passed": False,
+        "checks": [{"name": name, "passed": held, "message": "."} for name, held in checks.items()],
+    }
+
+
+@pytest.mark.parametrize(
+    ("gate", "decides"),
+    [
+        (older_than_the_champion(), True),
+        (older_than_the_champion(engaged_calibration=False), False),
+        (older_than_the_champion(engaged_log_loss=None), False),
+        (older_than_the_champion(not_older_than_champion=True), False),
+    ],
+    ids=["good by itself", "bad by itself", "not to be judged", "worse than a champion of its time"],
+)
+async def test_a_model_trained_for_an_earlier_instant_decides_about_it_if_good_by_itself(
+    portfolio: Learned, champions: Champions, gate: dict[str, object], decides: bool
+) -> None:
+    past = AS_OF - timedelta(days=30)
+    await portfolio.store()
+    earlier = await portfolio.store(data_to=past, promote=False, gate=gate)
+    deciding = await champions.deciding(portfolio.tenant_id, as_of=past)
+    assert (deciding is not None and deciding.version_id == earlier) is decides
+    assert (deciding is None) is not decides
+
+
 async def test_a_model_of_the_past_that_does_not_open_is_followed_by_one_that_knows_as_much(
     portfolio: Learned, champions: Champions
 ) -> None:
-    past, passed = AS_OF - timedelta(days=30), {"passed": True, "checks": []}
-    await portfolio.age(await portfolio.store(data_to=past, promote=False, gate=passed))
+    past = AS_OF - timedelta(days=30)
+    await portfolio.age(
+        await portfolio.store(data_to=past, promote=False, gate={"passed": True, "checks": []})
+    )
     latest = await portfolio.store()
     with pytest.raises(
         ArtefactIncompatible, match=r"train again: dunwell train --tenant \w+ --as-of "
@@ -252,7 +286,9 @@ async def test_a_model_of_the_past_that_does_not_open_is_followed_by_one_that_kn
         await champions.deciding(portfolio.tenant_id, as_of=AS_OF - timedelta(days=10))
     told = re.search(r"--as-of (\S+), or the mutation trainModels with that asOf$", str(refusal.value))
     assert told is not None
-    follower = await portfolio.store(data_to=datetime.fromisoformat(told[1]), promote=False, gate=passed)
+    follower = await portfolio.store(
+        data_to=datetime.fromisoformat(told[1]), promote=False, gate=older_than_the_champion()
+    )
     for days, expected in ((0, latest), (10, follower)):
         decides = await champions.deciding(portfolio.tenant_id, as_of=AS_OF - timedelta(days=days))
         assert decides is not None
