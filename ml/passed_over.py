@@ -34,26 +34,25 @@ def why_passed_over(best: Told, others: Sequence[Told]) -> tuple[str, ...]:
     where the best is told to bring most."""
     more = [other for other in others if other.more_than(best)]
     unsure = [other.name for other in more if other.mean > best.mean]
-    said = [_unsure(unsure)] if unsure else []
+    said = [f"{_capital(_more(unsure))}, but not by enough to be sure of it."] if unsure else []
+    by_currency: dict[str, list[str]] = {}
     for other in more:
         if other.mean > best.mean:
             continue
         if other.reach < best.reach and other.per_contact > best.per_contact:
             said.append(
-                f"{_capital(other.name)} is expected to bring more to those it reaches, but it reaches "
-                f"{_percent(other.reach)} of the debtors here, {best.name} {_percent(best.reach)}."
+                f"{_capital(_more([other.name]))} to those it reaches, but it reaches {_percent(other.reach)} of the "
+                f"debtors here, {best.name} {_percent(best.reach)}."
             )
         else:
-            said.append(
-                f"In {_listed(other.more_than(best))} {other.name} is expected to bring more, but not over the debtors "
-                "of all currencies together."
-            )
+            by_currency.setdefault(_listed(other.more_than(best)), []).append(other.name)
+    for currencies, names in by_currency.items():
+        said.append(f"In {currencies} {_more(names)}, but not over the debtors of all currencies together.")
     return tuple(said)
 
 
-def _unsure(names: Sequence[str]) -> str:
-    verb = "is" if len(names) == 1 else "are"
-    return f"{_capital(_listed(names))} {verb} expected to bring more, but not by enough to be sure of it."
+def _more(names: Sequence[str]) -> str:
+    return f"{_listed(names)} {'is' if len(names) == 1 else 'are'} expected to bring more"
 
 
 def _listed(names: Sequence[str]) -> str:

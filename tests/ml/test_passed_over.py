@@ -58,6 +58,19 @@ CALL = told("a call", 9.0, 0.9, EUR="10.00", DKK="74.60")
                 "In DKK a letter is expected to bring more, but not over the debtors of all currencies together."
             ],
         ),
+        (
+            [
+                told("a letter", 8.0, 0.9, EUR="7.00", DKK="80.00"),
+                told("a push message", 4.5, 0.3, EUR="15.00", DKK="112.00"),
+                told("an SMS", 7.0, 0.9, EUR="6.00", DKK="75.00"),
+            ],
+            [
+                "A push message is expected to bring more to those it reaches, but it reaches 30.0 % of the debtors "
+                "here, a call 90.0 %.",
+                "In DKK a letter and an SMS are expected to bring more, but not over the debtors of all currencies "
+                "together.",
+            ],
+        ),
         ([told("a letter", 8.0, 0.9, USD="1000.00")], []),
     ],
     ids=[
@@ -67,6 +80,7 @@ CALL = told("a call", 9.0, 0.9, EUR="10.00", DKK="74.60")
         "several unsure",
         "reaches few",
         "in one currency",
+        "several in one currency",
         "another currency",
     ],
 )
