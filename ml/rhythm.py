@@ -24,6 +24,7 @@ BLOCKS = 2 * DAY_BLOCKS
 _DIRECTIONS = 2
 _LEAST_DEBTORS = 300
 _LEAST_LEVEL = 1e-3
+_NOTHING = 1e-9
 _MOST_GROUPED = 30_000
 _TOLD_APART = 3
 """Digits after the point of a standard deviation to which tastes are told apart."""
@@ -150,7 +151,7 @@ def fit_rhythms(settled: Settled, base: Floats, *, clusters: int, seed: int) -> 
     cell, size = place * BLOCKS + settled.block, len(debtor) * BLOCKS
     surprise = sums_by(cell, settled.surprise, size).reshape(-1, BLOCKS)
     information = sums_by(cell, settled.information, size).reshape(-1, BLOCKS)
-    directions = _directions(settled, surprise, information)
+    directions = _directions(settled, place, surprise, information)
     if len(debtor) < _LEAST_DEBTORS or len(directions) < 2:
         return Rhythms(directions, np.zeros((0, len(directions) - 1)), base)
     pairs = np.triu_indices(len(directions))
@@ -159,27 +160,39 @@ def fit_rhythms(settled: Settled, base: Floats, *, clusters: int, seed: int) -> 
     return Rhythms(directions, _centres(tastes, clusters, seed), base)
 
 
-def _directions(settled: Settled, surprise: Floats, information: Floats) -> Floats:
+def _directions(settled: Settled, place: Ints, surprise: Floats, information: Floats) -> Floats:
     """(1 + r, BLOCKS) level and main directions of the covariance of what debtors like, each as long as its standard
-    deviation. surprise, information: (debtors, BLOCKS) sums.
+    deviation. place: each contact's debtor, a row of surprise and information: (debtors, BLOCKS) sums.
 
     A product of surprises at two contacts with one debtor is expected to be the covariance times both variances; each
-    entry is drawn towards 0 by how much it is told.
+    entry is drawn towards 0 by how much is told of it. Pairs grow with the square of a debtor's contacts: a debtor
+    counts the less, the more there are, so that one with thousands, a company's own address say, does not drown others.
     """
-    alone = np.diag(sums_by(settled.block, settled.surprise**2, BLOCKS))
-    together = surprise.T @ surprise - alone
-    told = information.T @ information - np.diag(sums_by(settled.block, settled.information**2, BLOCKS))
-    told = np.maximum(told, 0.0)
-    level = together.sum() / max(told.sum(), 1.0)
-    apart = np.where(told > 0, together / np.maximum(told, 1e-9) - level, 0.0)
-    spread = (np.sum(apart**2 * told) - np.count_nonzero(told)) / max(told.sum(), 1.0)
+    share = 1.0 / (1.0 + information.sum(axis=1))
+    together = _over_pairs(settled.block, share[place] * settled.surprise, share[:, None] * surprise)
+    told, noise = (
+        np.maximum(
+            _over_pairs(settled.block, each[place] * settled.information, each[:, None] * information), 0.0
+        )
+        for each in (share, share**2)
+    )
+    level = together.sum() / max(told.sum(), _NOTHING)
+    apart = np.where(told > _NOTHING, together / np.maximum(told, _NOTHING) - level, 0.0)
+    precision = np.where(told > _NOTHING, told**2 / np.maximum(noise, _NOTHING), 0.0)
+    spread = (np.sum(apart**2 * precision) - np.count_nonzero(precision)) / max(precision.sum(), _NOTHING)
     constant = np.full((1, BLOCKS), np.sqrt(max(level, _LEAST_LEVEL)))
     if spread <= 0:
         return constant
-    lengths, vectors = np.linalg.eigh(apart * (told * spread / (told * spread + 1.0)))
+    lengths, vectors = np.linalg.eigh(apart * (precision * spread / (precision * spread + 1.0)))
     main = np.argsort(-lengths)[:_DIRECTIONS]
     main = main[lengths[main] > 0]
     return np.vstack([constant, (vectors[:, main] * np.sqrt(lengths[main])).T])
+
+
+def _over_pairs(block: Ints, value: Floats, sums: Floats) -> Floats:
+    """(BLOCKS, BLOCKS) sums over all pairs of two contacts with one debtor of the products of their values, by their
+    blocks. value: per contact; sums: (debtors, BLOCKS) of it."""
+    return np.asarray(sums.T @ sums - np.diag(sums_by(block, value**2, BLOCKS)))
 
 
 def _posterior_means(score: Floats, products: Floats) -> Floats:

@@ -381,6 +381,23 @@ def test_rhythms_show_in_few_contacts_of_which_most_were_in_office_hours() -> No
     assert np.sqrt(np.sum(sizes * (shares - 1 / 3) ** 2)) > 0.1
 
 
+def test_one_debtor_with_thousands_of_contacts_does_not_drown_the_others() -> None:
+    rng = np.random.default_rng(3)
+    block = rng.integers(2, 8, (2_000, 20))
+    early = np.where(block < 5, 0.8, -0.8) * np.where(np.arange(2_000) % 2, 1.0, -1.0)[:, None]
+    usual = _settled(sigmoid(-1.0 + early), block, np.full(block.shape, 0.27), rng)
+    odd_block = rng.integers(2, 8, (1, 5_000))
+    odd = _settled(np.where(odd_block % 2, 0.9, 0.05), odd_block, np.full(odd_block.shape, 0.27), rng)
+    both = Settled(**{name: np.concatenate([each, getattr(odd, name)]) for name, each in vars(usual).items()})
+    of_the_odd_one = np.concatenate([np.zeros(len(usual.debtor)), np.full(odd_block.size, 2_000)])
+    alone, among = (
+        fit_rhythms(settled, _EVEN * 0.27, clusters=2, seed=1)
+        for settled in (usual, replace(both, debtor=(both.debtor + of_the_odd_one).astype(np.int64)))
+    )
+    main, still = alone.directions[1], among.directions[1]
+    assert abs(main @ still) / np.sqrt((main @ main) * (still @ still)) > 0.99
+
+
 def test_people_who_differ_in_how_often_alone_have_no_rhythms_to_speak_of() -> None:
     rng = np.random.default_rng(5)
     debtors, sends = 4_000, 20
