@@ -6,14 +6,20 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from types import TracebackType
 from typing import Self
+
+import psycopg
 
 logger = logging.getLogger("dunwell.worker")
 
 _NICENESS = 10
 _RESTART_SECONDS = 2.0
 _STOP_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
+#: A restart that was asked for is over by then.
+_LOOKS_IN_VAIN = 10
 #: The libraries that would each take every core.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
@@ -93,3 +99,29 @@ def end_with_parent() -> None:
         os._exit(0)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()
+
+
+def end_with_database(url: str) -> None:
+    """End this process once the embedded PostgreSQL has not been reached for a while: only who attaches starts it
+    again, and a server's next worker does.
+
+    By a connection of its own, and at once, since the libraries of jobs try what they were doing again without end.
+    """
+
+    def watch() -> None:
+        connection, in_vain = None, 0
+        while in_vain < _LOOKS_IN_VAIN:
+            time.sleep(_LOOK_SECONDS)
+            try:
+                connection = connection or psycopg.connect(
+                    url, autocommit=True, application_name="dunwell watch"
+                )
+                connection.execute("SELECT 1")
+                in_vain = 0
+            except psycopg.OperationalError:
+                connection = None
+                in_vain += 1
+        logger.warning("PostgreSQL cannot be reached; this worker ends")
+        os._exit(1)
+
+    threading.Thread(target=watch, name="database-watch", daemon=True).start()

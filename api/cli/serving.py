@@ -68,13 +68,15 @@ def worker(
 
 def _work(server: DatabaseServer, ending: threading.Event) -> int:
     from api.logs import configure_logs
+    from api.worker_child import end_with_database
     from api.working import training_worker
 
     configure_logs()
+    if server.embedded:
+        end_with_database(server.app_url)
     with training_worker(server, edge.settings()) as running:
         while not ending.wait(0.5):
-            # Only who attaches starts an embedded PostgreSQL again: as a server's child, the next worker does.
-            if running.lost.is_set() or (server.embedded and running.cut_off.is_set()):
+            if running.lost.is_set():
                 return 1
     return 0
 

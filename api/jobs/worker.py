@@ -27,15 +27,12 @@ logger = logging.getLogger("dunwell.worker")
 
 #: How often a worker looks after itself and after workers that died.
 LOOK_SECONDS = 3.0
-#: A restart that was asked for is over by then.
-_LOOKS_IN_VAIN = 4
 
 
 class Worker:
     """Runs jobs in threads of this process between `start` and `stop`; one worker per process.
 
-    lost: set when another worker has taken this one's number, so this one must end. cut_off: set when PostgreSQL has
-    not been reached for a while; it goes on trying.
+    lost: set when another worker has taken this one's number, so this one must end.
     """
 
     def __init__(
@@ -55,7 +52,6 @@ class Worker:
         self._leaving = threading.Event()
         self._watch = threading.Thread(target=self._look_after, name="worker-watch", daemon=True)
         self.lost = threading.Event()
-        self.cut_off = threading.Event()
 
     def start(self) -> None:
         """Begin to work. Raises psycopg.OperationalError when PostgreSQL cannot be reached."""
@@ -86,11 +82,9 @@ class Worker:
         self._slot.release()
 
     def _look_after(self) -> None:
-        in_vain = 0
         while not self._leaving.is_set():
             try:
                 self._slot.keep()
-                in_vain = 0
                 take_over_from_the_dead(self._slot)
                 give_up_hopeless_runs(self._url)
             except SlotLost:
@@ -99,9 +93,6 @@ class Worker:
                 return
             except psycopg.OperationalError:
                 logger.warning("PostgreSQL cannot be reached; trying again")
-                in_vain += 1
-                if in_vain == _LOOKS_IN_VAIN:
-                    self.cut_off.set()
             except Exception as error:
                 log_failure(error, where=["look_after"])
             self._leaving.wait(LOOK_SECONDS)

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 import urllib.error
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -81,12 +82,19 @@ def test_a_database_that_was_killed_is_started_again(home: Path) -> None:
         server.wait_until_ready()
         server.let_it_print()
         deadline = time.monotonic() + 240
-        with EmbeddedPostgres.attach(home) as embedded:
-            while not looks_after_itself(embedded.owner_url):
+        with (
+            EmbeddedPostgres.attach(home) as embedded,
+            suppress(psycopg.OperationalError),  # what it held is gone with it
+            psycopg.connect(embedded.owner_url) as holding,
+            psycopg.connect(embedded.owner_url, autocommit=True) as watching,
+        ):
+            # The worst moment: in the middle of what the job tables are asked, which is tried again without end.
+            holding.execute("LOCK TABLE dbos.workflow_status")
+            while not asks_for_dead_workers(watching):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-        first, *_ = (home / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
-        os.kill(int(first), signal.SIGKILL)
+            first, *_ = (home / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
+            os.kill(int(first), signal.SIGKILL)
         for ready in (False, True):
             while is_ready(server) != ready:
                 assert time.monotonic() < deadline
@@ -96,11 +104,11 @@ def test_a_database_that_was_killed_is_started_again(home: Path) -> None:
         server.process.wait()
 
 
-def looks_after_itself(owner_url: str) -> bool:
-    """Whether the worker has started all it does."""
-    asked = "SELECT FROM pg_stat_activity WHERE application_name = 'dunwell worker' AND query = 'SELECT 1'"
-    with psycopg.connect(owner_url) as connection:
-        return connection.execute(asked).fetchone() is not None
+def asks_for_dead_workers(connection: psycopg.Connection) -> bool:
+    """Whether a worker looks after workers that died, and waits for its answer."""
+    asked = """SELECT FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND query LIKE '%dbos.workflow_status.executor_id%'"""
+    return connection.execute(asked).fetchone() is not None
 
 
 def is_ready(server: Server) -> bool:
