@@ -204,7 +204,9 @@ class _Planning:
     async def _read(
         self, connection: AsyncConnection, deciding: Deciding, ids: Sequence[int]
     ) -> tuple[dict[int, Reachability], History]:
-        people = await reachability(connection, self.tenant_id, ids, known=deciding.as_of)
+        people = await reachability(
+            connection, self.tenant_id, ids, known=deciding.as_of, whenever_decided=True
+        )
         history = await read_history_of(
             connection,
             self.tenant_id,

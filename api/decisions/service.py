@@ -87,7 +87,8 @@ class DecisionService:
             if not any(look_back(person.presets) for person in people.values()):
                 return await logged(connection, people)
         async with deciding_alone(self._database, tenant_id) as connection:
-            return await logged(connection, await reachability(connection, tenant_id, ids, known=as_of))
+            people = await reachability(connection, tenant_id, ids, known=as_of, whenever_decided=True)
+            return await logged(connection, people)
 
     async def _decide(
         self,

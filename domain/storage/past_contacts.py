@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
+from sqlalchemy import BigInteger, Boolean, DateTime, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,7 +28,8 @@ _PLANNED = text(
     """
     SELECT debtor_id, action ->> 'channel' AS channel, CAST(action ->> 'send_at' AS timestamptz) AS at
     FROM decision d
-    WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND decided_at > :since AND decided_at <= :known
+    WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids) AND decided_at > :since
+      AND (decided_at <= :known OR :whenever_decided)
       AND arm = 'PLANNED' AND CAST(action ->> 'send_at' AS timestamptz) > :forgotten
       AND NOT EXISTS (SELECT FROM communication c WHERE c.tenant_id = :tenant_id AND c.decision_id = d.id
                       AND c.sent_at <= :known)
@@ -40,7 +41,11 @@ _TYPED = (
     bindparam("since", type_=DateTime(timezone=True)),
     bindparam("known", type_=DateTime(timezone=True)),
 )
-_TYPED_PLANNED = (*_TYPED, bindparam("forgotten", type_=DateTime(timezone=True)))
+_TYPED_PLANNED = (
+    *_TYPED,
+    bindparam("forgotten", type_=DateTime(timezone=True)),
+    bindparam("whenever_decided", type_=Boolean),
+)
 #: No decision plans further ahead: windows begin within 366 days, and their first ten weeks are looked at.
 _FARTHEST_PLAN = timedelta(days=366 + 70)
 _REPORTED_WITHIN = timedelta(days=1)
@@ -54,16 +59,19 @@ async def past_contacts(
     *,
     look_back: timedelta,
     known: datetime,
+    whenever_decided: bool = False,
 ) -> Mapping[int, list[PastContact]]:
     """For each debtor the contacts made in the `look_back` before `known`, and those planned by then.
 
-    Planned ones count until a day after their instant, or until the communication is recorded.
+    Planned ones count until a day after their instant, or until the communication is recorded. whenever_decided: those
+    decided as of a later instant than `known` too.
     """
     found: dict[int, list[PastContact]] = {debtor_id: [] for debtor_id in debtor_ids}
     wanted = {"tenant_id": tenant_id, "debtor_ids": list(debtor_ids), "known": known}
     for row in await connection.execute(_MADE.bindparams(*_TYPED), {**wanted, "since": known - look_back}):
         found[row.debtor_id].append(PastContact(Channel(row.channel), row.at, row.conversation, row.counted))
     wanted |= {"since": known - _FARTHEST_PLAN, "forgotten": known - _REPORTED_WITHIN}
+    wanted["whenever_decided"] = whenever_decided
     for row in await connection.execute(_PLANNED.bindparams(*_TYPED_PLANNED), wanted):
         found[row.debtor_id].append(PastContact(Channel(row.channel), row.at, planned=True))
     return found

@@ -66,10 +66,18 @@ _REQUESTS = text(
 
 
 async def reachability(
-    connection: AsyncConnection, tenant_id: int, debtor_ids: Sequence[int], *, known: datetime
+    connection: AsyncConnection,
+    tenant_id: int,
+    debtor_ids: Sequence[int],
+    *,
+    known: datetime,
+    whenever_decided: bool = False,
 ) -> Mapping[int, Reachability]:
     """For each debtor that there is, in the order given: zone, addresses, requests, contacts and rules, from the facts
     up to `known`.
+
+    whenever_decided: with the contacts decided as of later instants too, for whoever is about to log more of them. Two
+    who decide at once take turns, and the first need not be the one whose `known` is the earlier.
 
     Raises:
         TenantRulesError: the tenant's own contact rules cannot be read.
@@ -80,7 +88,7 @@ async def reachability(
     presets = {debtor_id: presets_at(row.country, row.region, own) for debtor_id, row in places.items()}
     addresses = await _addresses(connection, {**wanted, "known": known})
     requests = await _requests(connection, {**wanted, "known": known})
-    contacts = await _contacts(connection, tenant_id, presets, known)
+    contacts = await _contacts(connection, tenant_id, presets, known, whenever_decided)
     return {
         debtor_id: Reachability(
             places[debtor_id].time_zone,
@@ -128,7 +136,11 @@ async def _requests(
 
 
 async def _contacts(
-    connection: AsyncConnection, tenant_id: int, presets: Mapping[int, tuple[Preset, ...]], known: datetime
+    connection: AsyncConnection,
+    tenant_id: int,
+    presets: Mapping[int, tuple[Preset, ...]],
+    known: datetime,
+    whenever_decided: bool,
 ) -> Mapping[int, list[PastContact]]:
     """Only of those whose rules count contacts."""
     reach = {debtor_id: look_back(bound) for debtor_id, bound in presets.items()}
@@ -136,4 +148,11 @@ async def _contacts(
     if not counted:
         return {}
     farthest = max(reach.values())
-    return await past_contacts(connection, tenant_id, counted, look_back=farthest, known=known)
+    return await past_contacts(
+        connection,
+        tenant_id,
+        counted,
+        look_back=farthest,
+        known=known,
+        whenever_decided=whenever_decided,
+    )

@@ -151,6 +151,7 @@ async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwh
     abroad: Learned, champions: Champions
 ) -> None:
     as_of = INSTANTS[1] + timedelta(days=40)
+    meanwhile = as_of + timedelta(minutes=1)
     week = Window(as_of, as_of + timedelta(days=7))
     surveyed, go_on = asyncio.Event(), asyncio.Event()
 
@@ -182,8 +183,8 @@ async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwh
                 within=week,
                 channels=None,
                 explore=True,
-                as_of=as_of,
-                by=operator(as_of),
+                as_of=meanwhile,
+                by=operator(meanwhile),
             )
         paid = abroad.debtors[::3]
         await _pay_in_full(abroad, [debtor.id for debtor in paid], as_of - timedelta(seconds=1))
@@ -193,7 +194,7 @@ async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwh
     async with abroad.database.transaction(abroad.tenant_id) as connection:
         decided = await decisions_by_id(connection, abroad.tenant_id, list(made.values()))
         page = await page_of_plan(connection, abroad.tenant_id, campaign, first=1000, position=None)
-    people = await people_of(abroad, as_of)
+    people = await people_of(abroad, meanwhile)
     planned = {row.debtor_id for row in page.rows}
     assert len(planned) > 20
     assert planned.isdisjoint(debtor.id for debtor in paid)

@@ -313,11 +313,13 @@ async def _under(database: Database, learned: Learned, preset: str) -> list[int]
 async def test_contacts_that_are_planned_count_towards_how_often(
     learned: Learned, champions: Champions
 ) -> None:
-    """A debtor under Reg F is called at most seven times, however often is decided and by how many at once."""
+    """A debtor under Reg F is called at most seven times, however often is decided and by how many at once; whoever
+    asked first may have to wait for one who asked later."""
     service = DecisionService(learned.database, champions)
     bound = (await _under(learned.database, learned, "US"))[:3]
     later = AS_OF + timedelta(days=40)
-    for _ in range(4):
+    asked = [later - timedelta(milliseconds=number) for number in range(12)]
+    for some in (asked[:3], asked[3:6], asked[6:9], asked[9:]):
         await asyncio.gather(
             *(
                 service.decide(
@@ -326,10 +328,10 @@ async def test_contacts_that_are_planned_count_towards_how_often(
                     within=None,
                     channels=frozenset({Channel.VOICE}),
                     explore=True,
-                    as_of=later,
-                    by=operator(later),
+                    as_of=as_of,
+                    by=operator(as_of),
                 )
-                for _ in range(3)
+                for as_of in some
             )
         )
     async with learned.database.transaction(learned.tenant_id) as connection:

@@ -16,11 +16,18 @@ from tests.facts import merge_facts, row
 SENT = datetime(2026, 2, 10, 10, tzinfo=UTC)
 
 
-async def seen(database: Database, tenant_id: int, *, known: datetime) -> list[tuple[str, datetime, bool]]:
+async def seen(
+    database: Database, tenant_id: int, *, known: datetime, whenever_decided: bool = False
+) -> list[tuple[str, datetime, bool]]:
     async with database.transaction(tenant_id) as connection:
         debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
         found = await past_contacts(
-            connection, tenant_id, [debtor_id], look_back=timedelta(days=7), known=known
+            connection,
+            tenant_id,
+            [debtor_id],
+            look_back=timedelta(days=7),
+            known=known,
+            whenever_decided=whenever_decided,
         )
     return [(past.channel, past.at, past.planned) for past in found[debtor_id]]
 
@@ -54,6 +61,7 @@ async def test_a_decision_counts_until_it_is_recorded_or_a_day_has_passed(
         number, _ = await log_decisions(connection, tenant_id, decided)
     planned = [(Channel.SMS, SENT, True)]
     assert await seen(database, tenant_id, known=SENT - timedelta(days=2)) == []
+    assert await seen(database, tenant_id, known=SENT - timedelta(days=2), whenever_decided=True) == planned
     for hours in (-1, 0, 23):
         assert await seen(database, tenant_id, known=SENT + timedelta(hours=hours)) == planned
     assert await seen(database, tenant_id, known=SENT + timedelta(hours=24)) == []
