@@ -27,8 +27,8 @@ def _instant(value: object) -> datetime:
         except (ValueError, OverflowError):
             pass
     raise GraphQLError(
-        "DateTime: expected an ISO 8601 instant with its offset, such as 2026-05-01T09:30:00+02:00 "
-        "or 2026-05-01T07:30:00Z."
+        "DateTime: expected an existing instant in ISO 8601 with its offset, such as "
+        "2026-05-01T09:30:00+02:00 or 2026-05-01T07:30:00Z."
     )
 
 

@@ -27,7 +27,7 @@ class Text(Kind):
     @property
     def expected(self) -> str:
         """A bounded text."""
-        return f"text of at most {self.limit} characters"
+        return f"text of at most {self.limit:,} characters"
 
     def read(self, cells: Sequence[Any]) -> ReadColumn:
         """As a whole where it is all clean text, which is nearly always."""

@@ -205,7 +205,7 @@ class Promise(Node):
         found: Account = await linked_node(info, "Account", self.row.account_id)
         return found
 
-    @resolved("The agent who took it; null: none is named.")
+    @resolved("Whose it is: the agent it names, else its communication's, else its account's; null: none.")
     async def agent(self, info: Info) -> Agent | None:
         """The agent."""
         found: Agent | None = await linked_node(info, "Agent", self.row.agent_id)

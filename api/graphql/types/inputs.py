@@ -180,7 +180,9 @@ class PromiseWhere:
 
     debtor: StringFilter | None = optional("The debtor's reference.")
     account: StringFilter | None = optional("The account's reference.")
-    agent: StringFilter | None = optional("The reference of the agent who took it.")
+    agent: StringFilter | None = optional(
+        "The reference of the agent whose it is: its own, else its communication's, else its account's."
+    )
     status: list[PromiseStatus] | None = optional("In one of these states.")
     direction: Direction | None = optional("Who began the conversation.")
     due_on: DateFilter | None = optional("The day it is due.")

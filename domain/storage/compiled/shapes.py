@@ -108,6 +108,14 @@ _BOUNCE_KIND = (
     "WHEN communication.bounced_soft_at IS NOT NULL THEN 'SOFT' END"
 )
 _CAUSE = f"CASE WHEN payment.reversed_at <= {NOW} THEN NULL ELSE payment.attributed_to END"
+# The twin of `reads.promises.AGENT_ID`.
+_TAKEN_BY = (
+    "coalesce(promise.agent_id, "
+    f"(SELECT communication.agent_id FROM communication WHERE communication.tenant_id = {TENANT} "
+    "AND communication.id = promise.communication_id), "
+    f"(SELECT account.agent_id FROM account WHERE account.tenant_id = {TENANT} "
+    "AND account.id = promise.account_id))"
+)
 _PROMISE_STATUS = (
     f"CASE WHEN promise.kept_at <= {NOW} THEN 'KEPT' WHEN promise.deadline <= {NOW} THEN 'BROKEN' "
     "ELSE 'PENDING' END"
@@ -226,6 +234,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "Promise": Shape(
         table=promise,
+        derived={"taken_by": _TAKEN_BY},
         fields={
             "id": global_id("Promise", "promise.id"),
             "reference": text("promise.reference"),
@@ -235,7 +244,7 @@ SHAPES: Mapping[str, Shape] = {
             "direction": word("promise.direction"),
             "status": word(_PROMISE_STATUS),
             "account": Link("Account", "account_id"),
-            "agent": Link("Agent", "agent_id", nullable=True),
+            "agent": Link("Agent", "taken_by", nullable=True),
         },
     ),
     "Payment": Shape(

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, DateTime, and_, bindparam, false, func, li
 from domain.filters import DateFilter, DateTimeFilter, StringFilter
 from domain.list_where import ChannelFilter, CommunicationWhere, PromiseWhere
 from domain.storage.debtor_filter import promise_condition, text_condition
+from domain.storage.reads.promises import AGENT_ID
 from domain.storage.tables import account, agent, communication, debtor, promise
 from domain.vocabulary import BounceKind
 
@@ -112,7 +113,7 @@ def _promise_parts(where: PromiseWhere, tenant_id: int, now: datetime) -> Iterat
     if where.account is not None:
         yield _referred(account, _P.account_id, tenant_id, where.account)
     if where.agent is not None:
-        yield _referred(agent, _P.agent_id, tenant_id, where.agent)
+        yield _referred(agent, AGENT_ID, tenant_id, where.agent)
     if where.status is not None:
         at = bindparam(None, now, type_=DateTime(timezone=True))
         standing = [

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.reads.paging import (
@@ -18,9 +18,22 @@ from domain.storage.reads.paging import (
     read_page,
     read_pages,
 )
-from domain.storage.tables import promise
+from domain.storage.tables import account, communication, promise
 
 _P = promise.c
+
+
+def _agent_of(table: FromClause, link: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The agent of the row that a promise refers to; null without one."""
+    columns = table.c
+    found = select(columns.agent_id).where(columns.tenant_id == _P.tenant_id, columns.id == link)
+    return found.correlate(promise).scalar_subquery()
+
+
+#: A promise's agent: its own, else its communication's, else its account's. Source: kpis.md, promises.
+AGENT_ID: ColumnElement[Any] = func.coalesce(
+    _P.agent_id, _agent_of(communication, _P.communication_id), _agent_of(account, _P.account_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,7 @@ def _promises(tenant_id: int) -> Select[Any]:
         _P.promised_at,
         _P.due_on,
         _P.direction,
-        _P.agent_id,
+        AGENT_ID.label("agent_id"),
         _P.deadline,
         _P.kept_at,
     ).where(_P.tenant_id == tenant_id)

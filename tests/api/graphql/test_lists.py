@@ -221,6 +221,30 @@ async def test_promises_by_debtor_account_and_direction(api: Api) -> None:
     assert {edge["node"]["account"]["reference"] for edge in narrowed["edges"]} == {account}
 
 
+async def test_an_agents_promises_are_those_that_its_kpis_count(api: Api) -> None:
+    # Of the sample's promises some name their agent, others only their communication or account.
+    kpis = await api.ask(
+        '{ kpis(period: {from: "2020-01-01T00:00:00Z", to: "2026-05-01T12:00:00Z"}) { agents(by: AGENT) '
+        "{ agent { reference } inboundPromises outboundPromises } } }"
+    )
+    made = {"promisedAt": {"lt": "2026-05-01T12:00:00Z"}}
+
+    async def taken_by(agent: dict[str, Any]) -> dict[str, Any]:
+        page: dict[str, Any] = (await api.ask(PROMISES, first=100, where={"agent": agent, **made}))[
+            "promises"
+        ]
+        return page
+
+    for row in kpis["kpis"]["agents"]:
+        page = await taken_by({"eq": row["agent"]["reference"]})
+        assert page["totalCount"] == row["inboundPromises"] + row["outboundPromises"]
+        assert all(edge["node"]["agent"] == row["agent"] for edge in page["edges"])
+    somebodys, nobodys = await taken_by({"isNull": False}), await taken_by({"isNull": True})
+    everybodys = (await api.ask(PROMISES, first=0, where=made))["promises"]["totalCount"]
+    assert somebodys["totalCount"] + nobodys["totalCount"] == everybodys
+    assert all(edge["node"]["agent"] is None for edge in nobodys["edges"])
+
+
 async def test_nested_lists_page_by_their_own_cursors(api: Api) -> None:
     query = """query ($after: String) { debtorByReference(reference: "D0000010") {
         communications(first: 3, after: $after) {
