@@ -21,7 +21,8 @@ def payment_behaviour(
         for payment in account.paid:
             if naive(start) <= payment.at < naive(end) and payment.stands(naive(as_of)):
                 owed = _owed_before(account, payment)
-                bucket = account.bucket(payment.at) if owed > 0 else "CURRENT"
+                opened = account.opened_on <= account.day(payment.at)
+                bucket = account.bucket(payment.at) if owed > 0 and opened else "CURRENT"
                 for group in (bucket, None):
                     groups[account.currency, group].append((payment.amount, owed, bucket))
     return {key: _figures(told) for key, told in groups.items()}

@@ -33,11 +33,12 @@ _STATEMENT = text(
         FROM change
     ), owed AS (
         SELECT a.currency, b.amount, greatest(a.principal - b.repaid, 0) AS owed,
-            greatest((b.at AT TIME ZONE d.time_zone)::date - a.due_on, 0) AS days
+            CASE WHEN paid_on >= a.opened_on THEN greatest(paid_on - a.due_on, 0) ELSE 0 END AS days
         FROM balanced b
         JOIN paid ON paid.id = b.id
         JOIN account a ON a.tenant_id = :tenant_id AND a.id = b.account_id
         JOIN debtor d ON d.tenant_id = :tenant_id AND d.id = a.debtor_id
+        CROSS JOIN LATERAL (SELECT (b.at AT TIME ZONE d.time_zone)::date) AS local (paid_on)
     ), behaved AS (
         SELECT currency, amount, owed, {bucket_sql("CASE WHEN owed > 0 THEN days ELSE 0 END")} AS bucket FROM owed
     )

@@ -14,12 +14,14 @@ PERIOD = Period(NOW.replace(month=1), NOW)
 ON_TIME, LATE, LATER = "2026-01-02T22:59:59Z", "2026-01-02T23:00:00Z", "2026-02-03T10:00:00Z"
 
 
-async def behaviour(database, tenant_id, *payments: dict, as_of=NOW) -> list[PaymentBehaviourRow]:
+async def behaviour(
+    database, tenant_id, *payments: dict, as_of=NOW, **account: str
+) -> list[PaymentBehaviourRow]:
     numbered = [row("payments", reference=f"P{at}", **payment) for at, payment in enumerate(payments)]
     await merge_facts(
         database,
         tenant_id,
-        {"debtors": [row("debtors")], "accounts": [row("accounts")], "payments": numbered},
+        {"debtors": [row("debtors")], "accounts": [row("accounts", **account)], "payments": numbered},
     )
     async with database.transaction(tenant_id) as connection:
         return await payment_behaviour(connection, tenant_id, period=PERIOD, as_of=as_of)
@@ -55,6 +57,17 @@ async def test_a_payment_is_judged_by_what_was_owed_just_before(database, tenant
     assert total.bucket is None
     assert total.payments == sum(row.payments for row in buckets)
     assert total.collected == sum(row.collected for row in buckets)
+
+
+async def test_an_account_that_is_due_before_it_is_opened_is_past_due_from_then_on(database, tenant_id):
+    earlier = {"paid_at": LATE, "amount": "30"}
+    opened = {"paid_at": "2026-01-04T23:00:00Z", "amount": "30"}
+    rows = await behaviour(database, tenant_id, earlier, opened, opened_on="2026-01-05")
+    assert [(row.bucket, row.on_time, row.late) for row in rows] == [
+        (AgingBucket.CURRENT, 1, 0),
+        (AgingBucket.DPD_1_30, 0, 1),
+        (None, 1, 1),
+    ]
 
 
 async def test_no_payment_makes_no_row(database, tenant_id):
