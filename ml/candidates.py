@@ -11,7 +11,6 @@ from ml.arrays import Bools, Floats, Ints
 from ml.debtor_choices import debtor_slots
 from ml.features import Casebook
 from ml.intervals import moved_payments, ninety_per_cent
-from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import Quotes, net_draws, quote
@@ -22,10 +21,9 @@ from ml.usable_hours import debtor_hours
 from ml.values import (
     CONTACTS_LOST,
     LEAST_OWED,
-    PLANNED_AHEAD,
+    coming_week,
     contact_cost,
     slot_tables,
-    standing_of,
     without_channels,
     worth,
 )
@@ -82,8 +80,7 @@ def candidates(
     masks: (n, channels, 168) hours that the contact rules allow. plan: `usual_plan` of the same model and channels.
     """
     allowed = np.array([channels is None or name in channels for name in CHANNELS])
-    at = int(now.timestamp() * MICROSECONDS) + PLANNED_AHEAD
-    standing = without_channels(standing_of(model, book, rows, at), allowed)
+    standing = without_channels(coming_week(model, book, rows, now), allowed)
     hours = debtor_hours(model, masks, len(rows), channels=channels)
     slots, chosen = debtor_slots(model, standing, plan, hours)
     segments = tuple(book.debtors["segment"][rows].fill_null("NONE").to_list())

@@ -23,7 +23,7 @@ from ml.segment_plans import SegmentPlan, own_panel, plan_segments, usual_plan
 from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
 from ml.usable_hours import allowed_channels, debtor_hours, usable_hours
-from ml.values import PLANNED_AHEAD, panel_of, standing_of, without_channels
+from ml.values import PLANNED_AHEAD, coming_week, panel_of, without_channels
 from ml.wording import Sheet, best_templates, recommend, segment_evidence
 
 _CHUNK = 2_000
@@ -81,7 +81,7 @@ def debtor_recommendations(
     answers: list[DebtorRecommendation] = []
     for start in range(0, len(position), _CHUNK):
         rows = position[start : start + _CHUNK]
-        standing = standing_of(model, book, rows, _microseconds(now) + PLANNED_AHEAD)
+        standing = coming_week(model, book, rows, now)
         chunk = None if masks is None else masks[start : start + _CHUNK]
         hours = debtor_hours(model, chunk, len(rows), channels=channels)
         answers += _debtor_answers(

@@ -110,7 +110,19 @@ class Casebook:
     def balances(self, debtor: Ints, at: Ints) -> Floats:
         """What each debtor owes before an instant, in the tenant's currency."""
         row, account = self._accounts_of(debtor)
-        balance = self._open_balance(account, at[row])
+        balance = self._open_balance(account, at[row], at[row] // DAY)
+        return sums_by(row, balance, len(debtor))
+
+    def lasting_balances(self, debtor: Ints, begin: int, end: int) -> Floats:
+        """What each debtor owes from `begin` to `end` (microseconds) on accounts that are open all the while, by its
+        own calendar, in the tenant's currency; payments before `begin` count."""
+        row, account = self._accounts_of(debtor)
+        zones = (self.debtors[debtor] if len(debtor) else self.debtors.clear())["time_zone"]
+        first, last = (
+            local_time(np.full(len(debtor), at, dtype=np.int64), zones).date[row] for at in (begin, end)
+        )
+        start = np.full(len(row), begin, dtype=np.int64)
+        balance = np.minimum(*(self._open_balance(account, start, day) for day in (first, last)))
         return sums_by(row, balance, len(debtor))
 
     # ---- indexes ----
@@ -184,8 +196,8 @@ class Casebook:
         within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
         return row, np.repeat(first, counts) + within
 
-    def _open_balance(self, account: Ints, at: Ints) -> Floats:
-        day = at // DAY
+    def _open_balance(self, account: Ints, at: Ints, day: Ints) -> Floats:
+        """Of accounts that are open on a day, less what was paid before an instant."""
         live = (self._opened[account] <= day) & (day < self._closed[account])
         paid = self._paid_on_account.before(account, at)[:, 0]
         return np.where(live, np.maximum(self._principal[account] - paid, 0.0), 0.0)
@@ -193,7 +205,7 @@ class Casebook:
     def _account_columns(self, contacts: Contacts) -> Columns:
         count = len(contacts)
         row, account = self._accounts_of(contacts.debtor)
-        balance = self._open_balance(account, contacts.at[row])
+        balance = self._open_balance(account, contacts.at[row], contacts.at[row] // DAY)
         overdue = np.where(balance > 0, contacts.local.date[row] - self._due[account], -(10**6))
         past_due = np.full(count, -(10.0**6))
         np.maximum.at(past_due, row, overdue)

@@ -16,7 +16,6 @@ from ml.actions import Evidence
 from ml.arrays import Bools, Floats, Ints
 from ml.debtor_choices import debtor_slots
 from ml.features import Casebook
-from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.quotes import hourly_nets, quote_each
@@ -25,11 +24,10 @@ from ml.standing import Standing
 from ml.usable_hours import debtor_hours
 from ml.values import (
     LEAST_OWED,
-    PLANNED_AHEAD,
     SlotTables,
+    coming_week,
     contact_cost,
     slot_tables,
-    standing_of,
     without_channels,
 )
 from ml.wording import best_templates, segment_evidence, shows_openings
@@ -100,8 +98,7 @@ class Scorer:
     def _chunk(self, book: Casebook, rows: Ints, now: datetime, masks: Bools | None) -> pl.DataFrame:
         model = self.model
         allowed = np.array([self.channels is None or name in self.channels for name in CHANNELS])
-        at = int(now.timestamp() * MICROSECONDS) + PLANNED_AHEAD
-        standing = without_channels(standing_of(model, book, rows, at), allowed)
+        standing = without_channels(coming_week(model, book, rows, now), allowed)
         hours = debtor_hours(model, masks, len(rows), channels=self.channels)
         slots, chosen = debtor_slots(model, standing, self.plan, hours, self.tables)
         segments = book.debtors["segment"][rows].fill_null("NONE")

@@ -7,6 +7,7 @@ gives all 168 hours.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -66,6 +67,16 @@ def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int | Int
         currency=currency,
         rate=exchange_rates(book, currency),
     )
+
+
+def coming_week(model: TrainedModel, book: Casebook, debtor: Ints, now: datetime) -> Standing:
+    """The debtors as decisions of `now` look at them: as in the middle of the coming week, but owing only what is owed
+    through all of it. A debt that comes to be on Thursday is nothing to write of on Monday."""
+    at = int(now.timestamp() * MICROSECONDS)
+    standing = standing_of(model, book, debtor, at + PLANNED_AHEAD)
+    owed = np.minimum(standing.owed, book.lasting_balances(debtor, at, at + 2 * PLANNED_AHEAD))
+    part = owed / np.maximum(standing.owed, LEAST_OWED)
+    return replace(standing, owed=owed, amount=standing.amount * np.minimum(part, 1.0)[:, None])
 
 
 def _reachable(channels: pl.Series) -> Bools:

@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.actions import Evidence, Recommendation, lawful_hours, rounded
+from ml.candidates import candidates
 from ml.decisions import debtor_recommendations, segment_recommendations
 from ml.features import Casebook
 from ml.frames import History
@@ -207,6 +209,42 @@ def test_a_debtor_who_owes_nothing_is_left_alone_for_that_reason() -> None:
     )[0]
     assert answer.recommendation.best is None
     assert "Nothing is owed" in answer.recommendation.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "days", "zone", "owes"),
+    [
+        ("opened_on", 0, "UTC", True),
+        ("opened_on", 0, "Pacific/Pago_Pago", False),  # there it is still yesterday
+        ("opened_on", 1, "UTC", False),
+        ("opened_on", 1, "Pacific/Kiritimati", True),  # there it is tomorrow
+        ("opened_on", 3, "UTC", False),
+        ("closed_on", 2, "UTC", False),
+        ("closed_on", 6, "UTC", False),
+        ("closed_on", 8, "UTC", True),
+    ],
+)
+def test_nobody_is_contacted_for_a_debt_that_is_not_there_yet_or_ends_within_the_week(
+    column: str, days: int, zone: str, owes: bool
+) -> None:
+    """Whichever way is asked; days are the debtor's own."""
+    known = history()
+    now = known.as_of.replace(hour=10, minute=30)
+    key = known.debtors["debtor"][0]
+    day = pl.lit(now.date() + timedelta(days=days))
+    moved = replace(
+        known,
+        accounts=known.accounts.with_columns(day.alias(column)),
+        debtors=known.debtors.with_columns(time_zone=pl.lit(zone)),
+    )
+    (told,) = debtor_recommendations(model(), moved, [key], now=now)
+    assert ("Nothing is owed" in told.recommendation.reasons[0]) is not owes
+    book, plan = model().casebook(moved), usual_plan(model())
+    rows = np.array([0])
+    scored = Scorer.of(model(), plan).scores(book, rows, now=now)
+    assert (scored["channel"][0] is not None) is (owes and told.recommendation.best is not None)
+    found = candidates(model(), book, rows, now=now, plan=plan, masks=np.ones((1, len(CHANNELS), 168), bool))
+    assert found.open.any() == owes
 
 
 def test_a_debtor_who_is_not_in_the_history_is_refused() -> None:
