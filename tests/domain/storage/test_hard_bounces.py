@@ -138,3 +138,28 @@ async def test_a_bounce_counts_until_something_arrives_or_an_address_is_proven(
     for facts in (home, *also, bounce) if late else (home, bounce, *also):
         await merge_facts(database, tenant_id, facts)
     assert await _state(database, tenant_id) == (is_open, statuses)
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "is_open"),
+    [
+        pytest.param("2026-02-02T10:00:00Z", False, id="under way to the same address"),
+        pytest.param("2026-02-11T10:00:00Z", True, id="sent in the knowledge of the bounce"),
+    ],
+)
+async def test_of_letters_only_one_sent_after_the_bounce_came_back_tells_that_they_arrive(
+    database: Database, tenant_id: int, *, sent_at: str, is_open: bool
+) -> None:
+    letters = [
+        row("communications", reference=name, channel="LETTER", sent_at=at)
+        for name, at in (("C1", "2026-02-01T10:00:00Z"), ("C2", sent_at))
+    ]
+    back = row("events", communication="C1", kind="BOUNCED_HARD", occurred_at="2026-02-10T12:00:00Z")
+    debtors = [row("debtors", postal_address="1 High Street")]
+    facts = {"debtors": debtors, "accounts": [row("accounts")], "communications": letters, "events": [back]}
+    await merge_facts(database, tenant_id, facts)
+    async with database.transaction(tenant_id) as connection:
+        number = await connection.scalar(text("SELECT id FROM debtor"))
+        people = await reachability(connection, tenant_id, [number], known=NOW)
+    rules = [block.rule for block in blocks(NOW.replace(hour=12), Channel.LETTER, people[number])]
+    assert [rule.partition("@")[0] for rule in rules] == ([] if is_open else ["HARD_BOUNCE"])
