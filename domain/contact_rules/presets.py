@@ -134,7 +134,8 @@ PRESETS: dict[str, Preset] = {
     "EC": Preset("EC", _VERSION, ((7, 20),) * 5 + (None, None), holidays="EC", once_a_day=True),
 }
 
-_SYNONYMS = {"GB": "UK"}
+#: Countries (ISO 3166-1) whose rules are another's; Regulation F holds in the territories of the United States too.
+_SYNONYMS = {"GB": "UK", "PR": "US", "GU": "US", "VI": "US", "AS": "US", "MP": "US", "UM": "US"}
 
 
 def preset_for(country: str, region: str | None = None) -> Preset:

@@ -204,6 +204,7 @@ def test_a_tenants_rules_only_close() -> None:
         ({"also": ["XX"]}, "also"),
         ({"also": "MX"}, "also"),
         ({"hours": {"from": 9}}, "hours"),
+    assert {preset_for(territory).name for territory in ("PR", "GU", "VI", "AS", "MP", "UM")} == {"US"}
         ({"hours": {"from": 12, "to": 9}}, "hours"),
         ({"hours": {"from": True, "to": 9}}, "hours"),
         ({"closed_weekdays": ["FUNDAY"]}, "closed_weekdays"),
