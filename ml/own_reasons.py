@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from ml.arrays import Floats, Ints
+from ml.channel_words import plural, singular
 from ml.features import Casebook, Columns, answered_of
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
@@ -24,14 +25,6 @@ LEAST_MOVED = 0.1
 """Log-odds that a record must have moved to be named: a tenth of the odds."""
 
 _STEPS = ("engaged", "moved")
-_PLURAL = {
-    "EMAIL": "e-mails",
-    "SMS": "text messages",
-    "WHATSAPP": "WhatsApp messages",
-    "PUSH": "push messages",
-    "LETTER": "letters",
-    "VOICE": "calls",
-}
 
 Row = dict[str, float]
 
@@ -112,8 +105,9 @@ def _answers_there(row: Row, channel: str, _currency: str) -> str | None:
     if not row["answers_recorded"]:
         return None
     if not sent:
-        return f"no {_PLURAL[channel]} have been sent to them yet"
-    return f"they answered {answered_of(row['own_response_there'], sent)} of the {sent} {_PLURAL[channel]} so far"
+        return f"they have had no {plural(channel)} yet"
+    answered = answered_of(row["own_response_there"], sent)
+    return _answered(answered, sent, singular(channel), plural(channel))
 
 
 def _answers(row: Row, _channel: str, _currency: str) -> str | None:
@@ -122,19 +116,22 @@ def _answers(row: Row, _channel: str, _currency: str) -> str | None:
         return "they have not been contacted before"
     answered = answered_of(row["own_response"], sent)
     since = row["days_since_engaged"]
-    last = "" if np.isnan(since) or not answered else f", the last time {_ago(since)}"
-    return f"they answered {answered} of {_count(sent, 'contact')} on any channel{last}"
+    said = _answered(answered, sent, "contact on any channel", "contacts on any channel")
+    if np.isnan(since) or not answered:
+        return said
+    return f"{said}, {'' if sent == 1 else 'the last time '}{_ago(since)}"
 
 
 def _pressure(row: Row, _channel: str, _currency: str) -> str | None:
-    return f"they were contacted {_times(round(row['contacts_30_days']))} in the last 30 days"
+    contacts = round(row["contacts_30_days"])
+    return f"they were {f'contacted {_times(contacts)}' if contacts else 'not contacted'} in the last 30 days"
 
 
 def _payments(row: Row, _channel: str, _currency: str) -> str | None:
     paid, since = round(row["payments_so_far"]), row["days_since_payment"]
     if not paid or np.isnan(since):
         return "they have not paid anything yet"
-    return f"they have paid {_times(paid)}, the last time {_ago(since)}"
+    return f"they have paid {_times(paid)}, {'' if paid == 1 else 'the last time '}{_ago(since)}"
 
 
 def _overdue(row: Row, _channel: str, _currency: str) -> str | None:
@@ -146,11 +143,13 @@ def _overdue(row: Row, _channel: str, _currency: str) -> str | None:
 
 def _debt(row: Row, _channel: str, currency: str) -> str | None:
     accounts = round(row["open_accounts"])
-    return f"they owe {row['owed']:,.0f} {currency} on {_count(accounts, 'account')}" if accounts else None
+    where = "one account" if accounts == 1 else f"{accounts:,} accounts"
+    return f"they owe {row['owed']:,.0f} {currency} on {where}" if accounts else None
 
 
 def _promises(row: Row, _channel: str, _currency: str) -> str | None:
-    return f"they have promised to pay {_times(round(row['promises_so_far']))}"
+    promises = round(row["promises_so_far"])
+    return f"they have promised to pay {_times(promises)}" if promises else "they have never promised to pay"
 
 
 _RECORDS = (
@@ -173,12 +172,23 @@ _RECORDS = (
 )
 
 
+def _answered(answered: int, sent: int, one: str, many: str) -> str:
+    """sent: above 0. one, many: what was sent."""
+    if sent == 1:
+        return f"they {'answered' if answered else 'did not answer'} the only {one} so far"
+    if not answered:
+        return f"they answered none of the {sent:,} {many} so far"
+    if answered == sent:
+        return f"they answered {'both' if sent == 2 else f'all {sent:,}'} {many} so far"
+    return f"they answered {answered:,} of the {sent:,} {many} so far"
+
+
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _times(number: int) -> str:
-    return {0: "not once", 1: "once", 2: "twice"}.get(number, f"{number:,} times")
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
 
 
 def _ago(days: float) -> str:

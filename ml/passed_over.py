@@ -41,8 +41,8 @@ def why_passed_over(best: Told, others: Sequence[Told]) -> tuple[str, ...]:
             continue
         if other.reach < best.reach and other.per_contact > best.per_contact:
             said.append(
-                f"{_capital(_more([other.name]))} to those it reaches, but it reaches {_percent(other.reach)} of the "
-                f"debtors here, {best.name} {_percent(best.reach)}."
+                f"{_capital(_more([other.name]))} from those it reaches, but it reaches {_percent(other.reach)} of the "
+                f"debtors here, and {best.name} {_percent(best.reach)}."
             )
         else:
             by_currency.setdefault(_listed(other.more_than(best)), []).append(other.name)

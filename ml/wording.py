@@ -18,6 +18,7 @@ from ml.actions import (
     rounded,
 )
 from ml.arrays import Bools, Floats, Ints
+from ml.channel_words import counted, one, plural, singular
 from ml.intervals import likely_range, moved_payments
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
@@ -31,15 +32,6 @@ KNOWN_ENGAGED, KNOWN_MOVED = 20.0, 5.0
 """Contacts of a segment below which nothing is claimed; its engagements and payments moved from which
 its own history is enough; those of all segments from which a channel is known at all."""
 
-_WORDS = {
-    "EMAIL": "e-mail",
-    "SMS": "SMS",
-    "WHATSAPP": "WhatsApp",
-    "PUSH": "push message",
-    "LETTER": "letter",
-    "VOICE": "call",
-}
-_SPOKEN_WITH_A_VOWEL = ("EMAIL", "SMS")
 _SHOWS_NO_OPENING = ("VOICE",)
 
 
@@ -112,7 +104,7 @@ def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
         )
     alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
     reason = (
-        f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what {_one(best)} would add "
+        f"Leave alone: {_percent(alone)} pay within 30 days by themselves, and what {one(CHANNELS[best])} would add "
         "does not cover its cost."
     )
     return Recommendation(evidence, None, (actions[best], *others), (reason, basis))
@@ -120,7 +112,7 @@ def recommend(sheet: Sheet, chosen: int | None) -> Recommendation:
 
 def _told(sheet: Sheet, code: int, action: Action) -> Told:
     return Told(
-        _one(code),
+        one(CHANNELS[code]),
         {estimate.currency: estimate.amount for estimate in action.expected.net},
         sheet.mean(sheet.quotes.net, code),
         sheet.mean(sheet.standing.reachable, code),
@@ -154,9 +146,7 @@ def _why_nothing(sheet: Sheet) -> Recommendation | None:
         reason = "Too little has been sent to or heard from here to tell what works."
         return _nothing(Evidence.INSUFFICIENT, reason)
     if not _usable(sheet):
-        reason = (
-            "The contact rules and what was asked for leave no hour on any channel of which enough is known."
-        )
+        reason = "On every channel of which enough is known, the contact rules or what was asked for leave no hour."
         return _nothing(Evidence.POOLED, reason)
     return None
 
@@ -256,17 +246,18 @@ def _best_template(model: TrainedModel, code: int) -> str | None:
 
 def _reasons(sheet: Sheet, code: int) -> tuple[str, ...]:
     slot, quotes = int(sheet.slots[code]), sheet.quotes
-    when = f"{WEEKDAYS[slot // 24]} {slot % 24:02d}:00"
+    when = f"on {WEEKDAYS[slot // 24]} at {slot % 24:02d}:00"
     moved, engaged = sheet.mean(quotes.moved, code), sheet.mean(quotes.engaged, code)
     alone = float(np.average(sheet.standing.alone, weights=sheet.weight))
     verb = "answered" if CHANNELS[code] == "VOICE" else "opened or answered"
     if records_answers(sheet.model)[code]:
-        effect = f"is {verb} by {_percent(engaged)} and moves {_percent(moved)} to pay."
+        effect = f"is {verb} by {_percent(engaged)} of debtors and moves {_percent(moved)} to pay."
     else:
-        effect = f"moves {_percent(moved)} to pay; none was ever recorded as {verb}."
-    contact = _one(code)
+        never = f"no {singular(CHANNELS[code])} was ever recorded as {verb}"
+        effect = f"moves {_percent(moved)} of debtors to pay; {never}."
+    contact = one(CHANNELS[code])
     return (
-        f"{contact[0].upper()}{contact[1:]} on {when} {effect}",
+        f"{contact[0].upper()}{contact[1:]} {when} {effect}",
         f"Left alone, {_percent(alone)} pay within 30 days anyway.",
     )
 
@@ -276,19 +267,15 @@ def _basis(sheet: Sheet, code: int) -> str:
     segment = int(sheet.standing.segment[0])
     sent = round(float(facts.sent[segment, code])) if segment < len(facts.sent) else 0
     if sheet.evidence[code] is Evidence.STRONG:
-        return f"Known from {sent:,} contacts of this segment by {_name(code)}."
+        return f"Known from {counted(sent, CHANNELS[code])} to this segment."
+    if not sent:
+        return (
+            f"This segment has had no {plural(CHANNELS[code])} yet; what similar segments did fills the gap."
+        )
     return (
-        f"This segment has {sent:,} contacts by {_name(code)}, too few of which were answered or surely moved a "
-        "payment; what similar segments did fills the gap."
+        f"This segment has had {counted(sent, CHANNELS[code])}, with too few answers, or payments surely moved, to go "
+        "by; what similar segments did fills the gap."
     )
-
-
-def _name(code: int) -> str:
-    return _WORDS[CHANNELS[code]]
-
-
-def _one(code: int) -> str:
-    return f"{'an' if CHANNELS[code] in _SPOKEN_WITH_A_VOWEL else 'a'} {_name(code)}"
 
 
 def _percent(share: float) -> str:

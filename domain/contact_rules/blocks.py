@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from domain.contact_rules.facts import Block, Reachability
 from domain.contact_rules.frequency import closed_spans
-from domain.contact_rules.local_clock import is_holiday, local_day, next_quarter
+from domain.contact_rules.local_clock import end_of_holidays, is_holiday, next_quarter
 from domain.contact_rules.presets import Preset
 from domain.contact_rules.standing import address_blocks, request_blocks
 from domain.vocabulary import Channel
@@ -35,14 +35,13 @@ def _time_blocks(at: datetime, preset: Preset, zone: ZoneInfo) -> list[Block]:
     found = []
     local = at.astimezone(zone)
     if not is_open(preset, local):
-        message = (
-            f"Outside the hours in which the {preset.name} rules allow contact, by the debtor's own clock."
-        )
+        rules = "creditor's own" if preset.name == "TENANT" else preset.name
+        message = f"Outside the hours in which the {rules} rules allow contact, by the debtor's own clock."
         until = next_quarter(at, lambda local: is_open(preset, local), zone)
         found.append(Block(preset.own_rule("HOURS"), message, None, until))
     if preset.holidays is not None and is_holiday(preset.holidays, local.date()):
-        message = "A public holiday."
-        found.append(Block(preset.own_rule("HOLIDAY"), message, None, local_day(at, zone)[1]))
+        until = end_of_holidays(preset.holidays, at, zone)
+        found.append(Block(preset.own_rule("HOLIDAY"), "A public holiday.", None, until))
     return found
 
 

@@ -62,6 +62,14 @@ def is_holiday(country: str, day: date) -> bool:
     return day in _holidays_of(country)
 
 
+def end_of_holidays(country: str, at: datetime, zone: ZoneInfo) -> datetime:
+    """When (UTC) the first local day after `at` begins that is no holiday: holidays may follow each other."""
+    end = local_day(at, zone)[1]
+    while is_holiday(country, end.astimezone(zone).date()):
+        end = local_day(end, zone)[1]
+    return end
+
+
 def occurrences(after: datetime, weekday: int, hour: int, zone: ZoneInfo, last: date) -> Iterable[datetime]:
     """Starts (UTC, in order) of that local hour from `after` on; `after` itself when it lies within one."""
     if after.tzinfo is None:

@@ -85,12 +85,16 @@ _TWO_IN_SEVEN = AtMost(
     "US_MA_2_IN_7", _CALLS | _TEXTS, 2, _WEEK, "At most 2 calls or texts in any 7 days (Massachusetts)."
 )
 _OPT_OUT_NOTICE = "Every electronic message says how to opt out (12 CFR 1006.6(e))."
-_CALL_A_WEEK = AtMost("CL_CALL_A_WEEK", _CALLS, 1, _WEEK, "At most one call in any week (Ley 21.320).")
+_CALL_A_WEEK = AtMost("CL_CALL_A_WEEK", _CALLS, 1, _WEEK, "At most one call in any 7 days (Ley 21.320).")
 _MESSAGES_A_WEEK = AtMost(
-    "CL_2_MESSAGES_A_WEEK", _ALL - _CALLS, 2, _WEEK, "At most two messages in any week (Ley 21.320)."
+    "CL_2_MESSAGES_A_WEEK", _ALL - _CALLS, 2, _WEEK, "At most two messages in any 7 days (Ley 21.320)."
 )
 _MESSAGES_APART = AtMost(
-    "CL_MESSAGES_2_DAYS_APART", _ALL - _CALLS, 1, timedelta(days=2), "Messages two days apart (Ley 21.320)."
+    "CL_MESSAGES_2_DAYS_APART",
+    _ALL - _CALLS,
+    1,
+    timedelta(days=2),
+    "At least two days between messages (Ley 21.320).",
 )
 
 

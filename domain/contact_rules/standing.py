@@ -7,12 +7,8 @@ from zoneinfo import ZoneInfo
 
 from domain.contact_rules.facts import Block, ContactRequest, Reachability
 from domain.contact_rules.local_clock import next_quarter
+from domain.contact_rules.means import place
 from domain.vocabulary import Channel, ContactRequestKind
-
-_BOUNCED = (
-    "The address does not exist: a message came back for good (hard bounce). A corrected one counts from when it is "
-    "verified (verified_at of a contact point)."
-)
 
 
 def address_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list[Block]:
@@ -23,7 +19,7 @@ def address_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list
     rule = debtor.presets[0].rule
     addresses = [address for address in debtor.addresses if address.channel == channel]
     if not addresses:
-        return [Block(rule("NO_ADDRESS"), "There is no address for this channel.", channel)]
+        return [Block(rule("NO_ADDRESS"), f"No {place(channel)} is known.", channel)]
     consented = _last_known((address.consented_at for address in addresses), at)
     opted_out = _last_known((address.opted_out_at for address in addresses), at)
     if opted_out is not None and (consented is None or consented <= opted_out):
@@ -31,7 +27,11 @@ def address_blocks(at: datetime, channel: Channel, debtor: Reachability) -> list
             Block(rule("OPT_OUT"), "The debtor opted out of this channel, or complained about it.", channel)
         ]
     if all(_last_known([address.hard_bounced_at], at) is not None for address in addresses):
-        return [Block(rule("HARD_BOUNCE"), _BOUNCED, channel)]
+        message = (
+            f"The {place(channel)} does not exist: a message came back for good (hard bounce). A corrected one counts "
+            "from when it is verified (verified_at of a contact point)."
+        )
+        return [Block(rule("HARD_BOUNCE"), message, channel)]
     if consented is None and any(channel in preset.consent_required for preset in debtor.presets):
         return [Block(rule("CONSENT"), "The debtor has not consented to this channel.", channel)]
     return []
@@ -64,12 +64,13 @@ def stops(at: datetime, channel: Channel, debtor: Reachability) -> list[Block]:
     found = []
     for request in _in_force(at, channel, debtor.requests):
         if request.kind == ContactRequestKind.STOP:
-            rule, message = "REQUEST_STOP", "The debtor asked not to be contacted."
+            rule, asked = "REQUEST_STOP", "not to be contacted"
         elif request.kind == ContactRequestKind.NOT_BEFORE:
-            rule, message = "REQUEST_NOT_BEFORE", "The debtor asked not to be contacted before then."
+            rule, asked = "REQUEST_NOT_BEFORE", "not to be contacted yet"
         else:
             continue
         until = None if request.until is None else request.until.astimezone(UTC)
+        message = f"The debtor asked {asked}{'' if request.channel is None else ' on this channel'}."
         found.append(Block(debtor.presets[0].rule(rule), message, request.channel, until))
     return found
 

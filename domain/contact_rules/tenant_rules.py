@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from domain.contact_rules.means import listed_means
 from domain.contact_rules.presets import DEFAULT, PRESETS, AtMost, OpenHours, Preset, preset_for
 from domain.kpis.messages import Weekday
 from domain.vocabulary import Channel
@@ -116,7 +117,10 @@ def _at_most(rule: Any) -> AtMost:
     channels = frozenset(_channels("at_most", rule["channels"]))
     if not channels:
         raise TenantRulesError("at_most", "names no channel.")
-    message = f"At most {contacts} contact(s) in any {days} day(s), by the creditor's own rules."
+    means = "" if channels == frozenset(Channel) else f" by {listed_means(channels)}"
+    how_many = "one contact" if contacts == 1 else f"{contacts:,} contacts"
+    span = "24 hours" if days == 1 else f"{days} days"
+    message = f"At most {how_many}{means} in any {span}, by the creditor's own rules."
     return AtMost(f"TENANT_{contacts}_IN_{days}", channels, contacts, timedelta(days=days), message)
 
 

@@ -141,6 +141,40 @@ def test_colombia_allows_one_contact_a_day_on_one_channel_a_week() -> None:
     assert codes(NOW, Channel.SMS, unasked) == {"CONSENT"}
 
 
+def test_a_holiday_ends_when_those_that_follow_it_have() -> None:
+    """Maundy Thursday and Good Friday of 2026, in Colombia."""
+    thursday = datetime(2026, 4, 2, 15, tzinfo=UTC)
+    (block,) = blocks(thursday, Channel.SMS, debtor_of("CO"))
+    assert block.rule == "CO_HOLIDAY@2026-1"
+    assert block.until == datetime(2026, 4, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            {"channels": ["VOICE", "SMS"], "contacts": 3, "days": 7},
+            "At most 3 contacts by text message or telephone in any 7 days, by the creditor's own rules.",
+        ),
+        (
+            {"channels": ["LETTER"], "contacts": 1, "days": 1},
+            "At most one contact by letter in any 24 hours, by the creditor's own rules.",
+        ),
+        (
+            {"channels": list(Channel), "contacts": 1, "days": 2},
+            "At most one contact in any 2 days, by the creditor's own rules.",
+        ),
+        (
+            {"channels": ["EMAIL", "WHATSAPP", "PUSH"], "contacts": 2, "days": 30},
+            "At most 2 contacts by e-mail, WhatsApp or push message in any 30 days, by the creditor's own rules.",
+        ),
+    ],
+)
+def test_a_tenants_limit_says_of_what_in_the_number_it_has(rule: dict[str, object], message: str) -> None:
+    (own,) = tenant_presets({"at_most": [rule]})
+    assert own.at_most[0].message == message
+
+
 def test_chile_spaces_messages_and_calls() -> None:
     zone = "America/Santiago"
     assert codes(NOW, Channel.VOICE, debtor_of("CL", *called(6), zone=zone)) == {"CL_CALL_A_WEEK"}
@@ -170,6 +204,7 @@ def test_mexico_is_open_from_07_to_22_and_massachusetts_is_found_by_region() -> 
     assert preset_for("US", "US-CA").name == "US"
     assert preset_for("GB", "GB-LND").name == "UK"
     assert preset_for("JP") is DEFAULT
+    assert {preset_for(territory).name for territory in ("PR", "GU", "VI", "AS", "MP", "UM")} == {"US"}
 
 
 def test_a_tenants_rules_only_close() -> None:
@@ -204,7 +239,6 @@ def test_a_tenants_rules_only_close() -> None:
         ({"also": ["XX"]}, "also"),
         ({"also": "MX"}, "also"),
         ({"hours": {"from": 9}}, "hours"),
-    assert {preset_for(territory).name for territory in ("PR", "GU", "VI", "AS", "MP", "UM")} == {"US"}
         ({"hours": {"from": 12, "to": 9}}, "hours"),
         ({"hours": {"from": True, "to": 9}}, "hours"),
         ({"closed_weekdays": ["FUNDAY"]}, "closed_weekdays"),

@@ -2,15 +2,17 @@ import re
 
 import numpy as np
 import polars as pl
+import pytest
 
 from ml.decisions import debtor_recommendations
-from ml.features import Casebook
+from ml.features import Casebook, answered_of
 from ml.local_time import MICROSECONDS
 from ml.outcomes import CHANNELS
 from ml.own_reasons import _RECORDS, _contributions, own_reasons
 from tests.ml.factories import history, model
 
-ANSWERED = re.compile(r"they answered (\d+) of the (\d+) e-mails so far")
+ANSWERED = re.compile(r"they answered (none of the|both|all|\d+ of the)(?: (\d+))? e-mails so far")
+ONLY = re.compile(r"they (answered|did not answer) the only e-mail so far")
 PAID = re.compile(r"they have paid (once|twice|(\d+) times)")
 EMAIL = CHANNELS.index("EMAIL")
 
@@ -50,8 +52,12 @@ def test_sentences_say_what_the_history_holds() -> None:
             found = ANSWERED.search(sentence)
             if found:
                 settled, hits = truth[keys[row]]
-                assert (int(found[2]), int(found[1])) == (settled, hits)
+                of, share = int(found[2] or 2), found[1].split()[0]
+                said = {"none": 0, "both": 2, "all": of}.get(share)
+                assert (of, int(share) if said is None else said) == (settled, hits)
                 checked += 1
+            elif only := ONLY.search(sentence):
+                assert (1, int(only[1] == "answered")) == truth[keys[row]]
     assert checked > 50
 
 
@@ -79,3 +85,47 @@ def test_recommendations_give_the_debtors_own_reasons_and_nobody_left_alone_has_
         reasons for reasons, answer in zip(own, answers, strict=True) if answer.recommendation.best is None
     )
     assert own_reasons(model(), Casebook(known), np.arange(3), np.full(3, -1), _at()) == [(), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("values", "channel", "said"),
+    [
+        ({"own_settled_there": 0}, "VOICE", "they have had no calls yet"),
+        ({"own_settled_there": 1, "answered": 0}, "EMAIL", "they did not answer the only e-mail so far"),
+        ({"own_settled_there": 1, "answered": 1}, "VOICE", "they answered the only call so far"),
+        ({"own_settled_there": 2, "answered": 2}, "SMS", "they answered both text messages so far"),
+        ({"own_settled_there": 3, "answered": 3}, "LETTER", "they answered all 3 letters so far"),
+        ({"own_settled_there": 3, "answered": 0}, "PUSH", "they answered none of the 3 push messages so far"),
+        (
+            {"own_settled_there": 5, "answered": 1},
+            "WHATSAPP",
+            "they answered 1 of the 5 WhatsApp messages so far",
+        ),
+        ({"contacts_30_days": 0}, "SMS", "they were not contacted in the last 30 days"),
+        ({"contacts_30_days": 1}, "SMS", "they were contacted once in the last 30 days"),
+        ({"contacts_30_days": 3}, "SMS", "they were contacted 3 times in the last 30 days"),
+        ({"payments_so_far": 1, "days_since_payment": 1}, "SMS", "they have paid once, 1 day ago"),
+        (
+            {"payments_so_far": 2, "days_since_payment": 0.2},
+            "SMS",
+            "they have paid twice, the last time today",
+        ),
+        ({"days_past_due": 1}, "SMS", "the debt is 1 day past due"),
+        ({"owed": 1200, "open_accounts": 1}, "SMS", "they owe 1,200 EUR on one account"),
+        ({"owed": 1200, "open_accounts": 2}, "SMS", "they owe 1,200 EUR on 2 accounts"),
+        ({"promises_so_far": 0}, "SMS", "they have never promised to pay"),
+        ({"promises_so_far": 2}, "SMS", "they have promised to pay twice"),
+    ],
+)
+def test_records_are_said_in_the_number_they_have(values: dict[str, float], channel: str, said: str) -> None:
+    row = {"answers_recorded": 1.0, **values}
+    if "answered" in values:
+        row["own_response_there"] = _rate(values["answered"], values["own_settled_there"])
+    (record,) = (one for one in _RECORDS if set(values) & set(one.features))
+    assert record.words(row, channel, "EUR") == said
+
+
+def _rate(answered: float, settled: float) -> float:
+    """The response rate from which `answered_of` reads so many."""
+    rates = np.linspace(0, 1, 2_001)
+    return float(np.median([rate for rate in rates if answered_of(rate, int(settled)) == answered]))

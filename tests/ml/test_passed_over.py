@@ -17,7 +17,7 @@ from tests.ml.factories import history, model
 LETTER = CHANNELS.index("LETTER")
 SPOKEN = {
     "EMAIL": "e-mail",
-    "SMS": "SMS",
+    "SMS": "text message",
     "WHATSAPP": "WhatsApp",
     "PUSH": "push",
     "LETTER": "letter",
@@ -48,8 +48,8 @@ CALL = told("a call", 9.0, 0.9, EUR="10.00", DKK="74.60")
         (
             [told("a push message", 4.5, 0.3, EUR="15.00", DKK="112.00")],
             [
-                "A push message is expected to bring more to those it reaches, but it reaches 30.0 % of the debtors "
-                "here, a call 90.0 %."
+                "A push message is expected to bring more from those it reaches, but it reaches 30.0 % of the debtors "
+                "here, and a call 90.0 %."
             ],
         ),
         (
@@ -65,8 +65,8 @@ CALL = told("a call", 9.0, 0.9, EUR="10.00", DKK="74.60")
                 told("an SMS", 7.0, 0.9, EUR="6.00", DKK="75.00"),
             ],
             [
-                "A push message is expected to bring more to those it reaches, but it reaches 30.0 % of the debtors "
-                "here, a call 90.0 %.",
+                "A push message is expected to bring more from those it reaches, but it reaches 30.0 % of the debtors "
+                "here, and a call 90.0 %.",
                 "In DKK a letter and an SMS are expected to bring more, but not over the debtors of all currencies "
                 "together.",
             ],
