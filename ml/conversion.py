@@ -39,6 +39,10 @@ AS_SENT = ("attributed",)
 """Steps that say what comes of contacts sent as they are, to those they are sent to; the others weigh them
 (`ml.deconfounding`) to say what would come of them with anybody."""
 
+AT_ONE_LEVEL = ("attributed",)
+"""Steps that all contacts tell alike, however long ago. Payments are few, and the latest contacts have not matured:
+what seems a turn in their level is mostly the day of the month and who has paid already (docs/adr/0030)."""
+
 _TEMPLATE_PRIOR = 40.0
 _MOST_EXPECTED = 200_000
 """Contacts from which it is told what a template's would have moved, and what steps have in common."""
@@ -171,8 +175,9 @@ def _fit_deciding(
 
     def one(name: str) -> Step:
         counts = prior if name in AS_SENT else prior * knowledge.unconfounded
+        dated = replace(cells, past=None) if name in AT_ONE_LEVEL else cells
         staged = fit_staged(
-            lesson_of(casework, knowledge, watches[name], horizons[name], cells, counts),
+            lesson_of(casework, knowledge, watches[name], horizons[name], dated, counts),
             draws=fitting.draws if name != "attributed" else 0,
             seed=fitting.seed + STEPS.index(name),
             threads=max(1, fitting.threads // at_once),
