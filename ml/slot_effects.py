@@ -1,7 +1,7 @@
 """When: how segment, rhythm, channel, hour and weekday move the odds, as crossed random effects.
 
-Effects are levels (segment × channel, …), weekday effects, and smooth curves over the hours of the day,
-for everybody, per channel, segment, segment × channel, rhythm, and per part of the segments' names
+Effects are levels (segment × channel, …), curves over the days of the week, and smooth curves over the hours of the
+day, for everybody, per channel, segment, segment × channel, rhythm, and per part of the segments' names
 (EARLY-MIDDLE-CARD shares its parts' effects with EARLY-YOUNG-CARD), on all days and apart on weekends.
 Some come twice: as they are now, and as a departure that fades in going back in time, so that a shift of
 tastes is followed where the data show one. Every factor has its own variance, learned from the data on
@@ -12,6 +12,7 @@ what larger groups share. Fitted by `ml.slot_fit`; what nobody named here is lef
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -23,34 +24,47 @@ MOST_PARTS = 4
 FADING_BUCKETS = 8
 
 
+class Over(Enum):
+    """What a curve runs over, by how many places it has there."""
+
+    NOTHING = 1
+    DAYS = 7
+    HOURS = 24
+
+
 @dataclass(frozen=True)
 class Factor:
-    """crossed: letters (s segment, r rhythm, c channel, d weekday, k weekend, p a part of the segment's
-    name); curve: over the hours;
-    past: a departure that fades in going back in time; spread: prior standard deviation."""
+    """crossed: letters (s segment, r rhythm, c channel, k weekend, p a part of the segment's name); over: what its
+    curves run over, if it has curves; past: a departure that fades in going back in time; spread: prior standard
+    deviation."""
 
     crossed: str
     spread: float
-    curve: bool = False
-    past: bool = False
+    over: Over
+    past: bool
 
 
-_LEVELS_NOW = {
-    "c": 0.7, "s": 0.15, "p": 0.15, "sc": 0.2, "pc": 0.2, "rc": 0.08, "d": 0.12, "k": 0.12, "cd": 0.08, "ck": 0.08,
-    "sd": 0.1, "sk": 0.12, "scd": 0.08, "sck": 0.08, "pd": 0.08, "pk": 0.1,
-}  # fmt: skip
-_CURVES_NOW = {
+_LEVELS_NOW = {"c": 0.7, "s": 0.15, "p": 0.15, "sc": 0.2, "pc": 0.2, "rc": 0.08}
+_DAYS_NOW = {"": 0.16, "c": 0.11, "s": 0.14, "sc": 0.11, "p": 0.12, "pc": 0.11}
+_HOURS_NOW = {
     "": 0.3, "c": 0.2, "s": 0.25, "p": 0.2, "sc": 0.15, "pc": 0.15, "r": 0.2, "k": 0.15, "ck": 0.12, "sk": 0.15,
     "pk": 0.12, "rk": 0.12,
 }  # fmt: skip
-_LEVELS_PAST = {"c": 0.2, "s": 0.1, "sc": 0.12, "pc": 0.12, "d": 0.08}
-_CURVES_PAST = {"": 0.15, "c": 0.12, "s": 0.15, "p": 0.12}
+_LEVELS_PAST = {"c": 0.2, "s": 0.1, "sc": 0.12, "pc": 0.12}
+_DAYS_PAST = {"": 0.08}
+_HOURS_PAST = {"": 0.15, "c": 0.12, "s": 0.15, "p": 0.12}
 
-FACTORS = (
-    *(Factor(crossed, spread) for crossed, spread in _LEVELS_NOW.items()),
-    *(Factor(crossed, spread, curve=True) for crossed, spread in _CURVES_NOW.items()),
-    *(Factor(crossed, spread, past=True) for crossed, spread in _LEVELS_PAST.items()),
-    *(Factor(crossed, spread, curve=True, past=True) for crossed, spread in _CURVES_PAST.items()),
+FACTORS = tuple(
+    Factor(crossed, spread, over, past)
+    for spreads, over, past in (
+        (_LEVELS_NOW, Over.NOTHING, False),
+        (_DAYS_NOW, Over.DAYS, False),
+        (_HOURS_NOW, Over.HOURS, False),
+        (_LEVELS_PAST, Over.NOTHING, True),
+        (_DAYS_PAST, Over.DAYS, True),
+        (_HOURS_PAST, Over.HOURS, True),
+    )
+    for crossed, spread in spreads.items()
 )
 
 
@@ -91,8 +105,8 @@ class Term:
 
 @dataclass(frozen=True)
 class SlotEffects:
-    """intercept and, per term, one log-odds effect per level (curves: level × 24 hours); variances: per term, ()
-    that of its levels, or (hours, hours) the covariance of its curves over the hours that occurred; doubts: per term,
+    """intercept and, per term, one log-odds effect per level (curves: level × 7 days or 24 hours); variances: per term,
+    () that of its levels, or the covariance of its curves, (7, 7) or over the hours that occurred; doubts: per term,
     the variance that each effect is left with once the contacts have spoken, those of hours never tried included."""
 
     shape: Shape
@@ -187,11 +201,15 @@ def _levels(term: Term, cells: Cells, shape: Shape) -> list[tuple[Ints, int]]:
                 "s": (cells.segment, shape.segments),
                 "r": (cells.rhythm, shape.rhythms),
                 "c": (cells.channel, len(CHANNELS)),
-                "d": (weekday, 7),
                 "k": ((weekday >= 5).astype(np.int64), 2),
             }
             levels.append(known[letter])
-    return [*levels, (hour, 24)] if term.factor.curve else levels
+    match term.factor.over:
+        case Over.DAYS:
+            levels.append((weekday, Over.DAYS.value))
+        case Over.HOURS:
+            levels.append((hour, Over.HOURS.value))
+    return levels
 
 
 def codes_of(term: Term, cells: Cells, shape: Shape) -> Ints:

@@ -2,8 +2,8 @@
 
 By iteratively reweighted least squares on cell sums with backfitting. How far a factor's effects lie apart is told by
 the Fellner–Schall fixed point; which hours rise and fall together in its curves by expectation–maximisation, drawn
-towards smooth ones: hours seldom tried then lean on those that go with them in other curves. Sources: Wood & Fasiolo
-2017; Laird & Ware 1982. Measured: docs/adr/0029.
+towards smooth ones: hours seldom tried then lean on those that go with them in other curves. Days of the week alike.
+Sources: Wood & Fasiolo 2017; Laird & Ware 1982. Measured: docs/adr/0029, 0035.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from ml.boosting import sigmoid
 from ml.slot_effects import (
     FADING_BUCKETS,
     Cells,
+    Over,
     Shape,
     SlotEffects,
     Term,
@@ -30,7 +31,7 @@ PRIOR_WEIGHT = 1.0
 """How many effects the prior variance of a factor weighs as much as."""
 
 SHAPE_WEIGHT = 10.0
-"""How many curves it weighs as much as that hours near one another rise and fall together."""
+"""How many curves it weighs as much as that hours, or days, near one another rise and fall together."""
 
 _REWEIGHTINGS, _SWEEPS = 8, 3
 _REPLICATE_REWEIGHTINGS, _REPLICATE_SWEEPS = 2, 4
@@ -88,7 +89,7 @@ def _fitted(rows: SlotRows, layout: "_Layout", times: Floats, near: SlotEffects 
 
 
 class _Layout:
-    """Which level of every term each distinct cell has; curves over the hours that occur."""
+    """Which level of every term each distinct cell has; curves of hours over those that occur."""
 
     def __init__(self, cells: Cells, shape: Shape) -> None:
         self.cells = len(cells.slot)
@@ -99,7 +100,7 @@ class _Layout:
         self.codes, self.sizes, self.scale = [], [], []
         for term in self.terms:
             code, size = codes_of(term, cells, shape), size_of(term, shape)
-            if term.factor.curve:
+            if term.factor.over is Over.HOURS:
                 code, size = code // 24 * len(self.hours) + compact[code % 24], size // 24 * len(self.hours)
             self.codes.append(code)
             self.sizes.append(size)
@@ -109,7 +110,7 @@ class _Layout:
 class _Backfit:
     """Effects on their way to the fit; each term in turn takes up what the others leave of the score.
 
-    Curves are fitted over the hours that occur; the others follow from the kernel at the end.
+    Curves of hours are fitted over those that occur; the others follow from the kernel at the end.
     """
 
     def __init__(self, layout: _Layout, near: SlotEffects | None) -> None:
@@ -117,7 +118,7 @@ class _Backfit:
         self.codes, self.sizes, self.scale = layout.codes, layout.sizes, layout.scale
         self.learns = near is None
         self.intercept = 0.0 if near is None else near.intercept
-        self.kernel = _KERNEL[np.ix_(self.hours, self.hours)]
+        self.kernels = {Over.DAYS: _DAYS, Over.HOURS: _HOURS[np.ix_(self.hours, self.hours)]}
         self.variances = (
             [self._first_guess(term) for term in self.terms] if near is None else list(near.variances)
         )
@@ -125,11 +126,12 @@ class _Backfit:
         self.solvers: list[_Levels | _Curves] = []
         if near is not None:
             for place, (term, effect) in enumerate(zip(self.terms, near.effects, strict=True)):
-                known = effect.reshape(-1, 24)[:, self.hours].ravel() if term.factor.curve else effect
+                of_hours = term.factor.over is Over.HOURS
+                known = effect.reshape(-1, 24)[:, self.hours].ravel() if of_hours else effect
                 self.effects[place] = known.copy()
 
     def _first_guess(self, term: Term) -> Floats:
-        return np.asarray(term.factor.spread**2 * (self.kernel if term.factor.curve else 1.0))
+        return np.asarray(term.factor.spread**2 * self.kernels.get(term.factor.over, 1.0))
 
     def shift(self) -> Floats:
         """(cells,) log-odds as they stand."""
@@ -146,7 +148,9 @@ class _Backfit:
             for code, size, scale in zip(self.codes, self.sizes, self.scale, strict=True)
         ]
         solvers = [
-            _Curves(weight, variance, self.kernel) if term.factor.curve else _Levels(weight, float(variance))
+            _Levels(weight, float(variance))
+            if term.factor.over is Over.NOTHING
+            else _Curves(weight, variance, self.kernels[term.factor.over])
             for term, weight, variance in zip(self.terms, weights, self.variances, strict=True)
         ]
         total = information.sum()
@@ -174,10 +178,12 @@ class _Backfit:
         self.effects[place] = fitted
 
     def effects_everywhere(self) -> list[Floats]:
-        """Effects with curves carried to all 24 hours."""
-        spread = _KERNEL[:, self.hours] @ np.linalg.inv(self.kernel)
+        """Effects with curves of hours carried to all 24."""
+        spread = _HOURS[:, self.hours] @ np.linalg.inv(self.kernels[Over.HOURS])
         return [
-            (effect.reshape(-1, len(self.hours)) @ spread.T).ravel() if term.factor.curve else effect
+            (effect.reshape(-1, len(self.hours)) @ spread.T).ravel()
+            if term.factor.over is Over.HOURS
+            else effect
             for term, effect in zip(self.terms, self.effects, strict=True)
         ]
 
@@ -187,11 +193,11 @@ class _Backfit:
         found = []
         for term, solver in zip(self.terms, self.solvers, strict=False):
             left = solver.left()
-            if left.ndim == 2:
+            if term.factor.over is Over.HOURS:
                 everywhere = np.repeat(left.max(axis=1, keepdims=True), 24, axis=1)
                 everywhere[:, self.hours] = left
-                left = everywhere.ravel()
-            found.append((np.zeros(0) if term.factor.past else left).astype(np.float32))
+                left = everywhere
+            found.append((np.zeros(0) if term.factor.past else left.ravel()).astype(np.float32))
         return found
 
 
@@ -221,7 +227,7 @@ class _Levels:
 
 
 class _Curves:
-    """Curves over hours under one covariance (hours, hours); those nobody tells anything about stay flat."""
+    """Curves over hours or days under one covariance; those nobody tells anything about stay flat."""
 
     def __init__(self, weight: Floats, covariance: Floats, kernel: Floats) -> None:
         self.kernel, self.prior = kernel, covariance
@@ -240,7 +246,7 @@ class _Curves:
         return fitted.ravel()
 
     def left(self) -> Floats:
-        """(curves, hours) posterior variances; a curve that nobody tells anything about keeps what curves have."""
+        """(curves, places) posterior variances; a curve that nobody tells anything about keeps what curves have."""
         found = np.tile(np.diagonal(self.prior), (self.curves, 1))
         found[self.told] = np.diagonal(self.covariance, axis1=1, axis2=2)
         return found
@@ -251,19 +257,31 @@ class _Curves:
         return float(np.sum((curves @ np.linalg.inv(self.kernel)) * curves))
 
     def spread(self, effect: Floats, scale: float) -> Floats:
-        """(hours, hours) their covariance, as the curves have it; smooth ones' at this scale where there are few."""
+        """(places, places) their covariance, as the curves have it; smooth ones' at this scale where there are few."""
         curves = effect.reshape(-1, len(self.kernel))[self.told]
         seen = curves.T @ curves + self.covariance.sum(axis=0)
         return np.asarray((seen + SHAPE_WEIGHT * scale * self.kernel) / (len(curves) + SHAPE_WEIGHT))
 
 
-def _kernel() -> Floats:
-    """(24, 24) covariance of a curve's hours: part smooth over a few hours, part over a long while, part
-    rough."""
-    gap = np.abs(np.arange(24)[:, None] - np.arange(24)[None, :])
-    gap = np.minimum(gap, 24 - gap)
+def _around(places: int) -> Ints:
+    """(places, places) how far they lie apart on a circle."""
+    gap = np.abs(np.arange(places)[:, None] - np.arange(places)[None, :])
+    return np.asarray(np.minimum(gap, places - gap))
+
+
+def _of_hours() -> Floats:
+    """(24, 24) covariance of a curve's hours: part smooth over a few hours, part over a long while, part rough."""
+    gap = _around(24)
     smooth = 0.55 * np.exp(-0.5 * (gap / 2.0) ** 2) + 0.3 * np.exp(-0.5 * (gap / 5.0) ** 2)
     return np.asarray(smooth + 0.15 * np.eye(24))
 
 
-_KERNEL = _kernel()
+def _of_days() -> Floats:
+    """(7, 7) covariance of a curve's days: part smooth, part alike on weekends and on working days, part by itself."""
+    weekend = np.arange(7) >= 5
+    alike = 0.25 * np.exp(-0.5 * (_around(7) / 1.5) ** 2) + 0.35 * (weekend[:, None] == weekend[None, :])
+    return np.asarray(alike + 0.4 * np.eye(7))
+
+
+_HOURS, _DAYS = _of_hours(), _of_days()
+"""Which places of a curve rise and fall together before anything is told."""
