@@ -176,14 +176,15 @@ def _against_champion(
 def _paired(
     name: str, kind: str, mine: Floats, theirs: Floats, step: StepHoldOut, rows: Ints, seed: int
 ) -> GateCheck:
-    """Held when the gain is surely above the threshold; not to be known where a model that must not be worse
-    is better on these contacts, only too few to be sure of it."""
+    """Held when the gain is surely above the threshold; not to be known where a model that must not be worse is above
+    it on these contacts, only too few to be sure of it. Were it refused for that, then chance alone would refuse one in
+    two of the retrains that are as good as their champion."""
     gain = theirs - mine
     low = float(np.quantile(bootstrap_mean(gain, step.debtor[rows], seed=seed, rounds=_ROUNDS), 0.05))
     retrain = kind == "not_worse_than_champion"
     threshold = -TOLERATED_LOSS * float(theirs.mean()) if retrain else 0.0
     sure = low > threshold
-    open_question = retrain and not sure and float(gain.mean()) >= 0
+    open_question = retrain and not sure and float(gain.mean()) > threshold
     doubt = f"; too few of them show {_NAMES[name]} to be sure" if open_question else ""
     return GateCheck(
         f"{name}_{kind}",
