@@ -90,7 +90,7 @@ def amounts_summed(codes: Ints, amounts: Coded[str], times: Ints, size: int) -> 
         int(f"{number:f}".replace(".", "")) * 10 ** int(scale - own)
         for number, own in zip(numbers, scales, strict=True)
     ]
-    fits = max(map(abs, wholes), default=0) * int(times.sum()) <= _LARGEST
+    fits = max(map(abs, wholes), default=0) * max(1, int(times.sum())) <= _LARGEST
     whole = np.array(wholes, np.int64 if fits else object)
     total = np.zeros(size, whole.dtype)
     np.add.at(total, codes, whole[amounts.codes] * times)

@@ -29,6 +29,11 @@ def test_amounts_are_added_up_to_the_last_digit(paid) -> None:
             assert total.as_tuple().exponent == found[group].as_tuple().exponent
 
 
+def test_amounts_of_which_a_filter_leaves_none_are_no_obstacle() -> None:
+    amounts = Coded(("1234567890123.456789000000",), np.empty(0, np.int64))
+    assert amounts_summed(np.empty(0, np.int64), amounts, np.empty(0, np.int64), 0) == []
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-(2**62) // 40, 2**62 // 40)), max_size=40))
 def test_whole_numbers_are_added_up_exactly(pairs) -> None:
     codes = np.array([code for code, _ in pairs], np.int64)
