@@ -27,13 +27,15 @@ class DatabaseFull(Exception):
     code = FULL.code
 
 
-def unreachable(url: str, error: Exception) -> DatabaseUnreachable:
-    """The error of a driver as one sentence, without the password in the URL."""
+def unreachable(
+    url: str, error: Exception, way_out: str = "Check DUNWELL_DATABASE_URL and that the server runs."
+) -> DatabaseUnreachable:
+    """The error of a driver as one sentence, without the password in the URL, and what to do."""
     parsed, cause = make_url(url), error.__cause__ or error
     reason = str(cause).splitlines()[0][:200] if str(cause) else type(cause).__name__
     return DatabaseUnreachable(
         f"PostgreSQL at {parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''} cannot be used "
-        f"({reason}). Check DUNWELL_DATABASE_URL and that the server runs."
+        f"({reason}). {way_out}"
     )
 
 
@@ -48,6 +50,16 @@ class DatabaseServer:
     owner_url: str
     app_url: str
     embedded: bool
+
+    def unreachable(self, error: Exception) -> DatabaseUnreachable:
+        """What to say of an error of its driver."""
+        if self.embedded:
+            return unreachable(
+                self.app_url,
+                error,
+                "It is the embedded one, which has ended: the next command starts it again.",
+            )
+        return unreachable(self.app_url, error)
 
 
 @contextmanager
@@ -90,7 +102,7 @@ async def open_database(server: DatabaseServer) -> AsyncIterator[Database]:
             raise DatabaseFull(full) from error
         if outage is READ_ONLY:
             raise ReadOnlyDatabase from error
-        raise unreachable(server.app_url, error) from error
+        raise server.unreachable(error) from error
     finally:
         await database.close()
 
@@ -112,6 +124,6 @@ async def _make_fit(server: DatabaseServer, database: Database) -> None:
         await asyncio.to_thread(migrate, server.owner_url)
         await verify_schema(database)
     except (OSError, InterfaceError, DBAPIError) as error:
-        raise unreachable(server.app_url, error) from error
+        raise server.unreachable(error) from error
     await database.verify_role()
     await database.verify_writable()

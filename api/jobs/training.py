@@ -214,7 +214,13 @@ class _Reporter:
         async def report() -> None:
             await self._report(stage, share)
 
-        asyncio.run_coroutine_threadsafe(report(), self._loop).result()
+        telling = report()
+        try:
+            told = asyncio.run_coroutine_threadsafe(telling, self._loop)
+        except RuntimeError:  # the worker has left meanwhile, so this learning is in vain
+            telling.close()
+            raise
+        told.result()
 
 
 def _expected(error: BaseException) -> bool:

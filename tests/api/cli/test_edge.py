@@ -39,6 +39,19 @@ async def test_a_database_that_goes_away_is_one_sentence(owner_url: str, by_the_
                 await connection.execute(text(end))
 
 
+@pytest.mark.parametrize(
+    ("embedded", "way_out"),
+    [(True, "the next command starts it again."), (False, "Check DUNWELL_DATABASE_URL")],
+)
+async def test_what_to_do_about_a_database_that_is_gone_depends_on_whose_it_is(
+    owner_url: str, embedded: bool, way_out: str
+) -> None:
+    server = DatabaseServer(owner_url, owner_url, embedded)
+    with pytest.raises(DatabaseUnreachable, match=way_out):
+        async with open_database(server) as database, database.engine.begin() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
 @pytest.mark.parametrize("by_the_driver", [False, True])
 async def test_a_full_disk_of_the_database_is_one_sentence(owner_url: str, by_the_driver: bool) -> None:
     server = DatabaseServer(owner_url, owner_url, embedded=False)
