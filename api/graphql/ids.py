@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 from api.services import InvalidArgument
 
@@ -13,8 +14,8 @@ def global_id(kind: str, number: int) -> str:
     return base64.b64encode(f"{kind}:{number}".encode()).decode()
 
 
-def parse_id(value: str, *, argument: str = "id") -> tuple[str, int]:
-    """The type and number behind a global id.
+def parse_id(value: str, *, path: Sequence[str] = ("id",)) -> tuple[str, int]:
+    """The type and number behind a global id. path: where in the arguments it stands.
 
     Raises:
         InvalidArgument: not an id that this API gave out.
@@ -25,8 +26,18 @@ def parse_id(value: str, *, argument: str = "id") -> tuple[str, int]:
         kind, digits = "", ""
     plain = digits.isascii() and digits.isdecimal() and not digits.startswith("0")
     if not kind.isalpha() or not plain or len(digits) > 19 or int(digits) > _LARGEST:
-        raise InvalidArgument(f"{argument}: not an id of this API; send one as answered.", path=(argument,))
+        where = ".".join(path)
+        raise InvalidArgument(f"{where}: not an id of this API; send one as answered.", path=tuple(path))
     return kind, int(digits)
+
+
+def parse_ids(values: Sequence[str]) -> list[tuple[str, int]]:
+    """The types and numbers behind the global ids of the argument `ids`.
+
+    Raises:
+        InvalidArgument: one is no id that this API gave out; which one is told.
+    """
+    return [parse_id(value, path=("ids", str(index))) for index, value in enumerate(values)]
 
 
 def number_of(value: str, kind: str, *, argument: str = "id") -> int:
@@ -35,7 +46,7 @@ def number_of(value: str, kind: str, *, argument: str = "id") -> int:
     Raises:
         InvalidArgument: not an id, or of another type.
     """
-    found, number = parse_id(value, argument=argument)
+    found, number = parse_id(value, path=(argument,))
     if found != kind:
         raise InvalidArgument(
             f"{argument}: an id of type {found}, expected one of type {kind}.", path=(argument,)

@@ -12,7 +12,7 @@ from api.graphql import lists
 from api.graphql.columns import Rows
 from api.graphql.context import Context, Info
 from api.graphql.fields import root
-from api.graphql.ids import number_of, parse_id
+from api.graphql.ids import number_of, parse_id, parse_ids
 from api.graphql.permissions import Group
 from api.graphql.types.advice import AdvisedSegment, DebtorRecommendation, SegmentRecommendation
 from api.graphql.types.arguments import After, AsOf, Channels, First, Within
@@ -69,8 +69,7 @@ class Query:
     async def nodes(self, info: Info, ids: _Ids) -> list[Node | None]:
         """Whatever has these ids."""
         at_most(ids, MOST_IDS, "ids")
-        wanted = [parse_id(each, argument="ids") for each in ids]
-        return list(await asyncio.gather(*(find_node(info, *each) for each in wanted)))
+        return list(await asyncio.gather(*(find_node(info, *each) for each in parse_ids(ids))))
 
     @root(Group.READ, "A debtor by global id; null when there is none.")
     async def debtor(self, info: Info, id: _Id) -> Debtor | None:

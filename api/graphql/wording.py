@@ -26,7 +26,10 @@ _CUTS = (
 )
 # Variable '$input' has invalid value at [1].dueOn: ...
 _PLACE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ((?:\.\w+|\[\d+\])+))?: ")
-_LACKING = re.compile(r"Expected value of type '\w+' to include required field '(\w+)'")
+# ... Expected value of type 'PeriodInput' to include required field 'from'.
+_NAMED = re.compile(
+    r"Expected value of type '\w+' (?:to include required|not to include unknown) field '([_A-Za-z]\w{0,63})'(?:$|[.,])"
+)
 
 
 def without_values(message: str) -> str:
@@ -37,10 +40,10 @@ def without_values(message: str) -> str:
 
 
 def place_of(message: str) -> list[str] | None:
-    """Where in the variables the value stands that a message is about, a field that is missing included: the
-    variable's name, then fields and indices; None where it is about no variable's value."""
+    """Where in the variables the value stands that a message is about, a field that is missing or unknown
+    included: the variable's name, then fields and indices; None where it is about no variable's value."""
     found = _PLACE.match(message)
     if found is None:
         return None
-    lacking = _LACKING.match(message, found.end())
-    return [found[1], *re.findall(r"\w+", found[2] or ""), *([lacking[1]] if lacking else [])]
+    named = _NAMED.match(message, found.end())
+    return [found[1], *re.findall(r"\w+", found[2] or ""), *([named[1]] if named else [])]

@@ -12,7 +12,7 @@ from api.graphql import lists
 from api.graphql.compiled.selection import Asking, NotCompiled
 from api.graphql.context import Context
 from api.graphql.cursors import decode, prefix
-from api.graphql.ids import number_of, parse_id
+from api.graphql.ids import number_of, parse_id, parse_ids
 from api.graphql.queries import MOST_IDS, at_most
 from api.graphql.types.connections import page_size
 from api.graphql.types.debtors import NESTED_LISTS
@@ -73,7 +73,7 @@ def _page(name: str, first: int | None = None, after: str | None = None) -> Page
 
 def _nodes(asking: Asking, given: Mapping[str, Any]) -> RowsOf:
     at_most(given["ids"], MOST_IDS, "ids")
-    found = [_compiled(asking, parse_id(each, argument="ids")) for each in given["ids"]]
+    found = [_compiled(asking, each) for each in parse_ids(given["ids"])]
     return RowsOf(tuple(kind for kind, _, _ in found), tuple(number for _, _, number in found))
 
 

@@ -20,7 +20,7 @@ CASES = [
     (f'{{ node(id: "{base64.b64encode(b"Debtor:-1").decode()}") {{ id }} }}', ["id"], "not an id"),
     (f'{{ node(id: "{global_id("Debtor", 10**30)}") {{ id }} }}', ["id"], "not an id"),
     (f'{{ debtor(id: "{global_id("Account", 1)}") {{ id }} }}', ["id"], "of type Account"),
-    ('{ nodes(ids: ["junk"]) { id } }', ["ids"], "not an id"),
+    (f'{{ nodes(ids: ["{global_id("Debtor", 1)}", "junk"]) {{ id }} }}', ["ids", "1"], "ids.1: not an id"),
     ("{ debtors(orderBy: [{field: BALANCE}]) { totalCount } }", ["orderBy", "0", "currency"], "name it"),
     ('{ debtors(orderBy: [{field: NAME, currency: "EUR"}]) { totalCount } }', None, "only BALANCE"),
     (
@@ -133,6 +133,7 @@ ODD = "to include required field 'password'"
         (WELL | {"birthDate": 1}, [["input", "birthDate"]]),
         ([WELL | {"name": [ODD]}], [["input", "0", "name"]]),
         ([WELL | {ODD: 1}], [["input", "0"]]),
+        ([WELL, WELL | {"colour": 1}], [["input", "1", "colour"]]),
     ],
     ids=str,
 )
