@@ -62,7 +62,7 @@ def _of_preset(
         for contact in counted:
             yield Closed(preset.own_rule("ONCE_A_DAY"), message, *local_day(contact.at, zone), None)
     if preset.one_channel_within is not None:
-        message = "One channel in any 7 days, and another one was used or is planned."
+        message = "Another channel was used or is planned within 7 days."
         for contact in counted:
             if contact.channel != channel:
                 begin, end = _around(contact.at, contact.at, preset.one_channel_within)

@@ -47,8 +47,9 @@ def local_day(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
     day = at.astimezone(zone).date()
     begin = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
     after = day + timedelta(days=1)
-    end = datetime(after.year, after.month, after.day, tzinfo=zone, fold=1).astimezone(UTC)
-    return begin, end
+    # Midnight may come twice, or be skipped: then one of the two readings lies in the day that ends.
+    ends = (datetime(after.year, after.month, after.day, tzinfo=zone, fold=fold) for fold in (0, 1))
+    return begin, max(end.astimezone(UTC) for end in ends)
 
 
 @cache
