@@ -57,7 +57,7 @@ class DatabaseServer:
             return unreachable(
                 self.app_url,
                 error,
-                "It is the embedded one, which has ended: the next command starts it again.",
+                "It is the embedded one: if it has ended, the next command starts it again.",
             )
         return unreachable(self.app_url, error)
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +17,7 @@ _NICENESS = 10
 _RESTART_SECONDS = 2.0
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
-#: A restart that was asked for is over by then.
+#: A restart of PostgreSQL by hand is over by then.
 _LOOKS_IN_VAIN = 10
 #: The libraries that would each take every core.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -101,9 +100,9 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()
 
 
-def end_with_database(url: str) -> None:
-    """End this process once the embedded PostgreSQL has not been reached for a while: only who attaches starts it
-    again, and a server's next worker does.
+def end_with_database(url: str, ending: threading.Event) -> None:
+    """End this process once the embedded PostgreSQL has not been reached for a while, unless it is ending anyway: an
+    embedded PostgreSQL is started again by whoever attaches next, as the worker after this one does.
 
     By a connection of its own, and at once, since the libraries of jobs try what they were doing again without end.
     """
@@ -111,14 +110,15 @@ def end_with_database(url: str) -> None:
     def watch() -> None:
         connection, in_vain = None, 0
         while in_vain < _LOOKS_IN_VAIN:
-            time.sleep(_LOOK_SECONDS)
+            if ending.wait(_LOOK_SECONDS):
+                return
             try:
                 connection = connection or psycopg.connect(
                     url, autocommit=True, application_name="dunwell watch"
                 )
                 connection.execute("SELECT 1")
                 in_vain = 0
-            except psycopg.OperationalError:
+            except psycopg.Error:
                 connection = None
                 in_vain += 1
         logger.warning("PostgreSQL cannot be reached; this worker ends")

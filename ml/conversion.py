@@ -39,6 +39,9 @@ AS_SENT = ("attributed",)
 """Steps that say what comes of contacts sent as they are, to those they are sent to; the others weigh them
 (`ml.deconfounding`) to say what would come of them with anybody."""
 
+UNDRAWN = ("attributed",)
+"""Steps that no interval is told of, so that they need no draws."""
+
 AT_ONE_LEVEL = ("attributed",)
 """Steps that all contacts tell alike, however long ago. Payments are few, and the latest contacts have not matured:
 what seems a turn in their level is mostly the day of the month and who has paid already (docs/adr/0030)."""
@@ -178,7 +181,7 @@ def _fit_deciding(
         dated = replace(cells, past=None) if name in AT_ONE_LEVEL else cells
         staged = fit_staged(
             lesson_of(casework, knowledge, watches[name], horizons[name], dated, counts),
-            draws=fitting.draws if name != "attributed" else 0,
+            draws=0 if name in UNDRAWN else fitting.draws,
             seed=fitting.seed + STEPS.index(name),
             threads=max(1, fitting.threads // at_once),
             settings=fitting.settings,

@@ -108,14 +108,14 @@ class Casebook:
         }
 
     def balances(self, debtor: Ints, at: Ints) -> Floats:
-        """What each debtor owes before an instant, in the tenant's currency."""
+        """(n,) what each debtor owes before an instant of its own (n,), in the tenant's currency."""
         row, account = self._accounts_of(debtor)
         balance = self._open_balance(account, at[row], at[row] // DAY)
         return sums_by(row, balance, len(debtor))
 
     def lasting_balances(self, debtor: Ints, begin: int, end: int) -> Floats:
-        """What each debtor owes from `begin` to `end` (microseconds) on accounts that are open all the while, by its
-        own calendar, in the tenant's currency; payments before `begin` count."""
+        """(n,) what each debtor owes from `begin` to `end` (microseconds) on accounts that are open all the while, by
+        its own calendar, in the tenant's currency; payments before `begin` count."""
         row, account = self._accounts_of(debtor)
         zones = (self.debtors[debtor] if len(debtor) else self.debtors.clear())["time_zone"]
         first, last = (

@@ -177,8 +177,8 @@ def _paired(
     name: str, kind: str, mine: Floats, theirs: Floats, step: StepHoldOut, rows: Ints, seed: int
 ) -> GateCheck:
     """Held when the gain is surely above the threshold; not to be known where a model that must not be worse is above
-    it on these contacts, only too few to be sure of it. Were it refused for that, then chance alone would refuse one in
-    two of the retrains that are as good as their champion."""
+    it on these contacts, only too few to be sure of it. Were those refused that look a little worse, then chance would
+    refuse one in two of the retrains that are as good as their champion."""
     gain = theirs - mine
     low = float(np.quantile(bootstrap_mean(gain, step.debtor[rows], seed=seed, rounds=_ROUNDS), 0.05))
     retrain = kind == "not_worse_than_champion"

@@ -273,8 +273,8 @@ def _basis(sheet: Sheet, code: int) -> str:
             f"This segment has had no {plural(CHANNELS[code])} yet; what similar segments did fills the gap."
         )
     return (
-        f"This segment has had {counted(sent, CHANNELS[code])}, with too few answers, or payments surely moved, to go "
-        "by; what similar segments did fills the gap."
+        f"This segment has had {counted(sent, CHANNELS[code])}, but too little came of them to go by; what similar "
+        "segments did fills the gap."
     )
 
 

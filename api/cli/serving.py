@@ -73,10 +73,11 @@ def _work(server: DatabaseServer, ending: threading.Event) -> int:
 
     configure_logs()
     if server.embedded:
-        end_with_database(server.app_url)
+        end_with_database(server.app_url, ending)
     with training_worker(server, edge.settings()) as running:
         while not ending.wait(0.5):
             if running.lost.is_set():
+                ending.set()
                 return 1
     return 0
 

@@ -20,7 +20,7 @@ _CUTS = (
     # Unexpected Name 'Doe'. / Expected '(', found String "Jane Doe".
     (re.compile(rf"^(Syntax Error: (?:Unexpected|.*, found) {_LEXED}) ['\"].*", re.DOTALL), r"\1."),
     # A key of a variable's object that no schema could name.
-    (re.compile(r"(unknown field) (?!'[_A-Za-z]\w{0,63}'(?:$|[.,]))'.*", re.DOTALL), r"\1."),
+    (re.compile(r"(unknown field) (?!'[_A-Za-z][_0-9A-Za-z]{0,63}'(?:$|[.,]))'.*", re.DOTALL), r"\1."),
     # ... not to be None: in Python's word, not in GraphQL's.
     (re.compile(r"not to be None\.$"), "not to be null."),
 )
@@ -28,7 +28,8 @@ _CUTS = (
 _PLACE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ((?:\.\w+|\[\d+\])+))?: ")
 # ... Expected value of type 'PeriodInput' to include required field 'from'.
 _NAMED = re.compile(
-    r"Expected value of type '\w+' (?:to include required|not to include unknown) field '([_A-Za-z]\w{0,63})'(?:$|[.,])"
+    r"Expected value of type '\w+' (?:to include required|not to include unknown) field "
+    r"'([_A-Za-z][_0-9A-Za-z]{0,63})'(?:$|[.,])"
 )
 
 

@@ -14,8 +14,11 @@ _MEANS = {
 }
 _PLACES = {
     Channel.EMAIL: "e-mail address",
+    Channel.SMS: "telephone number",
+    Channel.WHATSAPP: "telephone number",
     Channel.PUSH: "address for push messages",
     Channel.LETTER: "postal address",
+    Channel.VOICE: "telephone number",
 }
 
 
@@ -27,4 +30,4 @@ def listed_means(channels: Collection[Channel]) -> str:
 
 def place(channel: Channel) -> str:
     """What a message on the channel is addressed to: e-mail address, telephone number."""
-    return _PLACES.get(channel, "telephone number")
+    return _PLACES[channel]

@@ -171,16 +171,6 @@ def test_a_retrain_on_more_and_newer_data_is_not_worse_than_its_champion() -> No
     assert result.passed
 
 
-def test_a_retrain_as_good_as_its_champion_is_not_refused_by_chance() -> None:
-    """Here it does a little worse, within what is tolerated, and too few pay to be sure of either."""
-    result = judge(model(), _earlier(), history())
-    check = next(check for check in result.checks if check.name == "converted_not_worse_than_champion")
-    assert check.passed is None
-    assert "worse than the champion's" in check.message
-    assert check.message.endswith("too few of them show paying to be sure.")
-    assert result.passed
-
-
 def test_a_retrain_of_fewer_debtors_is_refused_where_it_does_worse() -> None:
     result = judge(_of_few(400, day=120), _earlier(), history())
     assert not result.passed
@@ -244,6 +234,14 @@ def test_a_retrain_that_looks_better_on_too_few_contacts_is_an_open_question() -
     check = _paired_with(draw - draw.mean() + 0.002)
     assert check.passed is None
     assert "is 0.00200 better than the champion's" in check.message
+    assert "too few" in check.message
+
+
+def test_a_retrain_that_looks_worse_within_what_is_tolerated_is_an_open_question() -> None:
+    draw = np.random.default_rng(1).normal(0, 0.1, 1000)
+    check = _paired_with(draw - draw.mean() - 0.001)
+    assert check.passed is None
+    assert "is 0.00100 worse than the champion's" in check.message
     assert "too few" in check.message
 
 

@@ -41,7 +41,7 @@ async def test_a_database_that_goes_away_is_one_sentence(owner_url: str, by_the_
 
 @pytest.mark.parametrize(
     ("embedded", "way_out"),
-    [(True, "the next command starts it again."), (False, "Check DUNWELL_DATABASE_URL")],
+    [(True, "if it has ended, the next command starts it again."), (False, "Check DUNWELL_DATABASE_URL")],
 )
 async def test_what_to_do_about_a_database_that_is_gone_depends_on_whose_it_is(
     owner_url: str, embedded: bool, way_out: str

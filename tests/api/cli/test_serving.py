@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 import urllib.error
-from contextlib import suppress
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -84,9 +84,8 @@ def test_a_database_that_was_killed_is_started_again(home: Path) -> None:
         deadline = time.monotonic() + 240
         with (
             EmbeddedPostgres.attach(home) as embedded,
-            suppress(psycopg.OperationalError),  # what it held is gone with it
-            psycopg.connect(embedded.owner_url) as holding,
-            psycopg.connect(embedded.owner_url, autocommit=True) as watching,
+            closing(psycopg.connect(embedded.owner_url)) as holding,
+            closing(psycopg.connect(embedded.owner_url, autocommit=True)) as watching,
         ):
             # The worst moment: in the middle of what the job tables are asked, which is tried again without end.
             holding.execute("LOCK TABLE dbos.workflow_status")
@@ -105,7 +104,7 @@ def test_a_database_that_was_killed_is_started_again(home: Path) -> None:
 
 
 def asks_for_dead_workers(connection: psycopg.Connection) -> bool:
-    """Whether a worker looks after workers that died, and waits for its answer."""
+    """Whether a worker has asked the job tables what workers had begun, and waits for the answer."""
     asked = """SELECT FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND query LIKE '%dbos.workflow_status.executor_id%'"""
     return connection.execute(asked).fetchone() is not None
