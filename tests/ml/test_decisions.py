@@ -20,7 +20,8 @@ from ml.outcomes import CHANNELS
 from ml.recipe import train
 from ml.scoring import Scorer
 from ml.segment_plans import usual_plan
-from ml.values import supported_slots
+from ml.standing import Standing
+from ml.values import coming_week, supported_slots
 from tests.ml.factories import history, model, tiny, world
 
 LAWFUL = lawful_hours()
@@ -209,6 +210,24 @@ def test_a_debtor_who_owes_nothing_is_left_alone_for_that_reason() -> None:
     )[0]
     assert answer.recommendation.best is None
     assert "Nothing is owed" in answer.recommendation.reasons[0]
+
+
+def test_of_two_debts_only_the_one_that_lasts_the_week_counts() -> None:
+    known = history()
+    now = known.as_of.replace(hour=10)
+    key = known.debtors["debtor"][0]
+    lasting = known.accounts.filter(pl.col("debtor") == key).head(1)
+    ending = lasting.with_columns(account=pl.lit("ENDING"), closed_on=pl.lit(now.date() + timedelta(days=6)))
+    others = known.accounts.filter(pl.col("debtor") != key)
+
+    def standing(*accounts: pl.DataFrame) -> Standing:
+        both = replace(known, accounts=pl.concat([others, *accounts], how="vertical_relaxed"))
+        return coming_week(model(), model().casebook(both), np.array([0]), now)
+
+    alone, beside = standing(lasting), standing(lasting, ending)
+    assert alone.owed[0] > 0
+    assert beside.owed[0] == pytest.approx(alone.owed[0])
+    assert np.all(beside.amount <= beside.owed[0] + 0.01)
 
 
 @pytest.mark.parametrize(
