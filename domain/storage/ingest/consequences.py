@@ -32,6 +32,8 @@ async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
         either = "unnest(ARRAY[debtor_id, old_debtor_id])"
         source = f"SELECT {either} FROM resolved_{name} WHERE changed AND problem IS NULL"
     await connection.execute(text(_TOUCH.format(source=source)), {"tenant_id": tenant_id})
+    if name == "accounts" and await _any(connection, name, _IS_REGROUPED):
+        await connection.execute(text(_TOUCH_FORMER), {"tenant_id": tenant_id})
 
 
 async def touch_moved_by_events(connection: AsyncConnection, tenant_id: int) -> None:
@@ -62,6 +64,15 @@ _TOUCH_MOVED = _TOUCH.format(
           AND (e.kind = 'RIGHT_PARTY_CONTACTED' OR e.kind IN ('OPENED', 'CLICKED', 'LANDED') AND NOT e.automated)
     """
 )
+_IS_REGROUPED = "stored AND (r.product, r.currency) IS DISTINCT FROM (old_product, old_currency)"
+#: Debtors whom the account has left: their communications on it say its product and currency.
+_TOUCH_FORMER = _TOUCH.format(
+    source=f"""
+        SELECT c.debtor_id FROM resolved_accounts r
+        JOIN communication c ON c.{OF_TENANT} AND c.account_id = r.stored_id AND c.debtor_id <> r.old_debtor_id
+        WHERE {_IS_REGROUPED} AND problem IS NULL
+    """
+)
 
 
 async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str) -> None:
@@ -76,7 +87,7 @@ async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str)
                 ),
                 {"tenant_id": tenant_id},
             )
-    elif name == "communications" and await _any_communication(connection, "channel <> old_channel"):
+    elif name == "communications" and await _any(connection, "communications", "channel <> old_channel"):
         # the one time that all events are read: no index leads from a communication to them
         await connection.execute(
             text(
@@ -90,7 +101,7 @@ async def follow_parents(connection: AsyncConnection, tenant_id: int, name: str)
 
 async def refuse_to_move(connection: AsyncConnection, tenant_id: int) -> None:
     """A communication stays with its debtor once events, payments or promises refer to it: theirs can't change."""
-    if not await _any_communication(connection, "debtor_id <> old_debtor_id"):
+    if not await _any(connection, "communications", "debtor_id <> old_debtor_id"):
         return
     referring = " UNION ".join(
         f"SELECT communication_id FROM {table} WHERE {OF_TENANT} AND communication_id IN "
@@ -107,9 +118,9 @@ async def refuse_to_move(connection: AsyncConnection, tenant_id: int) -> None:
     )
 
 
-async def _any_communication(connection: AsyncConnection, condition: str) -> bool:
+async def _any(connection: AsyncConnection, name: str, condition: str) -> bool:
     return bool(
         await connection.scalar(
-            text(f"SELECT EXISTS (SELECT FROM resolved_communications WHERE problem IS NULL AND {condition})")
+            text(f"SELECT EXISTS (SELECT FROM resolved_{name} r WHERE problem IS NULL AND {condition})")
         )
     )

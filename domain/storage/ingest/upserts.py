@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.import_format import FORMAT, TableFormat
 from domain.rejections import RejectCode
 from domain.storage.ingest.consequences import refuse_to_move
+from domain.storage.ingest.locks import changes_unlocked
 from domain.storage.ingest.scope import OF_TENANT
 from domain.storage.ingest.staging import CANDIDATE
 from domain.storage.ingest.targets import TARGETS, Target
@@ -15,8 +16,10 @@ from domain.storage.ingest.targets import TARGETS, Target
 #: Columns whose former value matters to others.
 _FOLLOWED = (
     *("debtor_id", "channel", "direction", "sent_at", "paid_at", "promised_at", "opened_on"),
-    *("country", "time_zone"),
+    *("product", "currency", "country", "time_zone"),
 )
+#: A target's owner → the column of `resolved_<name>` with the one a stored row has had.
+_OLD_OWNER = {"id": "stored_id", "debtor_id": "old_debtor_id"}
 
 
 class Interleaved(Exception):
@@ -37,7 +40,7 @@ async def upsert(connection: AsyncConnection, tenant_id: int, name: str, staged:
     Leaves `resolved_<name>`: the rows as they would stand, with stored (was there before), changed, problem.
 
     Raises:
-        Interleaved: another writer has just inserted one of the same rows.
+        Interleaved: another writer has just inserted one of the same rows, or a debtor they belong to.
     """
     table, target = FORMAT[name], TARGETS[name]
     tenant = {"tenant_id": tenant_id}
@@ -50,6 +53,10 @@ async def upsert(connection: AsyncConnection, tenant_id: int, name: str, staged:
     if expected.bad:
         await reject_problems(connection, name)
     if expected.changed:
+        if target.owner is not None and await changes_unlocked(
+            connection, name, owner=_OLD_OWNER[target.owner]
+        ):
+            raise Interleaved
         await connection.execute(text(_update(table, target)), tenant)
     if expected.new:
         inserted = await connection.execute(text(_insert(table, target)), tenant)

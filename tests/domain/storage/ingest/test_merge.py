@@ -333,6 +333,20 @@ async def test_an_account_takes_its_payments_and_promises_to_its_new_debtor(data
     assert owed == {"D2": Decimal("190.00")}
 
 
+async def test_messages_that_an_account_has_left_behind_follow_its_product(database, portfolio):
+    sent = [
+        row("communications", reference="C9", account="A1"),
+        row("communications", reference="C8", account=""),
+    ]
+    await merge_facts(database, portfolio, {"communications": sent})
+    await merge_facts(database, portfolio, {"accounts": [row("accounts", debtor="D2")]})
+    await merge_facts(database, portfolio, {"accounts": [row("accounts", debtor="D2", product="LOAN")]})
+    found = (await stored(database, portfolio))["communication"]
+    products = {one["reference"]: (one["debtor_id"], one["product"]) for one in found}
+    assert products["C9"] == ("D1", "LOAN")
+    assert products["C8"] == ("D1", None)
+
+
 async def test_a_payment_of_a_moved_account_is_attributed_among_its_new_debtors_messages(database, tenant_id):
     facts = {
         "debtors": [row("debtors"), row("debtors", reference="D2")],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from domain.import_format import FORMAT
-from domain.storage.derived import catch_up
+from domain.storage.derived import catch_up, derive_everything
 from domain.vocabulary import EventKind
 from tests.facts import NOW, merge_facts, row, stored
 
@@ -174,6 +174,61 @@ async def test_writers_who_disagree_leave_the_word_of_one(database, tenant_id):
         owed[account["debtor_id"]] += account["balance"]
     assert {one["debtor_id"]: one["balance"] for one in found["debtor_balance"]} == owed
     assert await deadlocks_so_far(database, tenant_id) == deadlocks
+
+
+async def test_a_row_that_came_meanwhile_is_not_written_before_its_owner_is_locked(database, tenant_id):
+    """Else who holds the owner and who holds the row would wait for each other."""
+    accounts = [row("accounts", reference=f"A{at}", debtor="D0") for at in range(12)]
+    await merge_facts(
+        database, tenant_id, {"debtors": [row("debtors", reference=name) for name in ("D0", "D1")]}
+    )
+    own_debtor = text("SELECT FROM debtor WHERE reference = :name FOR NO KEY UPDATE")
+    move = text("UPDATE account SET product = 'LOAN' WHERE reference = ANY(:names)")
+    async with database.transaction(tenant_id) as holder:
+        async with database.transaction(tenant_id) as first:
+            await first.execute(own_debtor, {"name": "D1"})
+            late = asyncio.create_task(
+                merge_facts(database, tenant_id, {"accounts": [one | {"debtor": "D1"} for one in accounts]})
+            )
+            await until_blocked_by(first)
+            await merge_facts(database, tenant_id, {"accounts": accounts})
+            await holder.execute(own_debtor, {"name": "D0"})
+            await holder.execute(move, {"names": ["A5"]})
+        await until_blocked_by(holder)
+        await holder.execute(move, {"names": [one["reference"] for one in accounts]})
+    await late
+    found = await stored(database, tenant_id)
+    assert {(one["debtor_id"], one["product"]) for one in found["account"]} == {("D1", "CARD")}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_writers_who_disagree_about_everything_never_wait_in_a_circle(database, tenant_id, seed):
+    async def write(writer: int) -> None:
+        rng = random.Random(seed * 10 + writer)
+        facts = random_facts(rng, debtors=60, children=200)
+        rng.shuffle(facts)
+        for part in (facts[::2], facts):
+            await merge_facts(database, tenant_id, as_data_set(part))
+
+    deadlocks = await deadlocks_so_far(database, tenant_id)
+    await asyncio.gather(*(write(writer) for writer in range(4)))
+    assert await deadlocks_so_far(database, tenant_id) == deadlocks
+    found = await settled(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        await derive_everything(connection, tenant_id, now=NOW)
+    assert await stored(database, tenant_id) == found
+
+
+async def until_blocked_by(connection):
+    """Wait until somebody waits for what this connection's transaction has locked."""
+    waiting = text(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+    )
+    for _ in range(3_000):
+        if await connection.scalar(waiting):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 async def deadlocks_so_far(database, tenant_id):
