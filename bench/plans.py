@@ -22,7 +22,7 @@ from ml.segment_plans import usual_plan
 from ml.simulator import CHANNELS as WORLD_CHANNELS
 from ml.simulator import PRESETS, SimulatedWorld, simulate
 from ml.slot_effects import HOURS
-from ml.values import contact_cost
+from ml.values import Ahead, contact_cost
 
 WORLDS = ("default", "steps", "multiplicative")
 CALLS_KEPT = 0.32
@@ -90,11 +90,16 @@ def _calls_at_most(count: float) -> Limits:
 
 def _plan(history: History, model: TrainedModel, lawful: Bools, limits: Limits) -> Ints:
     """(n,) channel · 168 + hour of week, or NOBODY: as a campaign for the coming week plans it."""
-    now, count = NOW, len(history.debtors)
+    count = len(history.debtors)
     found = candidates(
-        model, model.casebook(history), np.arange(count), now=now, plan=usual_plan(model), masks=lawful
+        model,
+        model.casebook(history),
+        np.arange(count),
+        ahead=Ahead.of(NOW),
+        plan=usual_plan(model),
+        masks=lawful,
     )
-    first = now.weekday() * 24
+    first = NOW.weekday() * 24
     week = np.roll(np.arange(HOURS), -first)
     slots = [
         [

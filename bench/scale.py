@@ -27,6 +27,7 @@ from ml.recipe import train
 from ml.scoring import Scorer
 from ml.segment_plans import usual_plan
 from ml.simulator import simulate
+from ml.values import Ahead
 
 END = date(2026, 5, 1)
 NOW = datetime.combine(END, clock(), UTC)
@@ -57,7 +58,7 @@ def _score(report: Report, model: TrainedModel, history: History) -> None:
         scorer = Scorer.of(model, usual_plan(model))
         for _ in range(parts):
             book = Casebook(history)
-            found = scorer.scores(book, np.arange(len(history.debtors)), now=NOW)
+            found = scorer.scores(book, np.arange(len(history.debtors)), ahead=Ahead.of(NOW))
             written += len(found)
         seconds, worked = time.perf_counter() - begun, time.process_time() - worked
     report.note("processor seconds to score them", round(worked, 1))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
@@ -21,9 +20,10 @@ from ml.usable_hours import debtor_hours
 from ml.values import (
     CONTACTS_LOST,
     LEAST_OWED,
-    coming_week,
+    Ahead,
     contact_cost,
     slot_tables,
+    standing_ahead,
     without_channels,
     worth,
 )
@@ -70,7 +70,7 @@ def candidates(
     book: Casebook,
     rows: Ints,
     *,
-    now: datetime,
+    ahead: Ahead,
     plan: SegmentPlan,
     masks: Bools,
     channels: Sequence[str] | None = None,
@@ -80,7 +80,7 @@ def candidates(
     masks: (n, channels, 168) hours that the contact rules allow. plan: `usual_plan` of the same model and channels.
     """
     allowed = np.array([channels is None or name in channels for name in CHANNELS])
-    standing = without_channels(coming_week(model, book, rows, now), allowed)
+    standing = without_channels(standing_ahead(model, book, rows, ahead), allowed)
     hours = debtor_hours(model, masks, len(rows), channels=channels)
     slots, chosen = debtor_slots(model, standing, plan, hours)
     segments = tuple(book.debtors["segment"][rows].fill_null("NONE").to_list())

@@ -23,7 +23,7 @@ from ml.segment_plans import SegmentPlan, own_panel, plan_segments, usual_plan
 from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
 from ml.usable_hours import allowed_channels, debtor_hours, usable_hours
-from ml.values import PLANNED_AHEAD, coming_week, panel_of, without_channels
+from ml.values import PLANNED_AHEAD, Ahead, panel_of, standing_ahead, without_channels
 from ml.wording import Sheet, best_templates, recommend, segment_evidence
 
 _CHUNK = 2_000
@@ -65,9 +65,12 @@ def debtor_recommendations(
     channels: Sequence[str] | None = None,
     masks: Bools | None = None,
     plan: SegmentPlan | None = None,
+    ahead: Ahead | None = None,
 ) -> list[DebtorRecommendation]:
     """One recommendation per debtor, in the order asked; keys as in history.debtors (the history may
     hold these debtors alone).
+
+    ahead: the time decided for; None: the week after `now`.
 
     masks: (n, 168) or (n, channels, 168) hours the contact rules allow each debtor; always within 08–21
     local. plan: `usual_plan` of the same model and channels, where the caller has kept it.
@@ -81,7 +84,7 @@ def debtor_recommendations(
     answers: list[DebtorRecommendation] = []
     for start in range(0, len(position), _CHUNK):
         rows = position[start : start + _CHUNK]
-        standing = coming_week(model, book, rows, now)
+        standing = standing_ahead(model, book, rows, ahead or Ahead.of(now))
         chunk = None if masks is None else masks[start : start + _CHUNK]
         hours = debtor_hours(model, chunk, len(rows), channels=channels)
         answers += _debtor_answers(

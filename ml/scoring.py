@@ -7,7 +7,6 @@ portfolio of millions is a matter of minutes.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -24,10 +23,11 @@ from ml.standing import Standing
 from ml.usable_hours import debtor_hours
 from ml.values import (
     LEAST_OWED,
+    Ahead,
     SlotTables,
-    coming_week,
     contact_cost,
     slot_tables,
+    standing_ahead,
     without_channels,
 )
 from ml.wording import best_templates, segment_evidence, shows_openings
@@ -76,9 +76,7 @@ class Scorer:
         tables = slot_tables(model.conversion, np.arange(len(model.segments) + 1))
         return cls(model, plan, chosen, tables, best_templates(model))
 
-    def scores(
-        self, book: Casebook, rows: Ints, *, now: datetime, masks: Bools | None = None
-    ) -> pl.DataFrame:
+    def scores(self, book: Casebook, rows: Ints, *, ahead: Ahead, masks: Bools | None = None) -> pl.DataFrame:
         """`SCHEMA`, a row for each debtor asked (positions in book.debtors), in their order.
 
         masks: (n, 168) or (n, channels, 168) hours the contact rules allow.
@@ -89,16 +87,16 @@ class Scorer:
 
         def one(start: int) -> pl.DataFrame:
             some = slice(start, start + size)
-            return self._chunk(book, rows[some], now, None if masks is None else masks[some])
+            return self._chunk(book, rows[some], ahead, None if masks is None else masks[some])
 
         with ThreadPoolExecutor(threads) as pool:
             frames = list(pool.map(one, starts))
         return pl.concat(frames) if frames else pl.DataFrame(schema=SCHEMA)
 
-    def _chunk(self, book: Casebook, rows: Ints, now: datetime, masks: Bools | None) -> pl.DataFrame:
+    def _chunk(self, book: Casebook, rows: Ints, ahead: Ahead, masks: Bools | None) -> pl.DataFrame:
         model = self.model
         allowed = np.array([self.channels is None or name in self.channels for name in CHANNELS])
-        standing = without_channels(coming_week(model, book, rows, now), allowed)
+        standing = without_channels(standing_ahead(model, book, rows, ahead), allowed)
         hours = debtor_hours(model, masks, len(rows), channels=self.channels)
         slots, chosen = debtor_slots(model, standing, self.plan, hours, self.tables)
         segments = book.debtors["segment"][rows].fill_null("NONE")

@@ -7,7 +7,8 @@ gives all 168 hours.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -30,7 +31,7 @@ _OF_THE_MONTH, _DAYS = 200, np.arange(1.0, 31.0, 2.0)
 """Debtors, and days of the month, that tell how a mean day differs from another."""
 
 PLANNED_AHEAD = 84 * 3_600 * MICROSECONDS
-"""Decisions are for the coming week: debtors are looked at as they will stand in the middle of it."""
+"""Decisions are for the coming week, unless asked for a longer time: debtors are looked at as in the middle of it."""
 
 CONTACTS_LOST = 10.0
 """Contacts' worth of value that an opt-out or complaint forfeits."""
@@ -69,12 +70,26 @@ def standing_of(model: TrainedModel, book: Casebook, debtor: Ints, at: int | Int
     )
 
 
-def coming_week(model: TrainedModel, book: Casebook, debtor: Ints, now: datetime) -> Standing:
-    """The debtors as decisions of `now` look at them: as in the middle of the coming week, but owing only what is owed
+@dataclass(frozen=True)
+class Ahead:
+    """The time that is decided for, a week at least."""
+
+    begin: datetime
+    end: datetime
+
+    @classmethod
+    def of(cls, begin: datetime, end: datetime | None = None) -> Self:
+        """From `begin` to `end`, or for a week where that is longer."""
+        week = begin + timedelta(microseconds=2 * PLANNED_AHEAD)
+        return cls(begin, week if end is None else max(week, end))
+
+
+def standing_ahead(model: TrainedModel, book: Casebook, debtor: Ints, ahead: Ahead) -> Standing:
+    """The debtors as decisions look at them: as in the middle of the time decided for, but owing only what is owed
     through all of it. A debt that comes to be on Thursday is nothing to write of on Monday."""
-    at = int(now.timestamp() * MICROSECONDS)
-    standing = standing_of(model, book, debtor, at + PLANNED_AHEAD)
-    owed = np.minimum(standing.owed, book.lasting_balances(debtor, at, at + 2 * PLANNED_AHEAD))
+    begin, end = (int(at.timestamp() * MICROSECONDS) for at in (ahead.begin, ahead.end))
+    standing = standing_of(model, book, debtor, (begin + end) // 2)
+    owed = np.minimum(standing.owed, book.lasting_balances(debtor, begin, end))
     part = owed / np.maximum(standing.owed, LEAST_OWED)
     return replace(standing, owed=owed, amount=standing.amount * np.minimum(part, 1.0)[:, None])
 

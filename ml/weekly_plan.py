@@ -18,7 +18,7 @@ from ml.options import Slots, options_of, segment_ranking
 from ml.outcomes import CHANNELS
 from ml.planning import NOBODY, Limits, assign
 from ml.segment_plans import SegmentPlan
-from ml.values import LEAST_OWED, contact_cost
+from ml.values import LEAST_OWED, Ahead, contact_cost
 
 RECENT_DAYS = 56
 """Whoever was contacted within so many days is contacted lately."""
@@ -85,7 +85,8 @@ def plan_week(
     owing = np.zeros(len(rows), dtype=bool)
     for start in range(0, len(rows), _PART):
         part = slice(start, start + _PART)
-        found = candidates(model, book, rows[part], now=history.as_of, plan=plan, masks=lawful.masks[part])
+        ahead = Ahead.of(history.as_of)
+        found = candidates(model, book, rows[part], ahead=ahead, plan=plan, masks=lawful.masks[part])
         options = options_of(found, lawful.slots[part], DAYS, ranking)
         worth[part], hour[part] = options.worth, options.hour
         owing[part] = found.standing.owed > LEAST_OWED

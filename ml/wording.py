@@ -138,7 +138,8 @@ def _why_nothing(sheet: Sheet) -> Recommendation | None:
     if not len(standing):
         return _nothing(Evidence.INSUFFICIENT, "Nobody here owes anything that is known of.")
     if not (standing.owed > LEAST_OWED).any():
-        return _nothing(Evidence.STRONG, "Nothing is owed: there is nothing to contact for.")
+        reason = "Nothing is owed throughout the time decided for: there is nothing to contact for."
+        return _nothing(Evidence.STRONG, reason)
     unreached = _why_unreached(sheet)
     if unreached is not None:
         return _nothing(Evidence.STRONG, unreached)

@@ -20,6 +20,7 @@ from ml.candidates import LEAVE_ALONE, Candidates, candidates, explain, runs_of
 from ml.exploration import RECOMMENDED, Choices, Policy, choose
 from ml.frames import History
 from ml.segment_plans import SegmentPlan
+from ml.values import Ahead
 
 HELD_OUT_REASON = "Held out: never contacted, to measure what contacts bring."
 
@@ -76,7 +77,7 @@ def candidates_of(deciding: Deciding, history: History, ids: Sequence[int], mask
         deciding.champion.model,
         book,
         np.array([place[key] for key in ids], dtype=np.int64),
-        now=deciding.as_of,
+        ahead=Ahead.of(deciding.window.start, deciding.window.end),
         plan=deciding.plan,
         masks=masks,
         channels=names(deciding.channels),

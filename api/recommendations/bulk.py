@@ -20,6 +20,7 @@ from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_aft
 from domain.storage.sessions import Database
 from ml.frames import History
 from ml.scoring import Scorer
+from ml.values import Ahead
 
 PART = 5_000
 
@@ -133,7 +134,8 @@ def _decided(
     masks = hours_of_debtors(people, known=as_of, window=window)
     places = dict(zip(history.debtors["debtor"].to_list(), range(len(history.debtors)), strict=True))
     rows = np.array([places[debtor.id] for debtor in part], dtype=np.int64)
-    scores = scorer.scores(scorer.model.casebook(history), rows, now=as_of, masks=masks)
+    ahead = Ahead.of(window.start, window.end)
+    scores = scorer.scores(scorer.model.casebook(history), rows, ahead=ahead, masks=masks)
     actions = zip(scores["channel"].to_list(), scores["hour_of_week"].to_list(), people, strict=True)
     send_at = [
         translation.next_instant(channel, hour, person, after=window.start, before=window.end)

@@ -22,6 +22,7 @@ from ml.actions import DebtorRecommendation
 from ml.decisions import debtor_recommendations
 from ml.frames import History
 from ml.segment_plans import SegmentPlan
+from ml.values import Ahead
 
 
 class RecommendationService:
@@ -135,7 +136,14 @@ def decide(
     window = window_from(within, as_of)
     hours = hours_of_debtors([people[key] for key in ids], known=as_of, window=window)
     found: list[DebtorRecommendation] = debtor_recommendations(
-        champion.model, history, ids, now=as_of, channels=_names(channels), masks=hours, plan=plan
+        champion.model,
+        history,
+        ids,
+        now=as_of,
+        channels=_names(channels),
+        masks=hours,
+        plan=plan,
+        ahead=Ahead.of(window.start, window.end),
     )
     return {
         key: translation.for_debtor(answer.recommendation, champion.version_id, people[key], window, channels)

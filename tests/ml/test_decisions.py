@@ -21,7 +21,7 @@ from ml.recipe import train
 from ml.scoring import Scorer
 from ml.segment_plans import usual_plan
 from ml.standing import Standing
-from ml.values import coming_week, supported_slots
+from ml.values import Ahead, standing_ahead, supported_slots
 from tests.ml.factories import history, model, tiny, world
 
 LAWFUL = lawful_hours()
@@ -222,7 +222,7 @@ def test_of_two_debts_only_the_one_that_lasts_the_week_counts() -> None:
 
     def standing(*accounts: pl.DataFrame) -> Standing:
         both = replace(known, accounts=pl.concat([others, *accounts], how="vertical_relaxed"))
-        return coming_week(model(), model().casebook(both), np.array([0]), now)
+        return standing_ahead(model(), model().casebook(both), np.array([0]), Ahead.of(now))
 
     alone, beside = standing(lasting), standing(lasting, ending)
     assert alone.owed[0] > 0
@@ -260,10 +260,34 @@ def test_nobody_is_contacted_for_a_debt_that_is_not_there_yet_or_ends_within_the
     assert ("Nothing is owed" in told.recommendation.reasons[0]) is not owes
     book, plan = model().casebook(moved), usual_plan(model())
     rows = np.array([0])
-    scored = Scorer.of(model(), plan).scores(book, rows, now=now)
+    scored = Scorer.of(model(), plan).scores(book, rows, ahead=Ahead.of(now))
     assert (scored["channel"][0] is not None) is (owes and told.recommendation.best is not None)
-    found = candidates(model(), book, rows, now=now, plan=plan, masks=np.ones((1, len(CHANNELS), 168), bool))
+    masks = np.ones((1, len(CHANNELS), 168), bool)
+    found = candidates(model(), book, rows, ahead=Ahead.of(now), plan=plan, masks=masks)
     assert found.open.any() == owes
+
+
+@pytest.mark.parametrize(
+    ("column", "days", "owes"),
+    [
+        ("opened_on", 13, True),
+        ("opened_on", 15, False),
+        ("closed_on", 16, False),
+        ("closed_on", 24, False),
+        ("closed_on", 26, True),
+    ],
+)
+def test_who_decides_for_days_further_ahead_looks_at_the_debts_of_those(
+    column: str, days: int, owes: bool
+) -> None:
+    known = history()
+    now = known.as_of.replace(hour=10)
+    key = known.debtors["debtor"][0]
+    day = pl.lit(now.date() + timedelta(days=days))
+    moved = replace(known, accounts=known.accounts.with_columns(day.alias(column)))
+    ahead = Ahead.of(now + timedelta(days=14), now + timedelta(days=24))
+    (told,) = debtor_recommendations(model(), moved, [key], now=now, ahead=ahead)
+    assert ("Nothing is owed" in told.recommendation.reasons[0]) is not owes
 
 
 def test_a_debtor_who_is_not_in_the_history_is_refused() -> None:
@@ -346,7 +370,7 @@ def test_scores_say_in_columns_what_recommendations_say_in_words() -> None:
     masks = rng.random((700, 168)) < np.where(np.arange(700) % 7 == 0, 0.0, 0.6)[:, None]
     words = debtor_recommendations(model(), known, keys, now=known.as_of, masks=masks)
     scorer = Scorer.of(model(), usual_plan(model()))
-    columns = scorer.scores(Casebook(known), np.arange(700), now=known.as_of, masks=masks)
+    columns = scorer.scores(Casebook(known), np.arange(700), ahead=Ahead.of(known.as_of), masks=masks)
     assert columns["channel"].null_count() > 50
     assert columns["channel"].count() > 50
     for answer, row in zip(words, columns.iter_rows(named=True), strict=True):

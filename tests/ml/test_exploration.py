@@ -13,6 +13,7 @@ from ml.exploration import EXPLORING, RECOMMENDED, choose, distribution
 from ml.features import Casebook
 from ml.outcomes import CHANNELS
 from ml.segment_plans import usual_plan
+from ml.values import Ahead
 from tests.ml.factories import history, model
 
 worths = st.lists(st.floats(-5, 50, allow_nan=False), min_size=0, max_size=40)
@@ -23,7 +24,12 @@ def found(count: int = 60) -> Candidates:
     known = history()
     masks = np.random.default_rng(4).random((count, len(CHANNELS), 168)) < 0.7
     return candidates(
-        model(), Casebook(known), np.arange(count), now=known.as_of, plan=usual_plan(model()), masks=masks
+        model(),
+        Casebook(known),
+        np.arange(count),
+        ahead=Ahead.of(known.as_of),
+        plan=usual_plan(model()),
+        masks=masks,
     )
 
 

@@ -15,6 +15,7 @@ from ml.outcomes import CHANNELS
 from ml.recipe import train
 from ml.scoring import Scorer
 from ml.segment_plans import usual_plan
+from ml.values import Ahead
 from tests.ml.factories import SEED, world
 
 
@@ -69,7 +70,8 @@ def test_no_answer_is_claimed_where_none_is_ever_recorded() -> None:
 
 def test_files_tell_no_openings_where_none_are_ever_recorded() -> None:
     model, book = learned("EMAIL"), Casebook(known("EMAIL"))
-    scores = Scorer.of(model, usual_plan(model)).scores(book, np.arange(len(book.debtors)), now=known().as_of)
+    ahead = Ahead.of(known().as_of)
+    scores = Scorer.of(model, usual_plan(model)).scores(book, np.arange(len(book.debtors)), ahead=ahead)
     contacted = scores.drop_nulls("channel")
     untracked = contacted.filter(pl.col("channel") != "EMAIL")
     assert len(untracked)
