@@ -154,10 +154,11 @@ def worth(model: TrainedModel, standing: Standing, tables: SlotTables, slots: In
     """Value of every channel at the given hours of week, in single precision: a debtor has a thousand. One not
     reachable on a channel, or owing nothing, gains 0 at no cost."""
     chance: dict[str, Singles] = {}
-    row = tables.row[standing.segment]
+    # Of the segments of these debtors alone: who asks segment by segment would else pay for all of them each time.
+    present, row = np.unique(tables.row[standing.segment], return_inverse=True)
     for name in DECIDING:
         platt = model.conversion.steps[name].platt
-        shift = (tables.shifts[name][:, :, :, slots] * platt.slope[:, None]).astype(np.float32)
+        shift = (tables.shifts[name][present][:, :, :, slots] * platt.slope[:, None]).astype(np.float32)
         start = (standing.margins[name] * platt.slope + platt.offset).astype(np.float32)
         chance[name] = sigmoid(shift[row, standing.rhythm] + start[:, :, None])
     moved: Singles = chance["engaged"] * chance["moved"]

@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -21,7 +22,7 @@ from ml.recipe import train
 from ml.scoring import Scorer
 from ml.segment_plans import usual_plan
 from ml.standing import Standing
-from ml.values import Ahead, standing_ahead, supported_slots
+from ml.values import Ahead, SlotTables, slot_tables, standing_ahead, supported_slots, worth
 from tests.ml.factories import history, model, tiny, world
 
 LAWFUL = lawful_hours()
@@ -348,6 +349,29 @@ def test_debtors_who_pay_anyway_are_not_worth_a_message() -> None:
         answer.recommendation.best is None
         for answer in segment_recommendations(forgetful, now=history().as_of)
     )
+
+
+def test_a_debtor_is_worth_the_same_effort_however_many_other_segments_there_are() -> None:
+    """Segments are valued one by one: were all of them worked on for each, many would take their square."""
+    panel = model().panel
+    assert panel is not None
+    one, codes, hours = (
+        panel.standing.take(np.array([0])),
+        np.arange(len(model().segments)),
+        np.flatnonzero(LAWFUL),
+    )
+    few = slot_tables(model().conversion, codes)
+    many = SlotTables(
+        {name: np.repeat(table, 40, axis=0) for name, table in few.shifts.items()}, few.row * 40
+    )
+    told, taken = [], []
+    for tables in (few, many):
+        tracemalloc.start()
+        told.append(worth(model(), one, tables, hours).net)
+        taken.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    np.testing.assert_array_equal(told[0], told[1])
+    assert taken[1] < 1.5 * taken[0]
 
 
 def test_the_panel_and_the_portfolio_lead_to_the_same_segments() -> None:
