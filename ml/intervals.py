@@ -45,9 +45,11 @@ def likely_range(gains: Floats, weight: Floats, doubt: Floats, moved: float) -> 
 def ninety_per_cent(draws: Floats, gains: Floats, moved: Floats) -> float:
     """Half the width of the 90 % interval of many contacts' net.
 
-    draws: (k,) the net under the bootstrap replicates, which tell hours apart. gains, moved: (c,) what is expected of
-    contacts alike in segment and channel, and the payments that such contacts once moved: a level known from n
-    payments is known to 1/√n. Beyond both, what neither can see.
+    draws: (k,) the net under the bootstrap replicates, which tell hours apart; none where too little came back for any
+    hour to be told from another. gains, moved: (c,) what is expected of contacts alike in segment and channel, and the
+    payments that such contacts once moved: a level known from n payments is known to 1/√n. Beyond both, what neither
+    can see.
     """
     counted = np.sum(gains**2 / (moved + _LENT_IN_TOTALS))
-    return _NINETY * float(np.sqrt(np.var(draws) + counted + (_MODEL_ERROR * gains.sum()) ** 2))
+    hours = np.var(draws) if len(draws) else 0.0
+    return _NINETY * float(np.sqrt(hours + counted + (_MODEL_ERROR * gains.sum()) ** 2))

@@ -11,7 +11,7 @@ from ml.arrays import Floats
 from ml.boosting import sigmoid
 from ml.decisions import segment_recommendations
 from ml.frames import History
-from ml.intervals import likely_range
+from ml.intervals import likely_range, ninety_per_cent
 from ml.local_time import DAY_SECONDS, MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
@@ -174,3 +174,11 @@ def test_what_is_expected_is_the_mean_of_what_may_be_true() -> None:
 @pytest.mark.parametrize("gain", [0.0, 1e-300])
 def test_nothing_gained_has_an_interval_too(gain: float) -> None:
     assert np.isfinite(likely_range(gain * ONE, ONE, np.zeros((1, 3)), 0.0)).all()
+
+
+def test_a_plan_of_hours_that_nothing_tells_apart_has_an_interval_too() -> None:
+    """Where too little came back to learn hours from, there are no replicates of them."""
+    gains, moved = np.array([40.0, 60.0]), np.array([8.0, 12.0])
+    untold = ninety_per_cent(np.zeros(0), gains, moved)
+    assert untold == ninety_per_cent(np.full(4, 90.0), gains, moved)
+    assert 0 < untold < ninety_per_cent(np.array([60.0, 90.0, 120.0]), gains, moved)
