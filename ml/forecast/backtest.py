@@ -167,9 +167,9 @@ def _judge(
 
 def _scale(kpi: Kpi, before: Floats, currencies: int) -> Floats:
     """(N,) Money is judged as a share of what is collected in its currency on an average day, so that
-    currencies are never added.
+    currencies are never added. N is 0 where there is no currency.
     """
-    if kpi != Kpi.COLLECTED:
+    if kpi != Kpi.COLLECTED or not currencies:
         return np.ones(before.shape[1])
     whole = before.mean(axis=0).reshape(-1, currencies).sum(axis=0)
     return np.tile(np.where(whole > 0, whole, np.nan), before.shape[1] // currencies)
@@ -255,5 +255,7 @@ def _grouped(cohorts: Cohorts, groups: Grouping) -> tuple[Floats, dict[str, Floa
     steps = {"delivered": cohorts.delivered @ onto}
     for name, outcome in cohorts.outcomes.items():
         steps[name] = outcome.by_day(cohorts.days, cohorts.cells) @ onto
-    paid = [part.by_day(cohorts.days, cohorts.cells) @ onto for part in cohorts.money.values()]
-    return cohorts.sent @ onto, steps, np.stack(paid, axis=-1)
+    paid = np.zeros((cohorts.days, len(groups.keys), len(cohorts.currencies)))
+    for column, part in enumerate(cohorts.money.values()):
+        paid[:, :, column] = part.by_day(cohorts.days, cohorts.cells) @ onto
+    return cohorts.sent @ onto, steps, paid

@@ -137,7 +137,9 @@ class _Future:
     def owed_by(self, segments: Sequence[str]) -> Floats:
         """(len(segments), currencies)."""
         nothing = np.zeros(len(self.cohorts.currencies))
-        return np.array([self.owed.get(name, nothing) for name in segments]).reshape(-1, len(nothing))
+        return np.array([self.owed.get(name, nothing) for name in segments]).reshape(
+            len(segments), len(nothing)
+        )
 
     def limits(self, groups: Grouping) -> Floats:
         """(G, currencies) that a group can never pass: its segment's balances, or all."""

@@ -181,6 +181,8 @@ def _amounts(cohorts: Cohorts, until: int, recency: Floats) -> tuple[Floats, Flo
 
 
 def _by_currency(cohorts: Cohorts, paid: dict[str, Outcome], until: int, recency: Floats) -> Floats:
-    """(cells, currencies) recent sums."""
-    columns = [recency @ part.known_before(until).by_day(until, cohorts.cells) for part in paid.values()]
-    return np.stack(columns, axis=1)
+    """(cells, currencies) recent sums; no column where there is no account, and so no currency."""
+    sums = np.zeros((cohorts.cells, len(paid)))
+    for column, part in enumerate(paid.values()):
+        sums[:, column] = recency @ part.known_before(until).by_day(until, cohorts.cells)
+    return sums

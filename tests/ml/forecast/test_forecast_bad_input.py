@@ -127,3 +127,21 @@ def test_a_kpi_without_data_is_undefined_and_the_others_are_not(history: History
     cohorts = cohorts_of(tally_of(unopened))
     assert cohorts is not None
     assert len(cohorts.waits.seconds) == 0
+
+
+def test_debtors_without_accounts_have_messages_and_no_money(history: History) -> None:
+    """Where no account is known there is no currency to tell of money in; messages are forecast all the same."""
+    bare = replace(
+        history,
+        accounts=history.accounts.clear(),
+        payments=history.payments.clear(),
+        promises=history.promises.clear(),
+    )
+    parts = forecast(tally_of(bare), horizon_days=14, by=[Dimension.SEGMENT]).series
+    assert len({series.key.segment for series in parts if series.kpi == Kpi.SENT}) > 1
+    answer = forecast(tally_of(bare), horizon_days=14)
+    assert not [series for series in (*parts, *answer.series) if series.kpi == Kpi.COLLECTED]
+    sent = _total(answer, Kpi.SENT).p50
+    assert sent is not None
+    assert sent > 0
+    assert {row.kpi for row in answer.backtest} >= {Kpi.SENT, Kpi.OPEN_RATE, Kpi.CONVERSION_RATE}
