@@ -94,16 +94,23 @@ def with_converted_at(communication: str, scale: Scale) -> str:
     return f"LEFT JOIN ({every} GROUP BY p.attributed_to) converted ON converted.id = {communication}"
 
 
-# Communications of debtors who are not touched, that payments of touched ones name, or did until now.
+# Communications of debtors who are not touched, that payments of touched ones name, where time has told otherwise.
 _OF_OTHERS = text(
-    """
-    SELECT DISTINCT c.id
+    f"""
+    SELECT c.id, c.debtor_id
     FROM touched_debtor t
-    JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id
-    CROSS JOIN LATERAL (VALUES (p.communication_id), (p.attributed_to)) AS cause (id)
-    JOIN communication c ON c.tenant_id = :tenant_id AND c.id = cause.id AND c.debtor_id <> p.debtor_id
+    JOIN payment p ON p.tenant_id = :tenant_id AND p.debtor_id = t.debtor_id AND p.communication_id IS NOT NULL
+    JOIN communication c ON c.tenant_id = :tenant_id AND c.id = p.communication_id AND c.debtor_id <> p.debtor_id
+    CROSS JOIN LATERAL ({_CONVERTED_AT.format(columns="", causes="= c.id")}) converted
     WHERE NOT EXISTS (SELECT FROM touched_debtor t WHERE t.debtor_id = c.debtor_id)
-    ORDER BY c.id
+      AND c.converted_at IS DISTINCT FROM converted.converted_at
+    """
+)
+# They are locked late, out of the order of ids: so nobody is waited for.
+_LOCK_FREE = text(
+    """
+    SELECT id FROM debtor WHERE tenant_id = :tenant_id AND id = ANY(CAST(:debtor_ids AS bigint[]))
+    FOR NO KEY UPDATE SKIP LOCKED
     """
 )
 _CONVERT_THESE = text(
@@ -156,19 +163,33 @@ async def attribute_payments(
     """Write `payment.attributed_to` of the touched debtors' payments; touch the days it moved them from and to.
 
     convert: write `communication.converted_at` as of now, where that moved. Otherwise all that is derived of the
-    touched debtors' communications is written anyway, and only those of others are seen to: an account that goes to
-    another debtor takes payments along that name messages to the former one.
+    touched debtors' communications is written anyway.
     """
     binds = {
         "tenant_id": tenant_id,
         "click_window": settings.click_window,
         "open_window": settings.open_window,
     }
-    of_others = [] if convert else list(await connection.scalars(_OF_OTHERS, {"tenant_id": tenant_id}))
     async with planned(connection, None):
         if convert:
             await connection.execute(_ATTRIBUTE_AND_CONVERT, {**binds, "now": now})
         else:
             await connection.execute(_ATTRIBUTE_ALONE, binds)
-        if of_others:
-            await connection.execute(_CONVERT_THESE, {"tenant_id": tenant_id, "now": now, "ids": of_others})
+
+
+async def convert_others(connection: AsyncConnection, tenant_id: int, *, now: datetime) -> bool:
+    """Write `communication.converted_at` of debtors who are not touched, where payments of touched ones tell it: an
+    account that goes to another debtor takes payments along that name messages to the former one.
+
+    To be asked where time alone may have made such a payment count; whoever changes one touches both debtors. False
+    when others have just locked some of those debtors, whose messages are left as they are.
+    """
+    tenant = {"tenant_id": tenant_id}
+    found = (await connection.execute(_OF_OTHERS, {**tenant, "now": now})).all()
+    if not found:
+        return True
+    owners = {row.debtor_id for row in found}
+    free = set(await connection.scalars(_LOCK_FREE, {**tenant, "debtor_ids": list(owners)}))
+    ids = [row.id for row in found if row.debtor_id in free]
+    await connection.execute(_CONVERT_THESE, {**tenant, "now": now, "ids": ids})
+    return free == owners

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.segments import read_segment_rules
-from domain.storage.derived.attribution import attribute_payments
+from domain.storage.derived.attribution import attribute_payments, convert_others
 from domain.storage.derived.balances import derive_balances
 from domain.storage.derived.communications import derive_communications
 from domain.storage.derived.debtors import derive_debtors
@@ -151,6 +151,8 @@ async def _derive_touched(
         await settle_promises(connection, tenant_id, settings=settings, now=now)
     if not demand.states:
         return
+    if not await convert_others(connection, tenant_id, now=now):
+        due_at = now
     async with offer_spans(connection, tenant_id, rules=rules, settings=settings, scale=scale):
         if demand.balances:
             await derive_balances(connection, tenant_id, now=now, scale=scale)

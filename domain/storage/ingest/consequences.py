@@ -34,6 +34,8 @@ async def touch(connection: AsyncConnection, tenant_id: int, name: str) -> None:
     await connection.execute(text(_TOUCH.format(source=source)), {"tenant_id": tenant_id})
     if name == "accounts" and await _any(connection, name, _IS_REGROUPED):
         await connection.execute(text(_TOUCH_FORMER), {"tenant_id": tenant_id})
+    if name == "payments" and await _any(connection, name, _NAMES_A_MESSAGE):
+        await connection.execute(text(_TOUCH_NAMED), {"tenant_id": tenant_id})
 
 
 async def touch_moved_by_events(connection: AsyncConnection, tenant_id: int) -> None:
@@ -71,6 +73,17 @@ _TOUCH_FORMER = _TOUCH.format(
         SELECT c.debtor_id FROM resolved_accounts r
         JOIN communication c ON c.{OF_TENANT} AND c.account_id = r.stored_id AND c.debtor_id <> r.old_debtor_id
         WHERE {_IS_REGROUPED} AND problem IS NULL
+    """
+)
+
+_NAMES_A_MESSAGE = "stored AND changed AND (communication_id IS NOT NULL OR old_communication_id IS NOT NULL)"
+#: Debtors to whom a message went that a payment names or did: payments tell when it converted, also those of an account
+#: that has left the debtor.
+_TOUCH_NAMED = _TOUCH.format(
+    source=f"""
+        SELECT c.debtor_id FROM resolved_payments r
+        JOIN communication c ON c.{OF_TENANT} AND c.id IN (r.communication_id, r.old_communication_id)
+        WHERE {_NAMES_A_MESSAGE} AND c.debtor_id <> r.debtor_id AND problem IS NULL
     """
 )
 

@@ -4,6 +4,8 @@ All a merge writes belongs to one of these debtors, so two merges that share one
 side by side, and no two wait for each other in a circle.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,8 +34,10 @@ _FORMER_DEBTORS = f"""
 _ANY_REGROUPED = f"SELECT EXISTS (SELECT {_REGROUPED} WHERE t.{OF_TENANT})"
 
 
-async def lock_debtors(connection: AsyncConnection, tenant_id: int, staged: frozenset[str]) -> None:
-    """Lock every stored debtor that the staged rows may touch.
+async def lock_debtors(
+    connection: AsyncConnection, tenant_id: int, staged: frozenset[str], others: Collection[int]
+) -> None:
+    """Lock every stored debtor that the staged rows may touch. others: ids of more, found out before.
 
     They are in `locked_debtor` then, with their references. The lock is FOR NO KEY UPDATE: it does not hinder foreign
     keys to the debtor.
@@ -43,10 +47,10 @@ async def lock_debtors(connection: AsyncConnection, tenant_id: int, staged: froz
     locked = await connection.execute(
         text(
             f"WITH locked AS (SELECT id, reference FROM debtor WHERE {OF_TENANT} "
-            f"AND {_may_be_touched(staged, regrouped=regrouped)} "
+            f"AND {_may_be_touched(staged, regrouped=regrouped, others=bool(others))} "
             "ORDER BY id FOR NO KEY UPDATE) INSERT INTO locked_debtor SELECT id, reference FROM locked"
         ),
-        tenant,
+        {**tenant, "others": list(others)} if others else tenant,
     )
     if locked.rowcount >= SOME_ROWS:
         await tell_planner(connection, "locked_debtor")
@@ -65,21 +69,23 @@ async def changes_unlocked(connection: AsyncConnection, name: str, *, owner: str
     )
 
 
-async def touched_unlocked(connection: AsyncConnection) -> bool:
-    """Whether a debtor was touched that is neither locked nor new: another writer moved something meanwhile."""
-    return bool(
-        await connection.scalar(
-            text("SELECT EXISTS (SELECT debtor_id FROM touched_debtor EXCEPT SELECT id FROM locked_debtor)")
+async def touched_unlocked(connection: AsyncConnection) -> Collection[int]:
+    """The debtors who were touched and are neither locked nor new: another writer moved something meanwhile, or a
+    payment tells of a message to a debtor whom its account has left."""
+    return list(
+        await connection.scalars(
+            text("SELECT debtor_id FROM touched_debtor EXCEPT SELECT id FROM locked_debtor")
         )
     )
 
 
-def _may_be_touched(staged: frozenset[str], *, regrouped: bool) -> str:
+def _may_be_touched(staged: frozenset[str], *, regrouped: bool, others: bool) -> str:
     names = [f"SELECT reference FROM staged_{name} WHERE fate = 0" for name in staged & {"debtors"}]
     names += [f"SELECT debtor FROM staged_{name} WHERE fate = 0" for name in _NAME_A_DEBTOR if name in staged]
     owners = [_owners(name, table, "reference") for name, table in _OWNED.items() if name in staged]
     owners += [_owners(name, "account", "account") for name in _NAME_AN_ACCOUNT if name in staged]
     owners += [f"SELECT c.debtor_id {_REGROUPED} {_FORMER_DEBTORS}"] * regrouped
+    owners += ["SELECT unnest(CAST(:others AS bigint[]))"] * others
     if not owners:
         return f"reference IN ({' UNION ALL '.join(names)})" if names else "false"
     if names:

@@ -80,17 +80,20 @@ async def _write(
     connection: AsyncConnection, tenant_id: int, staged: Staged, progress: Progress | None
 ) -> dict[str, int]:
     """Lock and write everything; answer how many rows of each table are new or changed. Leaves a savepoint `merged`."""
+    others: set[int] = set()
     for _ in range(_ATTEMPTS):
         await connection.execute(text("SAVEPOINT merged"))
         try:
-            await lock_debtors(connection, tenant_id, staged.tables)
+            await lock_debtors(connection, tenant_id, staged.tables, others)
             accepted = {}
             for done, name in enumerate(table for table in FORMAT if table in staged.tables):
                 if progress:
                     progress("merge", done, len(staged.tables))
                 accepted[name] = await _write_table(connection, tenant_id, name, staged)
-            if not await touched_unlocked(connection):
+            unlocked = await touched_unlocked(connection)
+            if not unlocked:
                 return accepted
+            others.update(unlocked)
         except Interleaved:
             pass
         await connection.execute(text("ROLLBACK TO SAVEPOINT merged"))

@@ -1,12 +1,13 @@
 """What a merge leaves behind: upserts, funnels, consequences, and how rows are counted."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
-from domain.storage.derived import plans
-from tests.facts import merge_facts, row, stored
+from domain.storage.derived import catch_up, plans
+from tests.facts import NOW, merge_facts, row, stored
 
 EVERYTHING = {
     "agents": [row("agents")],
@@ -421,6 +422,34 @@ async def test_what_converted_a_message_is_told_whichever_of_the_two_debtors_cha
         assert await converted_at() == first
     await merge_facts(database, tenant_id, {"payments": [paid | {"communication": ""}]})
     assert await converted_at() is None
+
+
+async def test_time_tells_what_converted_a_message_whose_payments_account_went_to_another_debtor(
+    database, tenant_id
+):
+    """Who holds the message's debtor just then is not waited for: the debtor who paid stays due."""
+    paid_at = NOW + timedelta(days=1)
+    paid = row("payments", communication="C1", paid_at=paid_at.isoformat())
+    facts = {
+        "debtors": [row("debtors"), row("debtors", reference="D2")],
+        "accounts": [row("accounts")],
+        "communications": [row("communications")],
+        "payments": [paid],
+    }
+    await merge_facts(database, tenant_id, facts)
+    await merge_facts(database, tenant_id, {"accounts": [row("accounts", debtor="D2")]})
+
+    async def converted_at(now):
+        async with database.transaction(tenant_id) as connection:
+            await catch_up(connection, tenant_id, now=now)
+        (message,) = (await stored(database, tenant_id))["communication"]
+        return message["converted_at"]
+
+    assert await converted_at(NOW + timedelta(hours=1)) is None
+    async with database.transaction(tenant_id) as holder:
+        await holder.execute(text("SELECT FROM debtor WHERE reference = 'D1' FOR NO KEY UPDATE"))
+        assert await converted_at(paid_at) is None
+    assert await converted_at(paid_at) == paid_at
 
 
 async def test_a_payment_moved_to_another_account_leaves_no_trace_on_the_first(database, portfolio):

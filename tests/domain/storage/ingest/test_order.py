@@ -219,6 +219,67 @@ async def test_writers_who_disagree_about_everything_never_wait_in_a_circle(data
     assert await stored(database, tenant_id) == found
 
 
+async def swapped_debts(database, tenant_id):
+    """Two debtors with a message each, whose debts have gone to each other: their payments name the other's message."""
+    debtors = ("D1", "D2")
+    paid = row(
+        "payments", reference="OWN", account="OWN", communication="CD1", paid_at="2026-02-05T10:00:00Z"
+    )
+    await merge_facts(
+        database,
+        tenant_id,
+        {
+            "debtors": [row("debtors", reference=name) for name in debtors],
+            "accounts": [
+                *(row("accounts", reference=f"A{name}", debtor=name) for name in debtors),
+                row("accounts", reference="OWN"),
+            ],
+            "communications": [
+                row("communications", reference=f"C{name}", debtor=name, sent_at="2026-02-01T22:00:00Z")
+                for name in debtors
+            ],
+            "payments": [
+                *(
+                    row("payments", reference=f"P{name}", account=f"A{name}", communication=f"C{name}")
+                    for name in debtors
+                ),
+                paid,
+            ],
+        },
+    )
+    swapped = [row("accounts", reference="AD1", debtor="D2"), row("accounts", reference="AD2", debtor="D1")]
+    await merge_facts(database, tenant_id, {"accounts": swapped})
+
+
+async def test_payments_of_swapped_debts_never_wait_in_a_circle_and_lose_nothing(database, tenant_id):
+    """A payment that names a message of another debtor tells when that message converted: it is that debtor's too."""
+    await swapped_debts(database, tenant_id)
+
+    async def write(writer: int) -> None:
+        rng = random.Random(writer)
+        for _ in range(10):
+            name = rng.choice(["PD1", "PD2", "OWN"])
+            debtor = {"PD1": "D2", "PD2": "D1", "OWN": "D1"}[name]
+            zone = rng.choice(["Asia/Tokyo", "America/Chicago"])
+            told = {"reference": name, "account": f"A{name[1:]}" if name != "OWN" else name}
+            told |= {
+                "reversed_at": rng.choice([None, "2026-03-01T00:00:00Z"]),
+                "amount": "10",
+                "currency": "EUR",
+            }
+            told |= {"paid_at": f"2026-02-0{rng.randrange(2, 7)}T10:00:00Z"}
+            moved = row("debtors", reference=debtor, time_zone=zone)
+            await merge_facts(database, tenant_id, {"debtors": [moved], "payments": [told]}, items=True)
+
+    deadlocks = await deadlocks_so_far(database, tenant_id)
+    await asyncio.gather(*(write(writer) for writer in range(4)))
+    assert await deadlocks_so_far(database, tenant_id) == deadlocks
+    found = await settled(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        await derive_everything(connection, tenant_id, now=NOW)
+    assert await stored(database, tenant_id) == found
+
+
 async def until_blocked_by(connection):
     """Wait until somebody waits for what this connection's transaction has locked."""
     waiting = text(
