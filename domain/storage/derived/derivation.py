@@ -130,6 +130,8 @@ async def _follow_new_kinds(connection: AsyncConnection, tenant_id: int, *, now:
     others = await connection.scalar(_ANY_UNTOUCHED, {"tenant_id": tenant_id})
     applied_at = None if others else now
     await replace_segments(connection, tenant_id, wanted, is_default=True, applied_at=applied_at)
+    if others:
+        await touch_other_facts(connection)  # whoever watches is to have the others follow
     return True
 
 

@@ -39,12 +39,17 @@ _PROMISES_AND_PAYMENTS = text(
     """
 )
 
+# Whether a promise was kept counts where it was made, before the payments that tell.
 _WRITE = text(
     """
-    UPDATE promise SET deadline = fresh.deadline, kept_at = fresh.kept_at, filled = fresh.filled
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:deadlines AS timestamptz[]), CAST(:kept AS timestamptz[]),
-                CAST(:filled AS numeric[])) AS fresh (id, deadline, kept_at, filled)
-    WHERE promise.tenant_id = :tenant_id AND promise.id = fresh.id
+    WITH settled AS (
+        UPDATE promise SET deadline = fresh.deadline, kept_at = fresh.kept_at, filled = fresh.filled
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:deadlines AS timestamptz[]), CAST(:kept AS timestamptz[]),
+                    CAST(:filled AS numeric[])) AS fresh (id, deadline, kept_at, filled)
+        WHERE promise.tenant_id = :tenant_id AND promise.id = fresh.id
+        RETURNING promised_at
+    )
+    INSERT INTO touched_day SELECT (min(promised_at) AT TIME ZONE 'UTC')::date, false FROM settled
     """
 )
 
@@ -89,7 +94,8 @@ def _accounts(rows: Sequence[Any], grace_days: int) -> Iterable[PromisingAccount
 async def settle_promises(
     connection: AsyncConnection, tenant_id: int, *, settings: CollectionSettings, now: datetime
 ) -> None:
-    """Write `deadline`, `kept_at` and `filled` of the touched debtors' promises, by the payments known at `now`."""
+    """Write `deadline`, `kept_at` and `filled` of the touched debtors' promises, by the payments known at `now`; touch
+    the day of the earliest that this changes."""
     changed: list[tuple[int, datetime, Settlement]] = []
     async for account in promising_accounts(connection, tenant_id, grace_days=settings.promise_grace_days):
         settled = settle(account.promises, account.payments, as_of=now)

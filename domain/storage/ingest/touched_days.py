@@ -39,9 +39,12 @@ _OTHER_FACTS = {
     "templates": _ALWAYS,
     "finance": _ALWAYS,
     "debtors": "SELECT '-infinity'::date FROM resolved_debtors WHERE stored AND changed AND problem IS NULL LIMIT 1",
-    "accounts": "SELECT min(LEAST(opened_on, old_opened_on)) FROM resolved_accounts WHERE changed AND problem IS NULL",
-    "communications": _EARLIEST.format(table="communications", instant="LEAST(sent_at, old_sent_at)")
-    + " AND channel <> old_channel",
+    # Payments and promises of one that was there before may be older than its opening.
+    "accounts": "SELECT CASE WHEN bool_or(stored) THEN '-infinity' ELSE min(opened_on) END FROM resolved_accounts "
+    "WHERE changed AND problem IS NULL",
+    # Visits have come from its channel, promises are of its agent: of any day.
+    "communications": "SELECT '-infinity'::date FROM resolved_communications WHERE stored AND problem IS NULL "
+    "AND (channel, agent_id) IS DISTINCT FROM (old_channel, old_agent_id) LIMIT 1",
     "events": "SELECT (min(occurred_at) AT TIME ZONE 'UTC')::date FROM resolved_events WHERE is_fresh",
     "payments": _EARLIEST.format(table="payments", instant="LEAST(paid_at, old_paid_at)"),
     "promises": _EARLIEST.format(table="promises", instant="LEAST(promised_at, old_promised_at)"),

@@ -16,7 +16,7 @@ from domain.storage.ingest.targets import TARGETS, Target
 #: Columns whose former value matters to others.
 _FOLLOWED = (
     *("debtor_id", "channel", "direction", "sent_at", "paid_at", "promised_at", "opened_on"),
-    *("product", "currency", "country", "time_zone", "communication_id"),
+    *("product", "currency", "country", "time_zone", "communication_id", "agent_id"),
 )
 #: A target's owner → the column of `resolved_<name>` with the one a stored row has had.
 _OLD_OWNER = {"id": "stored_id", "debtor_id": "old_debtor_id"}

@@ -11,6 +11,8 @@ _MOMENT = timedelta(microseconds=1)
 _NOW = text("SELECT CAST(pg_current_snapshot() AS text)")
 
 # What the former snapshot did not see and this one does was committed in between, in whatever order it was written.
+# Facts of the day after count too: the day of an account that opens may have begun before in its debtor's zone, a
+# payment at the very end is in the end state, and one of the 24 hours after may be the conversion of a visit.
 _CHANGED = text(
     """
     SELECT CAST(pg_current_snapshot() AS text) AS seen, EXISTS (
@@ -18,7 +20,7 @@ _CHANGED = text(
         WHERE tenant_id = :tenant_id
           AND transaction >= CAST(CAST(pg_snapshot_xmin(former) AS text) AS bigint)
           AND NOT pg_visible_in_snapshot(CAST(CAST(transaction AS text) AS xid8), former)
-          AND (first_day <= :last AND last_day >= :first OR facts_from <= :last)
+          AND (first_day <= :last AND last_day >= :first OR facts_from <= CAST(:last AS date) + 1)
     ) AS changed
     """
 )
