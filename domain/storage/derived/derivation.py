@@ -49,6 +49,10 @@ _ANY_UNTOUCHED = text(
 )
 
 
+class SegmentsHeld(Exception):
+    """Other default segments are to be put in force while somebody else has those that are."""
+
+
 @dataclass(frozen=True)
 class _Demand:
     """Which derived columns may have changed."""
@@ -77,7 +81,12 @@ _TIME = frozenset({"accounts", "payments", "promises", "communications"})
 
 
 async def derive(
-    connection: AsyncConnection, tenant_id: int, *, merged: frozenset[str], now: datetime
+    connection: AsyncConnection,
+    tenant_id: int,
+    *,
+    merged: frozenset[str],
+    now: datetime,
+    may_wait: bool = False,
 ) -> None:
     """Recompute every `# derived` column of the debtors in the temporary table `touched_debtor`, as of `now`.
 
@@ -85,15 +94,21 @@ async def derive(
     format: "payments", "events", ...). What those tables cannot have changed is not looked at. Where new products,
     currencies or rates ask for other default segments, the touched debtors follow them at once, all others with the
     next `catch_up`. At its end the days whose KPIs changed are published (`domain.storage.rollups.changes`).
+
+    may_wait: whether the caller can undo all it has written and locked, wait for the segments alone (`own_segments`),
+    and derive again. Whoever cannot leaves them as they are while others have them, and the touched debtors due.
+
+    Raises:
+        SegmentsHeld: that is to be done.
     """
     await collect_days(connection)
-    await _derive_columns(connection, tenant_id, merged=merged, now=now)
+    await _derive_columns(connection, tenant_id, merged=merged, now=now, may_wait=may_wait)
     await fold_sizes(connection, tenant_id)
     await publish_days(connection, tenant_id)
 
 
 async def _derive_columns(
-    connection: AsyncConnection, tenant_id: int, *, merged: frozenset[str], now: datetime
+    connection: AsyncConnection, tenant_id: int, *, merged: frozenset[str], now: datetime, may_wait: bool
 ) -> None:
     scale = Scale(await touched_count(connection))
     if not scale.debtors and not merged & {"accounts", "exchange_rates"}:
@@ -103,6 +118,8 @@ async def _derive_columns(
         is_current = True
         if merged & {"accounts", "exchange_rates"}:
             is_current = await _follow_new_kinds(connection, tenant_id, now=now)
+            if may_wait and not is_current:
+                raise SegmentsHeld
         is_shared = await share_segments(connection, tenant_id)
         # Read only now: until they are shared, somebody may put others in force who has not seen our new debtors.
         segments = await stored_segments(connection, tenant_id)

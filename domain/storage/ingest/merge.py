@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.import_format import FORMAT, Chunk
 from domain.rejections import RejectCode, sentence
-from domain.storage.derived import derive
+from domain.storage.derived import SegmentsHeld, derive, own_segments
 from domain.storage.ingest.consequences import follow_parents, touch
 from domain.storage.ingest.events import record_events
 from domain.storage.ingest.locks import lock_debtors, touched_unlocked
@@ -56,50 +56,82 @@ async def merge(
         IngestContention: other writers would not let it finish; safe to send again.
     """
     staged = await stage(connection, batches)
-    accepted = await _write(connection, tenant_id, staged, progress)
-    report = MergeReport(
-        {name: await _count(connection, staged, name, accepted[name]) for name in staged.lines}
-    )
+    report = await _merge(connection, tenant_id, staged, now=now, strict=strict, progress=progress)
     if on_rejection is not None and report.rejected:
         await _tell(connection, on_rejection)
-    if strict and report.rejected:
+    if not report.applied:
         await connection.execute(text("ROLLBACK TO SAVEPOINT merged"))
-        return MergeReport(report.tables, applied=False)
-    merged = frozenset(name for name, count in accepted.items() if count)
-    if merged:
-        if progress:
-            progress("derive", 0, 1)
-        await plan_as_usual(connection, staged)
-        await derive(connection, tenant_id, merged=merged, now=now)
-        if progress:
-            progress("derive", 1, 1)
     return report
+
+
+async def _merge(
+    connection: AsyncConnection,
+    tenant_id: int,
+    staged: Staged,
+    *,
+    now: datetime,
+    strict: bool,
+    progress: Progress | None,
+) -> MergeReport:
+    """Lock, write and derive everything. Where the report is not applied, the savepoint `merged` is to go back to."""
+    others: set[int] = set()
+    for _ in range(_ATTEMPTS):
+        await connection.execute(text("SAVEPOINT merged"))
+        waits_for_rules = False
+        try:
+            await lock_debtors(connection, tenant_id, staged.tables, others)
+            report = await _write(connection, tenant_id, staged, progress)
+            unlocked = await touched_unlocked(connection)
+            if not unlocked:
+                if strict and report.rejected:
+                    return MergeReport(report.tables, applied=False)
+                await _derive(connection, tenant_id, staged, report, now=now, progress=progress)
+                return report
+            others.update(unlocked)
+        except Interleaved:
+            pass
+        except SegmentsHeld:
+            waits_for_rules = True
+        await connection.execute(text("ROLLBACK TO SAVEPOINT merged"))
+        if waits_for_rules:  # only now that nobody can wait for what this merge has locked
+            await own_segments(connection, tenant_id)
+    raise IngestContention(
+        "Other writers kept changing the same rows. None of them was written; send them again."
+    )
 
 
 async def _write(
     connection: AsyncConnection, tenant_id: int, staged: Staged, progress: Progress | None
-) -> dict[str, int]:
-    """Lock and write everything; answer how many rows of each table are new or changed. Leaves a savepoint `merged`."""
-    others: set[int] = set()
-    for _ in range(_ATTEMPTS):
-        await connection.execute(text("SAVEPOINT merged"))
-        try:
-            await lock_debtors(connection, tenant_id, staged.tables, others)
-            accepted = {}
-            for done, name in enumerate(table for table in FORMAT if table in staged.tables):
-                if progress:
-                    progress("merge", done, len(staged.tables))
-                accepted[name] = await _write_table(connection, tenant_id, name, staged)
-            unlocked = await touched_unlocked(connection)
-            if not unlocked:
-                return accepted
-            others.update(unlocked)
-        except Interleaved:
-            pass
-        await connection.execute(text("ROLLBACK TO SAVEPOINT merged"))
-    raise IngestContention(
-        "Other writers kept changing the same rows. None of them was written; send them again."
+) -> MergeReport:
+    """Write every table, parents first."""
+    accepted = {}
+    for done, name in enumerate(table for table in FORMAT if table in staged.tables):
+        if progress:
+            progress("merge", done, len(staged.tables))
+        accepted[name] = await _write_table(connection, tenant_id, name, staged)
+    return MergeReport(
+        {name: await _count(connection, staged, name, accepted[name]) for name in staged.lines}
     )
+
+
+async def _derive(
+    connection: AsyncConnection,
+    tenant_id: int,
+    staged: Staged,
+    report: MergeReport,
+    *,
+    now: datetime,
+    progress: Progress | None,
+) -> None:
+    merged = frozenset(name for name, table in report.tables.items() if table.accepted)
+    if not merged:
+        return
+    if progress:
+        progress("derive", 0, 1)
+    await plan_as_usual(connection, staged)
+    await derive(connection, tenant_id, merged=merged, now=now, may_wait=True)
+    if progress:
+        progress("derive", 1, 1)
 
 
 async def _write_table(connection: AsyncConnection, tenant_id: int, name: str, staged: Staged) -> int:

@@ -194,6 +194,11 @@ async def test_a_debtor_made_while_settings_change_follows_them(
     database: Database, owner_url: str, tenant_id: int
 ) -> None:
     """Whoever derives by the former settings does so for debtors that nobody could wait for: it marks them as due."""
+    known = {
+        "debtors": [row("debtors", reference="D0")],
+        "accounts": [row("accounts", reference="A0", debtor="D0")],
+    }
+    await merge_facts(database, tenant_id, known)  # a new product would have to wait for the segments
     began, go_on = asyncio.Event(), asyncio.Event()
 
     async def changing() -> None:

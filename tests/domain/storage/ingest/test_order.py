@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from domain.import_format import FORMAT
 from domain.storage.derived import catch_up, derive_everything
+from domain.storage.derived.segment_sets import share_segments
 from domain.vocabulary import EventKind
 from tests.facts import NOW, merge_facts, row, stored
 
@@ -214,6 +215,30 @@ async def test_writers_who_disagree_about_everything_never_wait_in_a_circle(data
     await asyncio.gather(*(write(writer) for writer in range(4)))
     assert await deadlocks_so_far(database, tenant_id) == deadlocks
     found = await settled(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        await derive_everything(connection, tenant_id, now=NOW)
+    assert await stored(database, tenant_id) == found
+
+
+async def test_segments_follow_a_rate_that_came_while_others_were_writing(database, tenant_id):
+    """Whoever brings what default segments rest on waits for those who have them, and holds up nobody meanwhile."""
+    await merge_facts(
+        database,
+        tenant_id,
+        {
+            "debtors": [row("debtors"), row("debtors", reference="D2")],
+            "accounts": [row("accounts", currency="USD")],
+        },
+    )
+    async with database.transaction(tenant_id) as other:
+        await share_segments(other, tenant_id)
+        rate = {"debtors": [row("debtors", name="Bo")], "exchange_rates": [row("exchange_rates", rate="20")]}
+        told = asyncio.create_task(merge_facts(database, tenant_id, rate))
+        await until_blocked_by(other)
+        await other.execute(text("SELECT FROM debtor FOR NO KEY UPDATE NOWAIT"))
+    await told
+    found = await settled(database, tenant_id)
+    assert {one["segment_key"] for one in found["debtor"]} == {"LATE-LARGE-CARD", "NONE"}
     async with database.transaction(tenant_id) as connection:
         await derive_everything(connection, tenant_id, now=NOW)
     assert await stored(database, tenant_id) == found
