@@ -273,9 +273,11 @@ def _basis(sheet: Sheet, code: int) -> str:
         return (
             f"This segment has had no {plural(CHANNELS[code])} yet; what similar segments did fills the gap."
         )
+    others = round(float(facts.sent[:, code].sum())) > sent
+    filling = "what similar segments did" if others else "what was learned of contacts of all kinds"
     return (
-        f"This segment has had {counted(sent, CHANNELS[code])}, but too little came of them to go by; what similar "
-        "segments did fills the gap."
+        f"This segment has had {counted(sent, CHANNELS[code])}, but too little came of {'it' if sent == 1 else 'them'} to go "
+        f"by; {filling} fills the gap."
     )
 
 

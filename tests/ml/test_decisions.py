@@ -311,6 +311,28 @@ def test_a_debtor_of_a_segment_never_seen_is_insufficient_not_guessed() -> None:
     assert answer.recommendation.best is None
 
 
+@pytest.mark.parametrize(("sent", "them"), [(40.0, "them"), (1.0, "it")])
+def test_only_where_other_segments_have_had_the_like_do_they_fill_a_gap(sent: float, them: str) -> None:
+    facts = model().evidence
+    first = (np.arange(len(facts.sent)) == 0)[:, None] * np.ones_like(facts.sent)
+    alone = replace(facts, sent=sent * first, engaged=40.0 * first, moved=7.0 * first)
+    name = model().segments[0]
+    for evidence, what in (
+        (alone, "what was learned of contacts of all kinds"),
+        (facts, "what similar segments did"),
+    ):
+        weak = replace(
+            evidence,
+            sent=np.where(first > 0, alone.sent, evidence.sent),
+            moved=np.minimum(evidence.moved, 7.0),
+        )
+        (answer,) = segment_recommendations(
+            replace(model(), evidence=weak), now=history().as_of, segments=[name]
+        )
+        said = answer.recommendation.reasons[-1]
+        assert f"too little came of {them} to go by; {what} fills the gap." in said
+
+
 def test_where_nothing_was_ever_paid_nothing_is_recommended() -> None:
     answer = segment_recommendations(_small(), now=tiny().as_of)[0]
     assert answer.recommendation.best is None
