@@ -46,11 +46,13 @@ class StepHoldOut:
 @dataclass(frozen=True)
 class HoldOut:
     """Out-of-time predictions by step; cut: the instant (microseconds) up to which the model behind them
-    had learned; trial: where propensities were logged, what its plan can be valued by."""
+    had learned; trial: where propensities were logged, what its plan can be valued by; contacts: how many came
+    later, be they enough to try a model on or not."""
 
     cut: int
     steps: dict[str, StepHoldOut]
     trial: LoggedTrial | None = None
+    contacts: int = 0
 
 
 def log_loss(chance: Floats, label: Floats) -> Floats:

@@ -87,7 +87,7 @@ def _against_base(name: str, holdout: HoldOut, seed: int) -> list[GateCheck]:
     step = holdout.steps.get(name)
     what = _NAMES[name]
     if step is None or _is_too_little(step):
-        message = _why_unjudged(name, step)
+        message = _why_untried(name, holdout.contacts) if step is None else _why_unjudged(name, step)
         return [unknown(f"{name}_log_loss", message), unknown(f"{name}_calibration", message)]
     gain = log_loss(step.base, step.label) - log_loss(step.chance, step.label)
     low = float(np.quantile(bootstrap_mean(gain, step.debtor, seed=seed, rounds=_ROUNDS), 0.05))
@@ -108,10 +108,19 @@ def _is_too_little(step: StepHoldOut) -> bool:
     return len(step) < LEAST_CONTACTS or min(step.label.sum(), (1 - step.label).sum()) < LEAST_POSITIVES
 
 
-def _why_unjudged(name: str, step: StepHoldOut | None) -> str:
+def _why_untried(name: str, contacts: int) -> str:
+    """Why nothing was held out to try the model on."""
+    have = f"Only {contacts} contacts" if contacts else "No contacts"
+    return (
+        f"{have} are left to try it on, in the last fifth of the history; at least {LEAST_CONTACTS} are needed to judge "
+        f"{_NAMES[name]}."
+    )
+
+
+def _why_unjudged(name: str, step: StepHoldOut) -> str:
     """What there is too little of."""
-    contacts, what = 0 if step is None else len(step), _NAMES[name]
-    if step is None or contacts < LEAST_CONTACTS:
+    contacts, what = len(step), _NAMES[name]
+    if contacts < LEAST_CONTACTS:
         have = f"Only {contacts} later contacts" if contacts else "No later contacts"
         return f"{have} are old enough to tell of {what}; at least {LEAST_CONTACTS} are needed to judge it."
     if not step.label.any():

@@ -26,12 +26,13 @@ def value_checks(
         return [unknown(name, _why_no_trial(history))]
     if champion is None:
         gains = [gain_over_log(trial, trial.plan, width=width, seed=seed) for width in WIDTHS]
-        return [_verdict(name, gains, len(trial.log), "what was done", must_gain=False)]
+        return [_verdict(name, gains, len(trial.log), "what was done", must_gain=False, alike=False)]
     theirs = _plan_of(champion, challenger.segments)
     gains = [policy_gain(trial, trial.plan, theirs, width=width, seed=seed) for width in WIDTHS]
     must_gain = champion.recipe != challenger.recipe
+    alike = bool((trial.plan == theirs)[trial.log.segment].all())
     return [
-        _verdict(name, gains, len(trial.log), "the champion's plan", must_gain=must_gain),
+        _verdict(name, gains, len(trial.log), "the champion's plan", must_gain=must_gain, alike=alike),
         _segments(trial, theirs, challenger.segments, seed),
     ]
 
@@ -65,10 +66,11 @@ def _plan_of(champion: TrainedModel, segments: Sequence[str]) -> Ints:
 
 
 def _verdict(
-    name: str, gains: Sequence[PolicyValue], contacts: int, rival: str, *, must_gain: bool
+    name: str, gains: Sequence[PolicyValue], contacts: int, rival: str, *, must_gain: bool, alike: bool
 ) -> GateCheck:
     """Held when surely not below 0 at every block width, failed when surely below; a gain that has to be
-    shown fails unless it is."""
+    shown fails unless it is. alike: both plans do the same with all of these contacts, so that none is worth less; where
+    they do not, a gain of just 0 tells only that nobody paid."""
     first = gains[0]
     effective = min(gain.effective for gain in gains)
     told = (
@@ -76,11 +78,11 @@ def _verdict(
         f"contact against {rival} (95 %: {first.low:+.3f} to {first.high:+.3f}; worth {effective:,.0f} contacts "
         "of evidence)"
     )
-    if effective < LEAST_EFFECTIVE and any(gain.low != gain.high for gain in gains):
+    if effective < LEAST_EFFECTIVE and not alike:
         return GateCheck(
             name, None, first.mean, 0.0, f"{told}: fewer than {LEAST_EFFECTIVE:,.0f} tell nothing."
         )
-    surely = all(gain.low > 0 or gain.low == gain.high == 0 for gain in gains)
+    surely = alike or all(gain.low > 0 for gain in gains)
     if must_gain:
         return GateCheck(name, all(gain.low > 0 for gain in gains), first.low, 0.0, f"{told}.")
     if surely:

@@ -65,7 +65,7 @@ def rehearse(casework: Casework, everything: Knowledge, *, seed: int, threads: i
     later = np.flatnonzero(after & casework.draw.evenly)
     before = casework.known_at(cut)
     if len(later) < LEAST_HOLD_OUT or len(before.outcomes) < LEAST_TO_LEARN_FROM:
-        return Rehearsal(None, {}, HoldOut(cut, {}), later)
+        return Rehearsal(None, {}, HoldOut(cut, {}, contacts=len(later)), later)
     foreseen = _foreseen(before, everything, np.flatnonzero(after))
     known = later[foreseen[everything.segment[later]]]
     half_life = _half_life(casework, before, everything, known, seed=seed, threads=threads)
@@ -73,7 +73,9 @@ def rehearse(casework: Casework, everything: Knowledge, *, seed: int, threads: i
     judged = _Judged(casework, conversion, everything, threads)
     platts, crossed = judged.calibrations(np.flatnonzero(after), foreseen)
     steps = judged.predictions(crossed, later, before)
-    return Rehearsal(half_life, platts, HoldOut(cut, steps), later, Earlier(before, conversion))
+    return Rehearsal(
+        half_life, platts, HoldOut(cut, steps, contacts=len(later)), later, Earlier(before, conversion)
+    )
 
 
 def _foreseen(before: Knowledge, everything: Knowledge, later: Ints) -> Bools:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from ml.evaluation import HoldOut, StepHoldOut, bootstrap_mean
 from ml.frames import History
 from ml.gate import GateCheck, GateResult, _paired, judge
+from ml.gate_off_policy import _verdict as value_verdict
 from ml.model import TrainedModel
+from ml.off_policy import PolicyValue
 from ml.recipe import train
 from tests.ml.factories import SEED, at, history, model, tiny
 from tests.ml.worlds import make_world
@@ -65,6 +67,14 @@ def test_too_few_contacts_like_the_plan_s_leave_its_value_open() -> None:
     assert "tell nothing" in check.message
 
 
+@pytest.mark.parametrize("effective", [3.0, 5_000.0])
+def test_where_nobody_paid_only_a_plan_like_its_rival_is_surely_worth_no_less(effective: float) -> None:
+    nothing = [PolicyValue(0.0, 0.0, 0.0, effective)] * 2
+    for alike, passed in ((True, True), (False, None)):
+        told = value_verdict("value", nothing, 111, "what was done", must_gain=False, alike=alike)
+        assert told.passed is passed
+
+
 def test_propensities_that_nobody_draws_by_neither_warn_nor_drown_the_others() -> None:
     made = make_world(debtors=900, seed=5, segments=3)
     sent = made.facts["communications"]
@@ -109,7 +119,9 @@ def test_too_little_to_judge_by_is_not_a_pass_and_says_what_to_do() -> None:
     assert not result.passed
     assert _verdict(result)["engaged_log_loss"] is None
     told = _messages(result)
-    assert "at least 200 are needed to judge it." in told["engaged_log_loss"]
+    assert told["engaged_log_loss"].startswith(
+        "Only 33 contacts are left to try it on, in the last fifth of the history; at least 200 are needed to judge opening"
+    )
     assert told["engaged_log_loss"].endswith(WAY_OUT)
     assert not any(WAY_OUT in message for name, message in told.items() if name != "engaged_log_loss")
 
