@@ -112,8 +112,8 @@ def _why_untried(name: str, contacts: int) -> str:
     """Why nothing was held out to try the model on."""
     have = f"Only {contacts} contacts" if contacts else "No contacts"
     return (
-        f"{have} are left to try it on, in the last fifth of the history; at least {LEAST_CONTACTS} are needed to judge "
-        f"{_NAMES[name]}."
+        f"{have} are left to try it on, in the last fifth of the history; at least {LEAST_CONTACTS} are needed to "
+        f"judge {_NAMES[name]}."
     )
 
 

@@ -69,8 +69,8 @@ def _verdict(
     name: str, gains: Sequence[PolicyValue], contacts: int, rival: str, *, must_gain: bool, alike: bool
 ) -> GateCheck:
     """Held when surely not below 0 at every block width, failed when surely below; a gain that has to be
-    shown fails unless it is. alike: both plans do the same with all of these contacts, so that none is worth less; where
-    they do not, a gain of just 0 tells only that nobody paid."""
+    shown fails unless it is. alike: both plans do the same with all of these contacts, so that none is worth
+    less; where they do not, a gain of just 0 tells only that nobody paid."""
     first = gains[0]
     effective = min(gain.effective for gain in gains)
     told = (

@@ -120,7 +120,7 @@ def test_too_little_to_judge_by_is_not_a_pass_and_says_what_to_do() -> None:
     assert _verdict(result)["engaged_log_loss"] is None
     told = _messages(result)
     assert told["engaged_log_loss"].startswith(
-        "Only 33 contacts are left to try it on, in the last fifth of the history; at least 200 are needed to judge opening"
+        "Only 33 contacts are left to try it on, in the last fifth of the history; at least 200 are needed to judge "
     )
     assert told["engaged_log_loss"].endswith(WAY_OUT)
     assert not any(WAY_OUT in message for name, message in told.items() if name != "engaged_log_loss")
