@@ -277,8 +277,8 @@ def _basis(sheet: Sheet, code: int) -> str:
     filling = "what similar segments did" if others else "what was learned of contacts of all kinds"
     them = "it" if sent == 1 else "them"
     return (
-        f"This segment has had {counted(sent, CHANNELS[code])}, but too little came of {them} to go by; {filling} fills "
-        "the gap."
+        f"This segment has had {counted(sent, CHANNELS[code])}, but too little came of {them} to go by; {filling} "
+        "fills the gap."
     )
 
 
