@@ -26,13 +26,14 @@ from ml.forecast.draws import LEVELS, Uncertainty, draw_shocks
 from ml.forecast.losses import ATOMS, crps, midpoints, pinball
 from ml.forecast.outlook import Grouping, current_streams, expect, phase_of_days
 from ml.forecast.rates import estimate_rates
-from ml.forecast.volume import forecast_volume, observed_days
+from ml.forecast.volume import drift_before, forecast_volume, observed_days
 from ml.forecast.waits import medians_of
 
 SETTLED_AFTER = 14
 """Days after which nearly all outcomes of a message that will be attributed have been."""
 _FIRST_ORIGIN, _STEP, _LONGEST = 28, 7, 28
 _LATEST, _BROKEN = 3, 0.5
+_RISEN = 2.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class _Record:
     naive: list[Floats] = field(default_factory=list)
     scores: list[Floats] = field(default_factory=list)
     naive_scores: list[Floats] = field(default_factory=list)
+    narrows: bool = True
+    """False where bands are judged that are wider than they were: that those hold too much is no reason to narrow."""
 
     @property
     def broken(self) -> bool:
@@ -77,6 +80,8 @@ class _Record:
             UNPROVEN,
             UNPROVEN,
         )
+        if not self.narrows:
+            days = max(days[0], 0.0), max(days[1], 0.0)
         total = self.totals.stretch()
         if total is None or self.broken:
             seen = total or self.totals.furthest()
@@ -105,8 +110,11 @@ def backtest(
         values[silent] = np.nan  # a gap is left out of what is learned, so of what is judged as well
     totals = {kpi: total_values(cohorts, groups, kpi, origins, horizon) for kpi in kpis}
     records: dict[Kpi, _Record] = {kpi: _Record() for kpi in kpis}
+    wander = _risen_drift(cohorts, origins)
+    for kpi, record in records.items():
+        record.narrows = wander == 0 or kpi not in (Kpi.SENT, Kpi.COLLECTED)
     for place, origin in enumerate(origins):
-        bands, futures = bands_from(cohorts, groups, kpis, origin, horizon, seed)
+        bands, futures = bands_from(cohorts, groups, kpis, origin, horizon, seed, wander=wander)
         for kpi, record in records.items():
             came, whole = actual[kpi][origin : origin + horizon], totals[kpi][place]
             unit = _scale(kpi, actual[kpi][:origin], len(cohorts.currencies))
@@ -123,6 +131,18 @@ def backtest(
     )
 
 
+def _risen_drift(cohorts: Cohorts, origins: Sequence[int]) -> float:
+    """The drift of volume of now where it is far above that at the origins, else 0.
+
+    After the level has shifted bands are wide by themselves. Held against bands as wide, what came says whether they
+    have to be wider still; against those of before, each of which it lies many half-widths outside, they would be drawn
+    out of all proportion.
+    """
+    now = drift_before(cohorts, cohorts.days)
+    before = [drift_before(cohorts, origin) for origin in origins]
+    return now if before and now > _RISEN * float(np.median(before)) else 0.0
+
+
 def bands_from(
     cohorts: Cohorts,
     groups: Grouping,
@@ -131,9 +151,10 @@ def bands_from(
     horizon: int,
     seed: int,
     draws: int | None = None,
+    wander: float = 0.0,
 ) -> tuple[dict[Kpi, Bands], Futures]:
     """Bands of the days from `origin` on, by what was known before it, not stretched, and the futures behind them.
-    draws: default by their cost.
+    draws: default by their cost. wander: the least drift of the volume.
     """
     rates, volume = estimate_rates(cohorts, origin), forecast_volume(cohorts, origin, horizon)
     outlook = expect(
@@ -142,7 +163,8 @@ def bands_from(
     rng = np.random.default_rng([seed, origin])
     draws = draws or int(np.clip(20_000 / len(groups.keys), 80, 200))
     shocks = draw_shocks(rng, draws, horizon, len(groups.keys), len(cohorts.currencies))
-    uncertainty = Uncertainty(volume.drift, volume.scatter, cohorts.variation, rates.scatter)
+    drift = max(volume.drift, wander)
+    uncertainty = Uncertainty(drift, volume.scatter, cohorts.variation, rates.scatter)
     return draw_bands(rng, outlook, shocks, uncertainty, kpis)
 
 

@@ -2,15 +2,16 @@
 
 from ml.forecast.answers import Note, Policy
 from ml.forecast.cohorts import Cohorts
+from ml.forecast.lifetimes import BORN_DAYS, GAP_DAYS, born_lately, lifetimes
 from ml.forecast.messages import Messages
-from ml.forecast.volume import BORN_DAYS, GAP_DAYS, born_lately, observed_days
+from ml.forecast.volume import observed_days
 
 _ENOUGH_ORIGINS = 3
 
 
 def message_notes(cohorts: Cohorts, messages: Messages, policy: Policy) -> list[Note]:
-    """SHORT_HISTORY, STOPPED_SENDING, GAP_IN_HISTORY, NEW_SEGMENT, REGIME_CHANGE, NOTHING_RECOMMENDED: those that
-    apply.
+    """SHORT_HISTORY, STOPPED_SENDING, GAP_IN_HISTORY, ENDED, NEW_SEGMENT, REGIME_CHANGE, NOTHING_RECOMMENDED: those
+    that apply.
     """
     notes, as_sent = [], messages.streams[Policy.CURRENT].sent.sum()
     if messages.past.origins < _ENOUGH_ORIGINS:
@@ -21,7 +22,9 @@ def message_notes(cohorts: Cohorts, messages: Messages, policy: Policy) -> list[
     elif (observed_days(cohorts.sent) == 0).any():
         message = f"There are {GAP_DAYS} days or more in a row without any message; they are left out."
         notes.append(Note("GAP_IN_HISTORY", message))
-    young = born_lately(cohorts, cohorts.days)
+    if as_sent > 0:
+        notes += _ended(cohorts)
+    young = born_lately(cohorts.sent, cohorts.segments)
     if young:
         message = (
             f"Segments that are less than {BORN_DAYS} days old: {', '.join(young)}. Their volume is that since; their "
@@ -37,3 +40,15 @@ def message_notes(cohorts: Cohorts, messages: Messages, policy: Policy) -> list[
     if policy == Policy.RECOMMENDED and messages.streams[policy].sent.sum() == 0 < as_sent:
         notes.append(Note("NOTHING_RECOMMENDED", "The recommendation is to leave every segment alone."))
     return notes
+
+
+def _ended(cohorts: Cohorts) -> list[Note]:
+    lived = lifetimes(cohorts.sent, observed_days(cohorts.sent), cohorts.segments, cohorts.channels)
+    over = [*(f"segment {name}" for name in lived.segments), *(f"channel {name}" for name in lived.channels)]
+    if not over:
+        return []
+    message = (
+        f"Nothing has been sent for longer than their own breaks explain: {', '.join(over)}. They are taken to have "
+        "ended, and nothing is forecast to be sent."
+    )
+    return [Note("ENDED", message)]

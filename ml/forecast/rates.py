@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 
 from ml.forecast.cohorts import OUTCOMES, Cohorts, Floats, Ints, Outcome
+from ml.forecast.shifts import shifted_since
 from ml.forecast.tally import LONGEST_LAG
 from ml.forecast.waits import estimate_waits
 
@@ -59,12 +60,10 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
     rate, weight, scatter = {}, {}, {}
     # Of the last day some is still under way; it is left out where there is another.
     known = age >= min(1, until - 1)
-    rate["delivered"], weight["delivered"] = _shrunk(
-        (recency * known) @ delivered, (recency * known) @ sent, channel
-    )
-    scatter["delivered"] = _scatter(
-        delivered * known[:, None], sent * known[:, None], rate["delivered"], channel
-    )
+    arrived, settled = delivered * known[:, None], sent * known[:, None]
+    since = _since(arrived, settled, channel)
+    rate["delivered"], weight["delivered"] = _lately(arrived, settled, recency, channel, since)
+    scatter["delivered"] = _scatter(arrived, settled, rate["delivered"], channel)
     phase = np.ones(len(_PHASES))
     for name in OUTCOMES:
         outcome = cohorts.outcomes[name].known_before(until)
@@ -73,7 +72,9 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
         if name == "converted":
             phase = _phase_factors(cohorts, seen, exposure, recency)
             exposure = exposure * phase[phases(cohorts, np.arange(until))][:, None]
-        rate[name], weight[name] = _shrunk(recency @ seen, recency @ exposure, channel)
+        # Who no longer opens no longer clicks, which is too seldom to show by itself.
+        since = np.maximum(_since(seen, exposure, channel), since if name == "clicked" else 0)
+        rate[name], weight[name] = _lately(seen, exposure, recency, channel, since)
         scatter[name] = _scatter(seen, exposure, rate[name], channel)
     share, amount = _amounts(cohorts, until, recency)
     return Rates(
@@ -98,6 +99,23 @@ def _developed(outcome: Outcome, channel: Ints, until: int) -> Floats:
         factor = np.where(before > 0, after / np.maximum(before, 1e-12), np.where(after > 0, np.inf, 1.0))
         share[lag - 1] = share[lag] / np.maximum(factor, 1.0)
     return share[np.minimum(np.arange(until), LONGEST_LAG)]
+
+
+def _since(seen: Floats, exposed: Floats, channel: Ints) -> Ints:
+    """(cells,) the first day of the rate that their channel has now."""
+    onto = np.zeros((seen.shape[1], channel.max() + 1))
+    onto[np.arange(len(channel)), channel] = 1.0
+    return shifted_since(seen @ onto, exposed @ onto)[channel]
+
+
+def _lately(
+    seen: Floats, exposed: Floats, recency: Floats, channel: Ints, since: Ints
+) -> tuple[Floats, Floats]:
+    """(cells,) the rates of `seen` to `exposed` (days, cells), older days counting less and those before `since` not at
+    all, and what they rest on.
+    """
+    weight = recency[:, None] * (np.arange(len(seen))[:, None] >= since)
+    return _shrunk((weight * seen).sum(axis=0), (weight * exposed).sum(axis=0), channel)
 
 
 def _shrunk(positive: Floats, exposed: Floats, channel: Ints) -> tuple[Floats, Floats]:

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.forecast.cohorts import Cohorts, Floats, Ints
+from ml.forecast.lifetimes import GAP_DAYS, Lifetimes, lifetimes
 
 _SHORT, _LONG = 7.0, 28.0
 _FADE = 0.92
 _PROFILE_HALF_LIFE = 90.0
-_SCATTER_WEEKS = 8
+_SCATTER_WEEKS, _MONTH = 8, 4
 _MANNERS = ((4.0, 0.0), (4.0, 0.5), (12.0, 0.0), (12.0, 0.5), (30.0, 0.0), (30.0, 0.5), (90.0, 0.0))
 """Half-life of the level in days, and the share of the recent trend that is taken to go on: trends seldom last."""
 _USUAL = _MANNERS.index((12.0, 0.5))
 _TRIALS, _TRIAL_STEP, _TRIAL_DAYS, _SHARPNESS = 14, 4, 14, 6
 _HOLIDAY_PRIOR = 0.5
-GAP_DAYS = 7
-"""So many days in a row without any message are a gap, not a rhythm."""
-BORN_DAYS = 28
-"""A segment whose first message is no older is too young for the usual level: what came before it is no zero."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +49,48 @@ def forecast_volume(cohorts: Cohorts, until: int, horizon: int) -> Volume:
     observed = observed_days(sent)
     if sent[-GAP_DAYS * 4 :].sum() == 0:
         return Volume(np.zeros((horizon, cohorts.cells)), 0.0, 0.0)
+    lived = lifetimes(sent, observed, cohorts.segments, cohorts.channels)
     # A holiday tells of holidays, not of its weekday, nor of the level.
     holidays = cohorts.on_holiday(0, until)
     observed = observed * (1 - holidays)
     channel = np.unique(np.array(cohorts.channels), return_inverse=True)[1]
-    profile = _profiles(sent, weekday, observed, channel)[:, channel]
-    rhythm = profile[weekday]
-    growth, weights = _growth(sent, rhythm, observed), _weights(sent, rhythm, observed, channel)
-    level, expected = np.zeros(cohorts.cells), np.zeros((horizon, cohorts.cells))
-    since = _since(cohorts, until)
-    for weight, (half_life, share) in zip(weights[:, channel], _MANNERS, strict=True):
-        part = weight * _level(sent, rhythm, observed, half_life, since)
-        level += part
-        expected += part * profile[ahead] * _grown(growth, half_life, share, horizon)[:, None]
-    fitted = (level * profile[weekday]).sum(axis=1)
-    sent_on = _sent_on_holidays(sent.sum(axis=1), fitted, holidays)
+    profile = _profiles(sent, weekday, observed, channel, lived.since)[:, channel]
+    level, expected = _continued(sent, profile, weekday, observed, channel, lived, ahead)
+    lasting = lived.lasting(until)
+    total, fitted = (sent * lasting).sum(axis=1), (level * profile[weekday] * lasting).sum(axis=1)
+    sent_on = _sent_on_holidays(total, fitted, holidays)
     expected *= 1 - (1 - sent_on) * cohorts.on_holiday(until, horizon)[:, None]
-    return Volume(expected, _drift(sent, observed), _scatter(sent.sum(axis=1), fitted, observed))
+    return Volume(expected, drift_before(cohorts, until), _scatter(total, fitted, observed))
+
+
+def drift_before(cohorts: Cohorts, until: int) -> float:
+    """That of `Volume`, by the days before `until`."""
+    sent = cohorts.sent[:until]
+    return _drift(sent, observed_days(sent) * (1 - cohorts.on_holiday(0, until)))
+
+
+def _continued(
+    sent: Floats,
+    profile: Floats,
+    weekday: Ints,
+    observed: Floats,
+    channel: Ints,
+    lived: Lifetimes,
+    ahead: Ints,
+) -> tuple[Floats, Floats]:
+    """(cells,) the level of now, and (horizon, cells) what it makes of the weekdays `ahead`; nothing of what has ended.
+
+    profile: (7, cells). Trends and how quickly levels fade are told from what neither began nor ended lately.
+    """
+    rhythm, steady = profile[weekday], lived.steady
+    growth = _growth(sent[:, steady], rhythm[:, steady], observed)
+    weights = _weights(sent * steady, rhythm, observed, channel)[:, channel] * ~lived.ended
+    level, expected = np.zeros(sent.shape[1]), np.zeros((len(ahead), sent.shape[1]))
+    for weight, (half_life, share) in zip(weights, _MANNERS, strict=True):
+        part = weight * _level(sent, rhythm, observed, half_life, lived.since)
+        level += part
+        expected += part * profile[ahead] * _grown(growth, half_life, share, len(ahead))[:, None]
+    return level, expected
 
 
 def _sent_on_holidays(total: Floats, fitted: Floats, holidays: Floats) -> float:
@@ -77,42 +99,28 @@ def _sent_on_holidays(total: Floats, fitted: Floats, holidays: Floats) -> float:
     return (float(holidays @ total) + lean) / max(float(holidays @ fitted) + lean, 1e-9)
 
 
-def born_lately(cohorts: Cohorts, until: int) -> dict[str, int]:
-    """Segment → the day number of its first message, of segments that came up within the last weeks of a longer
-    history.
+def _profiles(sent: Floats, weekday: Ints, observed: Floats, channel: Ints, since: Ints) -> Floats:
+    """(7, channels) weight of each weekday, mean 1, drawn slightly towards that of all channels; of a channel that
+    began lately from the days since.
     """
-    sent = cohorts.sent[:until]
-    found = {}
-    for segment in sorted(set(cohorts.segments)):
-        own = [cell for cell in range(cohorts.cells) if cohorts.segments[cell] == segment]
-        days = np.flatnonzero(sent[:, own].sum(axis=1))
-        if len(days) and until - days[0] <= BORN_DAYS < until - 2 * GAP_DAYS:
-            found[segment] = int(days[0])
-    return found
-
-
-def _profiles(sent: Floats, weekday: Ints, observed: Floats, channel: Ints) -> Floats:
-    """(7, channels) weight of each weekday, mean 1, drawn slightly towards that of all channels."""
-    recency = (observed * 0.5 ** ((len(sent) - 1 - np.arange(len(sent))) / _PROFILE_HALF_LIFE))[:, None]
-    onto = np.zeros((sent.shape[1], channel.max() + 1))
+    day, channels = np.arange(len(sent)), channel.max() + 1
+    recency = observed * 0.5 ** ((len(sent) - 1 - day) / _PROFILE_HALF_LIFE)
+    onto, first = np.zeros((sent.shape[1], channels)), np.full(channels, len(sent))
     onto[np.arange(sent.shape[1]), channel] = 1.0
-    total = np.zeros((7, onto.shape[1]))
-    np.add.at(total, weekday, recency * (sent @ onto))
-    count = np.bincount(weekday, weights=recency[:, 0], minlength=7)[:, None]
+    np.minimum.at(first, channel, since)
+    lasting = recency[:, None] * (day[:, None] >= first)
+    total, count = np.zeros((2, 7, channels))
+    np.add.at(total, weekday, lasting * (sent @ onto))
+    np.add.at(count, weekday, lasting)
     mean, seen = total / np.maximum(count, 1e-9), count > 0
     if seen.any():  # a weekday that has not been yet is like those that have
-        mean = np.where(seen, mean, mean[seen[:, 0]].mean(axis=0))
+        of_seen = (mean * seen).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        mean = np.where(seen, mean, of_seen)
     pooled = mean.sum(axis=1, keepdims=True)
     pooled = pooled / max(float(pooled.mean()), 1e-12)
     weight = total.sum(axis=0) / (total.sum(axis=0) + 30.0)
     own = mean / np.maximum(mean.mean(axis=0, keepdims=True), 1e-12)
     return np.asarray(weight * own + (1 - weight) * pooled)
-
-
-def _since(cohorts: Cohorts, until: int) -> Ints:
-    """(cells,) the first day that tells of a cell's level: all days, but of a segment born lately those since."""
-    born = born_lately(cohorts, until)
-    return np.array([born.get(segment, 0) for segment in cohorts.segments], dtype=np.int64)
 
 
 def _level(
@@ -183,7 +191,8 @@ def _scatter(total: Floats, fitted: Floats, observed: Floats) -> float:
 
 
 def _drift(sent: Floats, observed: Floats) -> float:
-    """Root mean square of the change of the log weekly total from one week to the next, beyond chance.
+    """By how much the level of weekly totals wanders in a week: root mean square of the change of their logarithm,
+    beyond chance, and beyond what is undone within a month, such as by a campaign that is over.
 
     Around 0, not around the mean: a trend of the past is no certainty, so it counts as something that may
     turn.
@@ -194,5 +203,7 @@ def _drift(sent: Floats, observed: Floats) -> float:
     weeks = weeks[weeks > 0][-12:]
     if len(weeks) < 4:
         return 0.15
-    chance = float(np.mean(1 / weeks)) * 2
-    return float(np.sqrt(max(np.mean(np.diff(np.log(weeks)) ** 2) - chance, 0.02**2)))
+    change = np.diff(np.log(weeks))
+    undone = sum(float(change[lag:] @ change[:-lag]) for lag in range(1, _MONTH)) / len(change)
+    lasting = np.mean(change**2) + min(2 * undone, -2 * float(np.mean(1 / weeks)))
+    return float(np.sqrt(max(lasting, 0.02**2)))

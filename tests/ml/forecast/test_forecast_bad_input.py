@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from ml.forecast import Dimension, Forecast, Key, Kpi, Quantiles, forecast, tally_of
-from ml.forecast.backtest import backtest
+from ml.forecast.backtest import backtest, bands_from
+from ml.forecast.bands import stretched
 from ml.forecast.cohorts import Cohorts, Outcome, cohorts_of
 from ml.forecast.outlook import grouping
 from ml.frames import History
@@ -145,3 +146,31 @@ def test_debtors_without_accounts_have_messages_and_no_money(history: History) -
     assert sent is not None
     assert sent > 0
     assert {row.kpi for row in answer.backtest} >= {Kpi.SENT, Kpi.OPEN_RATE, Kpi.CONVERSION_RATE}
+
+
+def test_a_level_that_doubled_lately_makes_no_band_of_ten_times_as_much() -> None:
+    """Bands after it are wide by themselves. Stretched by what lay far outside narrow ones, they reached to eight times
+    what is sent; and that wide ones hold much is no reason to narrow them.
+    """
+    rng = np.random.default_rng(3)
+    sent = rng.poisson(400 * np.where(np.arange(196) < 168, 1.0, 2.0)).astype(np.float64)[:, None]
+    doubled = replace(_counts(196, np.full(196, 0.3)), sent=sent, delivered=sent)
+    groups = grouping(["S"], ["EMAIL"], by_segment=False, by_channel=False)
+    past = backtest(doubled, groups, [Kpi.SENT, Kpi.OPEN_RATE], 28, 0)
+    for moves in (past.stretch[Kpi.SENT].days, past.stretch[Kpi.SENT].total):
+        assert 0 <= min(moves) <= max(moves) < 1
+    bands, _ = bands_from(doubled, groups, [Kpi.SENT], 196, 28, 0)
+    total = stretched(bands[Kpi.SENT], past.stretch[Kpi.SENT], Kpi.SENT)
+    assert 2 * 400 * 28 < total.total_high[0] < 3 * 800 * 28
+
+
+def test_campaigns_once_a_month_are_forecast_as_many_as_there_are() -> None:
+    """Weeks of a campaign and weeks without are no wandering level, which in four weeks could be at a thousandfold."""
+    rng = np.random.default_rng(4)
+    sent = rng.poisson(np.where(np.arange(196) % 30 == 15, 3000.0, 20.0)).astype(np.float64)[:, None]
+    rare = replace(_counts(196, np.full(196, 0.3)), sent=sent, delivered=sent)
+    groups = grouping(["S"], ["EMAIL"], by_segment=False, by_channel=False)
+    past = backtest(rare, groups, [Kpi.SENT], 28, 0)
+    bands, _ = bands_from(rare, groups, [Kpi.SENT], 196, 28, 0)
+    total = stretched(bands[Kpi.SENT], past.stretch[Kpi.SENT], Kpi.SENT)
+    assert 28 * 20 + 3000 < total.total_high[0] < 5 * 3560

@@ -217,3 +217,31 @@ def test_one_day_of_history_tells_what_was_delivered_on_it() -> None:
     """That it may be too early to tell makes the rate unsure, not 0."""
     rates = estimate_rates(_cohorts(np.full((1, 2), 50.0), {}), 1)
     assert rates.rate["delivered"] == pytest.approx([0.9, 0.9], abs=0.02)
+
+
+def test_a_rate_that_shifted_is_that_since_and_rests_on_fewer() -> None:
+    """Openings of one channel fall to a third three weeks ago; those of another go on."""
+    rng = np.random.default_rng(11)
+    days, cell = (axis.ravel() for axis in np.meshgrid(np.arange(120), np.arange(2), indexing="ij"))
+    rate = np.where((cell == 0) & (days >= 99), 0.1, 0.3)
+    opened = Outcome(days, cell, np.zeros_like(days), rng.binomial(180, rate).astype(np.float64))
+    cohorts = _cohorts(np.full((120, 2), 200.0), {"opened": opened})
+    found = estimate_rates(replace(cohorts, channels=("EMAIL", "PUSH")), 120)
+    assert found.rate["opened"] == pytest.approx([0.1, 0.3], abs=0.02)
+    assert found.weight["opened"][0] < 0.7 * found.weight["opened"][1]
+
+
+def test_a_level_drifts_by_what_lasts_and_not_by_what_is_undone() -> None:
+    """Weeks far apart that come back are no drift; a walk and a shift are, also one that is a week old."""
+    rng = np.random.default_rng(12)
+
+    def drift(weeks: np.ndarray) -> float:
+        return forecast_volume(_cohorts(np.repeat(weeks, 7)[:, None], {}), 7 * len(weeks), 7).drift
+
+    monthly = np.where(np.arange(24) % 4 == 1, 3000.0, 150.0)
+    walks = [1e4 * np.exp(0.3 * rng.standard_normal(24).cumsum()) for _ in range(40)]
+    assert drift(monthly) < 0.1
+    assert np.mean([drift(walk) for walk in walks]) == pytest.approx(0.25, abs=0.06)
+    for ago in (1, 3, 6):
+        shifted = np.where(np.arange(24) < 24 - ago, 1e4, 2e4)
+        assert drift(shifted) == pytest.approx(np.log(2) / np.sqrt(11), rel=0.05)
