@@ -204,8 +204,8 @@ async def _forecast(
     if made is None:
         raise edge.CommandError(
             "NOTHING_TO_FORECAST_FROM",
-            f"There is no model for {as_of.isoformat()} yet, or nothing was sent before it. Import, then: "
-            f"dunwell train --tenant {tenant}",
+            f"No model decides at {as_of.isoformat()} yet, or nothing was sent before it. Import, then: dunwell train "
+            f"--tenant {tenant}. A version that did not pass its gate decides once somebody has promoted it.",
         )
     frame = frame_of(made, by)
     with file_of_parts(out) as write:
