@@ -23,6 +23,8 @@ _OWNED = {
 }
 _NAME_AN_ACCOUNT = ("payments", "promises")
 
+_LOCK_CLASS = 0x7123  # the advisory locks of those who take turns, by tenant
+
 # An account's communications say its product and currency, those of a debtor whom it has left too. No index leads to
 # them, so they are looked for only where a product or a currency changes.
 _REGROUPED = """
@@ -54,6 +56,17 @@ async def lock_debtors(
     )
     if locked.rowcount >= SOME_ROWS:
         await tell_planner(connection, "locked_debtor")
+
+
+async def wait_for_turn(connection: AsyncConnection, tenant_id: int) -> None:
+    """Have the turn, until the transaction ends, among the merges of a tenant that others have kept from finishing.
+
+    To be called by who holds no other lock.
+    """
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(:class, :tenant_id)"),
+        {"class": _LOCK_CLASS, "tenant_id": tenant_id},
+    )
 
 
 async def changes_unlocked(connection: AsyncConnection, name: str, *, owner: str) -> bool:

@@ -15,14 +15,15 @@ from domain.rejections import RejectCode, sentence
 from domain.storage.derived import SegmentsHeld, derive, own_segments
 from domain.storage.ingest.consequences import follow_parents, touch
 from domain.storage.ingest.events import record_events
-from domain.storage.ingest.locks import lock_debtors, touched_unlocked
+from domain.storage.ingest.locks import lock_debtors, touched_unlocked, wait_for_turn
 from domain.storage.ingest.report import MergeReport, Progress, Rejection, TableReport
 from domain.storage.ingest.staging import REPETITION, Staged, plan_as_usual, stage
 from domain.storage.ingest.touched_days import touch_days
 from domain.storage.ingest.upserts import Interleaved, upsert
 
-#: How often a merge looks again when other writers keep changing what it looked at.
-_ATTEMPTS = 8
+#: How often a merge looks again when other writers keep changing what it looked at, and from when on those whom that
+#: befalls take turns: each is then held up by newcomers alone.
+_ATTEMPTS, _IN_TURN_FROM = 12, 2
 
 _TOLD_AT_ONCE = 20_000
 _TELL = f"""
@@ -75,7 +76,7 @@ async def _merge(
 ) -> MergeReport:
     """Lock, write and derive everything. Where the report is not applied, the savepoint `merged` is to go back to."""
     others: set[int] = set()
-    for _ in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         await connection.execute(text("SAVEPOINT merged"))
         waits_for_rules = False
         try:
@@ -93,7 +94,10 @@ async def _merge(
         except SegmentsHeld:
             waits_for_rules = True
         await connection.execute(text("ROLLBACK TO SAVEPOINT merged"))
-        if waits_for_rules:  # only now that nobody can wait for what this merge has locked
+        # Only now that nobody can wait for what this merge has locked; the turn first, for all who need both.
+        if attempt >= _IN_TURN_FROM or waits_for_rules:
+            await wait_for_turn(connection, tenant_id)
+        if waits_for_rules:
             await own_segments(connection, tenant_id)
     raise IngestContention(
         "Other writers kept changing the same rows. None of them was written; send them again."

@@ -177,6 +177,25 @@ async def test_writers_who_disagree_leave_the_word_of_one(database, tenant_id):
     assert await deadlocks_so_far(database, tenant_id) == deadlocks
 
 
+async def test_who_is_kept_from_finishing_gets_a_turn(database, tenant_id):
+    """Sixteen who keep inventing the same accounts for different debtors all come through."""
+    debtors = [row("debtors", reference=f"D{at}") for at in range(16)]
+    await merge_facts(database, tenant_id, {"debtors": debtors, "accounts": [row("accounts", debtor="D0")]})
+
+    async def write(writer: int) -> None:
+        rng = random.Random(writer)
+        for start in range(0, 40, 4):
+            names = [f"A{at}" for at in range(start, start + 16)]
+            owned = [row("accounts", reference=name, debtor=f"D{rng.randrange(16)}") for name in names]
+            await merge_facts(database, tenant_id, {"accounts": rng.sample(owned, 8)})
+
+    await asyncio.gather(*(write(writer) for writer in range(16)))
+    found = await settled(database, tenant_id)
+    async with database.transaction(tenant_id) as connection:
+        await derive_everything(connection, tenant_id, now=NOW)
+    assert await stored(database, tenant_id) == found
+
+
 async def test_a_row_that_came_meanwhile_is_not_written_before_its_owner_is_locked(database, tenant_id):
     """Else who holds the owner and who holds the row would wait for each other."""
     accounts = [row("accounts", reference=f"A{at}", debtor="D0") for at in range(12)]
