@@ -288,11 +288,6 @@ def _shrunk(settled_answered: Floats) -> Floats:
     return np.asarray((answered + _PRIOR_RATE * _PRIOR_CONTACTS) / (settled + _PRIOR_CONTACTS))
 
 
-def answered_of(response: float, settled: int) -> int:
-    """How many of `settled` contacts were answered, from the drawn response rate of the columns."""
-    return round(response * (settled + _PRIOR_CONTACTS) - _PRIOR_RATE * _PRIOR_CONTACTS)
-
-
 def _row_of_largest(row: Ints, value: Floats, count: int) -> Ints:
     """For each of `count` rows the index of its largest value, −1 for a row without any; ties go to the
     first."""

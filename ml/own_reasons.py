@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ml.arrays import Floats, Ints
+from ml.arrays import Floats, Ints, sums_by
 from ml.channel_words import plural, singular
-from ml.features import Casebook, Columns, answered_of
+from ml.features import Casebook, Columns
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.values import exchange_rates, main_currency
@@ -23,6 +23,9 @@ from ml.wording import records_answers
 MOST_NAMED = 2
 LEAST_MOVED = 0.1
 """Log-odds that a record must have moved to be named: a tenth of the odds."""
+
+_WHOLE = 10.0
+"""Debts below which cents are told."""
 
 _STEPS = ("engaged", "moved")
 
@@ -58,6 +61,7 @@ def own_reasons(
     )
     currency = main_currency(columns, model)
     numbers = _numbers(columns)
+    numbers |= _answered_so_far(book, debtor[rows], channel[rows], at)
     numbers["owed"] = np.expm1(numbers["log_balance"]) / exchange_rates(book, currency)
     numbers["answers_recorded"] = records_answers(model)[channel[rows]].astype(np.float64)
     for line, row in enumerate(rows):
@@ -75,6 +79,20 @@ def _contributions(model: TrainedModel, matrix: np.ndarray) -> Floats:
             parts = trees.predict(matrix, pred_contrib=True, num_threads=1)
             total += np.asarray(parts)[:, :-1]
     return total
+
+
+def _answered_so_far(book: Casebook, debtor: Ints, channel: Ints, at: int) -> dict[str, Floats]:
+    """Contacts made before an instant on any channel, and there, and how many of them were answered by then. The
+    features leave out those that are too young to tell; who reads the reasons counts them."""
+    outcomes, channels = book.outcomes, len(CHANNELS)
+    made = np.flatnonzero(np.isin(outcomes.debtor, debtor) & (outcomes.sent_at < at))
+    known, place = np.unique(debtor, return_inverse=True)
+    there = np.searchsorted(known, outcomes.debtor[made]) * channels + outcomes.channel[made]
+    found: dict[str, Floats] = {}
+    for name, counts in (("sent", np.ones(len(made))), ("answered", outcomes.engaged_at[made] < at)):
+        table = sums_by(there, counts.astype(np.float64), len(known) * channels).reshape(-1, channels)[place]
+        found |= {name: table.sum(axis=1), f"{name}_there": table[np.arange(len(place)), channel]}
+    return found
 
 
 def _numbers(columns: Columns) -> dict[str, Floats]:
@@ -101,20 +119,21 @@ def _sentences(totals: Floats, values: Row, channel: str, currency: str) -> list
 
 
 def _answers_there(row: Row, channel: str, _currency: str) -> str | None:
-    sent = round(row["own_settled_there"])
-    if not row["answers_recorded"]:
+    sent, settled = round(row["sent_there"]), round(row["own_settled_there"])
+    if not row["answers_recorded"] or (sent and not settled):
         return None
     if not sent:
         return f"they have had no {plural(channel)} yet"
-    answered = answered_of(row["own_response_there"], sent)
-    return _answered(answered, sent, singular(channel), plural(channel))
+    return _answered(round(row["answered_there"]), sent, singular(channel), plural(channel))
 
 
 def _answers(row: Row, _channel: str, _currency: str) -> str | None:
-    sent = round(row["own_settled"])
+    sent, settled = round(row["sent"]), round(row["own_settled"])
+    if sent and not settled:
+        return None
     if not sent:
         return "they have not been contacted before"
-    answered = answered_of(row["own_response"], sent)
+    answered = round(row["answered"])
     since = row["days_since_engaged"]
     said = _answered(answered, sent, "contact on any channel", "contacts on any channel")
     if np.isnan(since) or not answered:
@@ -144,7 +163,8 @@ def _overdue(row: Row, _channel: str, _currency: str) -> str | None:
 def _debt(row: Row, _channel: str, currency: str) -> str | None:
     accounts = round(row["open_accounts"])
     where = "one account" if accounts == 1 else f"{accounts:,} accounts"
-    return f"they owe {row['owed']:,.0f} {currency} on {where}" if accounts else None
+    places = 0 if row["owed"] >= _WHOLE else 2
+    return f"they owe {row['owed']:,.{places}f} {currency} on {where}" if accounts else None
 
 
 def _promises(row: Row, _channel: str, _currency: str) -> str | None:

@@ -283,4 +283,4 @@ def _basis(sheet: Sheet, code: int) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return "less than 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
