@@ -27,6 +27,9 @@ from ml.standing import Panel, Standing
 DECIDING = ("engaged", "moved", "moved_silent")
 PANEL_SIZE = 1_000
 LEAST_OWED = 0.005
+_MOST_BROUGHT = 1e30
+"""Beyond this a contact is worth no more: what single precision cannot hold would be the same at every hour."""
+
 _OF_THE_MONTH, _DAYS = 200, np.arange(1.0, 31.0, 2.0)
 """Debtors, and days of the month, that tell how a mean day differs from another."""
 
@@ -164,7 +167,8 @@ def worth(model: TrainedModel, standing: Standing, tables: SlotTables, slots: In
     moved: Singles = chance["engaged"] * chance["moved"]
     moved += (1.0 - chance["engaged"]) * chance["moved_silent"]
     happens = (standing.reachable & (standing.owed > LEAST_OWED)[:, None])[:, :, None]
-    money = (standing.amount * (1.0 - standing.alone)[:, None]).astype(np.float32)
+    brought = standing.amount * (1.0 - standing.alone)[:, None]
+    money = np.minimum(brought, _MOST_BROUGHT).astype(np.float32)
     gain = np.where(happens, moved * money[:, :, None], np.float32(0.0))
     kept = (1.0 - np.minimum(CONTACTS_LOST * model.channels.opt_out, 0.5)).astype(np.float32)
     cost = np.where(happens, contact_cost(model)[None, :, None], 0.0).astype(np.float32)

@@ -396,6 +396,20 @@ def test_a_debtor_is_worth_the_same_effort_however_many_other_segments_there_are
     assert taken[1] < 1.5 * taken[0]
 
 
+@pytest.mark.parametrize("amount", [1e38, 1e44])
+def test_of_an_amount_of_forty_digits_one_hour_is_still_worth_more_than_another(amount: float) -> None:
+    panel = model().panel
+    assert panel is not None
+    some, hours = panel.standing.take(np.arange(20)), np.flatnonzero(LAWFUL)
+    tables = slot_tables(model().conversion, np.unique(some.segment))
+    usual, absurd = (
+        worth(model(), replace(some, amount=np.full_like(some.amount, each)), tables, hours).gain
+        for each in (1e6, amount)
+    )
+    np.testing.assert_array_equal(usual.argmax(axis=2), absurd.argmax(axis=2))
+    assert np.isfinite(absurd).all()
+
+
 def test_the_panel_and_the_portfolio_lead_to_the_same_segments() -> None:
     from_panel = segment_recommendations(model(), now=history().as_of)
     from_portfolio = segment_recommendations(model(), history(), now=history().as_of)
