@@ -41,6 +41,21 @@ def test_two_days_whose_outcomes_come_late_are_no_shift() -> None:
     assert not shifted_since(came, of).any()
 
 
+def test_a_storm_of_two_days_is_no_shift() -> None:
+    storm = _fifty(0.1, 0.0) - 4.0 * np.isin(np.arange(DAYS), [DAYS - 6, DAYS - 5])[:, None]
+    assert (shifted_since(*_counts(5, storm)) > 0).sum() <= 1
+
+
+def test_weeks_that_go_together_make_no_shift() -> None:
+    """Levels that stay for weeks and come back are told from one that moved, though eight weeks show few of them."""
+    rng = np.random.default_rng(9)
+    level = np.zeros((DAYS // 7 + 1, 200))
+    for week in range(1, len(level)):
+        level[week] = 0.7 * level[week - 1] + 0.2 * rng.standard_normal(200)
+    found = shifted_since(*_counts(6, np.repeat(level, 7, axis=0)[:DAYS] - 0.5, exposed=500.0))
+    assert (found > 0).mean() <= 0.02
+
+
 def test_a_week_says_nothing_where_little_happens_or_little_is_known() -> None:
     moved = -0.5 - 2.0 * (np.arange(DAYS)[:, None] >= DAYS - 20) * np.ones((1, 50))
     assert not shifted_since(*_counts(4, moved, exposed=0.5)).any()
