@@ -57,7 +57,7 @@ def load(folder: Path) -> History:
         currency=about["currency"],
         rates=about["rates"],
         **{name: _numbers_where_all_are(frame) for name, frame in frames.items()},
-    )
+    ).in_order()
 
 
 async def read_history_of(

@@ -211,7 +211,7 @@ def receipts_of(book: Casebook) -> Receipts:
     history = book.history
     positions = history.debtors.select("debtor").with_row_index("position")
     kept = history.payments.filter(pl.col("reversed_at").is_null() & (pl.col("amount") > 0)).join(
-        positions, on="debtor"
+        positions, on="debtor", maintain_order="left"
     )
     kept = kept.with_columns(value=in_tenant_currency(history, "amount", "currency"))
     return Receipts(

@@ -73,7 +73,7 @@ def history_from_facts(facts: Facts, *, as_of: datetime, currency: str | None) -
         promises=_settled(promises, payments, _table(facts, "debtors"), as_of),
         templates=_table(facts, "templates"),
         finance=_finance(facts).filter(month_is_over(as_of)),
-    )
+    ).in_order()
 
 
 def attribute_payments(

@@ -152,7 +152,7 @@ class Casebook:
         history = self.history
         positions = history.debtors.select("debtor").with_row_index("owner")
         accounts = history.accounts.join(positions, on="debtor", maintain_order="left").sort(
-            "owner", "account"
+            "owner", maintain_order=True
         )
         accounts = accounts.with_columns(value=in_tenant_currency(history, "principal", "currency"))
         self._accounts = accounts.with_row_index("position")
@@ -166,7 +166,7 @@ class Casebook:
     def _index_payments(self) -> None:
         history = self.history
         positions = self._accounts.select("account", "position", "owner")
-        payments = history.payments.join(positions, on="account").with_columns(
+        payments = history.payments.join(positions, on="account", maintain_order="left").with_columns(
             value=in_tenant_currency(history, "amount", "currency").fill_null(0.0)
         )
         reversed_ones = payments.filter(pl.col("reversed_at").is_not_null())
@@ -180,7 +180,7 @@ class Casebook:
         received = sign > 0
         self._received = AsOfSums(owner[received], at[received])
         promises = history.promises.join(
-            history.debtors.select("debtor").with_row_index("owner"), on="debtor"
+            history.debtors.select("debtor").with_row_index("owner"), on="debtor", maintain_order="left"
         )
         self._promises = AsOfSums(
             promises["owner"].cast(pl.Int64).to_numpy(), microseconds(promises["promised_at"])

@@ -133,6 +133,13 @@ _KEY_HOME = {
     "payment": "payments",
     "promise": "promises",
 }
+_ORDER = {
+    "account": ("accounts", ("place", "opened_on", "due_on", "principal", "product", "currency")),
+    "communication": ("communications", ("sent_at", "place", "channel", "template")),
+    "payment": ("payments", ("paid_at", "place", "amount", "currency")),
+    "promise": ("promises", ("promised_at", "place", "due_on", "amount")),
+}
+"""Key → its table, and what its rows are ordered by; place: of the debtor, in the order of references."""
 
 
 class HistoryError(ValueError):
@@ -199,7 +206,23 @@ class History:
     def outbound(self) -> pl.DataFrame:
         """The OUTBOUND communications with a boolean `delivered` (kpis.md), in order of `sent_at`."""
         sent = self.communications.filter(pl.col("direction") == "OUTBOUND")
-        return sent.with_columns(delivered=delivered_expression()).sort("sent_at", "communication")
+        return sent.with_columns(delivered=delivered_expression()).sort("sent_at", maintain_order=True)
+
+    def in_order(self) -> "History":
+        """The same rows in an order that neither keys nor arrival decide, but for rows alike in all of `_ORDER`.
+
+        So what is learned from them depends on the facts and the seed alone.
+        """
+        debtors = self.debtors.sort("reference", "debtor")
+        places = debtors.select("debtor", place=pl.int_range(pl.len(), dtype=pl.UInt32))
+        ordered = {
+            table: getattr(self, table)
+            .join(places, on="debtor", how="left", maintain_order="left")
+            .sort(*columns, key)
+            .drop("place")
+            for key, (table, columns) in _ORDER.items()
+        }
+        return replace(self, debtors=debtors, **ordered)
 
     def with_rates(self, rates: Mapping[str, float]) -> "History":
         """This history with other rates for currencies that it knows none of."""

@@ -1,13 +1,24 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from ml.decisions import debtor_recommendations
 from ml.frames import SCHEMAS, Facts, History, HistoryError, empty_frame
+from ml.recipe import train
 from tests.ml.factories import at, history, instants, tiny
 
+KEYS = {
+    "debtor": "debtors",
+    "account": "accounts",
+    "communication": "communications",
+    "payment": "payments",
+    "promise": "promises",
+}
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 
 
@@ -125,3 +136,39 @@ def test_usable_channels_leave_out_opt_outs_and_dead_addresses() -> None:
     assert known.debtors["channels"].to_list() == [[], [], ["PUSH"], []]
     before = History.from_facts(facts, as_of=datetime(2026, 3, 1, 9, 1, tzinfo=UTC))
     assert before.debtors["channels"].to_list() == [["EMAIL"], ["EMAIL"], ["EMAIL", "PUSH"], ["EMAIL"]]
+
+
+def test_neither_keys_nor_the_order_of_arrival_decide_what_is_learned() -> None:
+    known = history(debtors=600)
+    sent = known.communications.with_columns(pl.col("sent_at").dt.truncate("1h"))  # many at one instant
+    known = replace(known, communications=sent).in_order()
+    other, debtors = _rekeyed(known, np.random.default_rng(1))
+    first, second = (train(one, as_of=known.as_of, seed=1, threads=1) for one in (known, other.in_order()))
+    keys = known.debtors["debtor"].to_list()
+    told = debtor_recommendations(first, known, keys, now=known.as_of)
+    again = debtor_recommendations(second, other, [debtors[key] for key in keys], now=known.as_of)
+    actions = [[one.recommendation.best for one in answers] for answers in (told, again)]
+    assert sum(best is not None for best in actions[0]) > 100
+    for best, same in zip(*actions, strict=True):
+        assert (best is None) == (same is None)
+        if best and same:
+            assert (best.channel, best.hour_of_week) == (same.channel, same.hour_of_week)
+            assert best.expected.conversion_rate == pytest.approx(same.expected.conversion_rate, rel=1e-9)
+
+
+def _rekeyed(known: History, rng: np.random.Generator) -> tuple[History, dict[str, int]]:
+    """The same facts under other keys, in any order; and the debtors' new keys."""
+    keys = {
+        key: dict(zip(getattr(known, table)[key], rng.permutation(len(getattr(known, table))), strict=True))
+        for key, table in KEYS.items()
+    }
+    frames = {}
+    for table in KEYS.values():
+        frame = getattr(known, table)
+        columns = [
+            pl.col(key).replace_strict(keys[key], default=None, return_dtype=pl.Int64)
+            for key in keys
+            if key in frame.columns
+        ]
+        frames[table] = frame.with_columns(columns).sample(fraction=1, shuffle=True, seed=4)
+    return replace(known, **frames), keys["debtor"]
