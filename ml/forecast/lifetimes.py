@@ -22,7 +22,8 @@ BORN_DAYS = 28
 _TELLING_DAYS = 10
 """Days with messages before a silence can be told from a rhythm: the longest of fewer breaks is soon surpassed."""
 _LONGER = 2
-"""How many times as long as any break before it a silence is that ends a series."""
+"""How many times as long ago as days with messages were ever apart the last one is of a series that has ended: what is
+sent each week may leave out one."""
 _BEGUN_DAYS = 3
 """Days with messages that make a beginning; the first of them says only when it was."""
 
@@ -94,9 +95,8 @@ def _has_ended(active: Flags, observed: Floats) -> bool:
     days = np.flatnonzero(active[observed > 0])
     if len(days) < _TELLING_DAYS:
         return False
-    silence = int((observed > 0).sum()) - 1 - int(days[-1])
-    longest = int(np.diff(days).max()) - 1
-    return silence >= GAP_DAYS and silence > _LONGER * longest
+    since = int((observed > 0).sum()) - int(days[-1])
+    return since > max(GAP_DAYS, _LONGER * int(np.diff(days).max()))
 
 
 def _segment_begun(active: Flags) -> int:

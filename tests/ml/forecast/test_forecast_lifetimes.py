@@ -64,8 +64,15 @@ def test_a_rhythm_is_no_end() -> None:
     paused[30:36] = paused[-12:] = 0.0
     for sent in (monthly, rotating, paused):
         assert not _ended(sent)
-    paused[-13:] = 0.0
+    paused[-14:] = 0.0
     assert _ended(paused)
+
+
+def test_what_is_sent_each_week_may_leave_out_one() -> None:
+    """On the day that the next one is due it has not ended; when that one has not come either, it has."""
+    weekly = np.where((np.arange(DAYS) % 7 == 0) & (np.arange(DAYS) < 71), 50.0, 0.0)
+    assert not _ended(weekly)
+    assert _ended([*weekly, 0.0])
 
 
 def test_a_few_days_do_not_tell_a_rhythm() -> None:
