@@ -48,7 +48,7 @@ def _ended(cohorts: Cohorts) -> list[Note]:
     if not over:
         return []
     message = (
-        f"Nothing has been sent for longer than their own breaks explain: {', '.join(over)}. They are taken to have "
-        "ended, and nothing is forecast to be sent."
+        f"Taken to have ended: {', '.join(over)}. Nothing was sent there for longer than earlier breaks explain, so "
+        "nothing is forecast of it."
     )
     return [Note("ENDED", message)]
