@@ -110,19 +110,25 @@ def _is_too_little(step: StepHoldOut) -> bool:
 
 def _why_untried(name: str, contacts: int) -> str:
     """Why nothing was held out to try the model on."""
-    have = f"Only {contacts} contacts" if contacts else "No contacts"
     return (
-        f"{have} are left to try it on, in the last fifth of the history; at least {LEAST_CONTACTS} are needed to "
-        f"judge {_NAMES[name]}."
+        f"{_only(contacts, 'contact')} left to try it on, in the last fifth of the history; at least "
+        f"{LEAST_CONTACTS} are needed to judge {_NAMES[name]}."
     )
+
+
+def _only(count: int, what: str) -> str:
+    """ "Only 33 contacts are", "Only 1 contact is", "No contacts are"."""
+    if count == 1:
+        return f"Only 1 {what} is"
+    return f"{f'Only {count:,}' if count else 'No'} {what}s are"
 
 
 def _why_unjudged(name: str, step: StepHoldOut) -> str:
     """What there is too little of."""
     contacts, what = len(step), _NAMES[name]
     if contacts < LEAST_CONTACTS:
-        have = f"Only {contacts} later contacts" if contacts else "No later contacts"
-        return f"{have} are old enough to tell of {what}; at least {LEAST_CONTACTS} are needed to judge it."
+        have = _only(contacts, "later contact")
+        return f"{have} old enough to tell of {what}; at least {LEAST_CONTACTS} are needed to judge it."
     if not step.label.any():
         return _NEVER[name].format(contacts)
     shown = int(step.label.sum())

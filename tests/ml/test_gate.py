@@ -126,6 +126,14 @@ def test_too_little_to_judge_by_is_not_a_pass_and_says_what_to_do() -> None:
     assert not any(WAY_OUT in message for name, message in told.items() if name != "engaged_log_loss")
 
 
+@pytest.mark.parametrize(("contacts", "have"), [(0, "No contacts are"), (1, "Only 1 contact is")])
+def test_contacts_left_are_said_in_the_number_they_have(contacts: int, have: str) -> None:
+    untried = replace(model(), holdout=HoldOut(0, {}, contacts=contacts))
+    assert _messages(judge(untried, None, history()))["converted_log_loss"].startswith(
+        f"{have} left to try it on"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "shown", "told"),
     [
