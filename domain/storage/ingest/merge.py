@@ -22,8 +22,9 @@ from domain.storage.ingest.touched_days import touch_days
 from domain.storage.ingest.upserts import Interleaved, upsert
 
 #: How often a merge looks again when other writers keep changing what it looked at, and from when on those whom that
-#: befalls take turns: each is then held up by newcomers alone.
-_ATTEMPTS, _IN_TURN_FROM = 12, 2
+#: befalls take turns: each is then held up by newcomers alone. Of sixteen who keep inventing the same rows, one merge
+#: in a thousand needs nine or more; whoever is refused sends the same again, which costs no less than to go on.
+_ATTEMPTS, _IN_TURN_FROM = 30, 2
 
 _TOLD_AT_ONCE = 20_000
 _TELL = f"""
