@@ -190,10 +190,7 @@ async def test_who_is_kept_from_finishing_gets_a_turn(database, tenant_id):
             await merge_facts(database, tenant_id, {"accounts": rng.sample(owned, 8)})
 
     await asyncio.gather(*(write(writer) for writer in range(16)))
-    found = await settled(database, tenant_id)
-    async with database.transaction(tenant_id) as connection:
-        await derive_everything(connection, tenant_id, now=NOW)
-    assert await stored(database, tenant_id) == found
+    await assert_nothing_left_to_derive(database, tenant_id)
 
 
 async def test_a_row_that_came_meanwhile_is_not_written_before_its_owner_is_locked(database, tenant_id):
@@ -233,10 +230,7 @@ async def test_writers_who_disagree_about_everything_never_wait_in_a_circle(data
     deadlocks = await deadlocks_so_far(database, tenant_id)
     await asyncio.gather(*(write(writer) for writer in range(4)))
     assert await deadlocks_so_far(database, tenant_id) == deadlocks
-    found = await settled(database, tenant_id)
-    async with database.transaction(tenant_id) as connection:
-        await derive_everything(connection, tenant_id, now=NOW)
-    assert await stored(database, tenant_id) == found
+    await assert_nothing_left_to_derive(database, tenant_id)
 
 
 async def test_segments_follow_a_rate_that_came_while_others_were_writing(database, tenant_id):
@@ -256,11 +250,8 @@ async def test_segments_follow_a_rate_that_came_while_others_were_writing(databa
         await until_blocked_by(other)
         await other.execute(text("SELECT FROM debtor FOR NO KEY UPDATE NOWAIT"))
     await told
-    found = await settled(database, tenant_id)
+    found = await assert_nothing_left_to_derive(database, tenant_id)
     assert {one["segment_key"] for one in found["debtor"]} == {"LATE-LARGE-CARD", "NONE"}
-    async with database.transaction(tenant_id) as connection:
-        await derive_everything(connection, tenant_id, now=NOW)
-    assert await stored(database, tenant_id) == found
 
 
 async def swapped_debts(database, tenant_id):
@@ -318,10 +309,16 @@ async def test_payments_of_swapped_debts_never_wait_in_a_circle_and_lose_nothing
     deadlocks = await deadlocks_so_far(database, tenant_id)
     await asyncio.gather(*(write(writer) for writer in range(4)))
     assert await deadlocks_so_far(database, tenant_id) == deadlocks
+    await assert_nothing_left_to_derive(database, tenant_id)
+
+
+async def assert_nothing_left_to_derive(database, tenant_id):
+    """Once settled, all that is derived is as it would be from nothing; answers what is stored."""
     found = await settled(database, tenant_id)
     async with database.transaction(tenant_id) as connection:
         await derive_everything(connection, tenant_id, now=NOW)
     assert await stored(database, tenant_id) == found
+    return found
 
 
 async def until_blocked_by(connection):
