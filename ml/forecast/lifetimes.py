@@ -84,8 +84,10 @@ def born_lately(sent: Floats, segments: Sequence[str]) -> dict[str, int]:
 def _series(segments: Sequence[str], channels: Sequence[str]) -> Iterator[tuple[str, str, Ints]]:
     """Kind, name and cells of each segment, each channel and (when channels are given) each cell."""
     for kind, keys in (("segment", segments), ("channel", channels)):
-        for name in sorted(set(keys)):
-            yield kind, name, np.flatnonzero(np.array(keys) == name)
+        names, place = np.unique(np.array(keys, dtype=np.str_), return_inverse=True)
+        parts = np.split(np.argsort(place, kind="stable"), np.bincount(place).cumsum())
+        for name, cells in zip(names.tolist(), parts, strict=False):  # behind the last end there is nothing
+            yield kind, name, cells
     for cell in range(len(channels)):
         yield "cell", "", np.array([cell])
 
