@@ -156,6 +156,22 @@ def test_only_long_silences_are_gaps() -> None:
     assert np.flatnonzero(observed_days(sent) == 0).tolist() == list(range(20, 27))
 
 
+@pytest.mark.parametrize("every", [14, 21])
+def test_silences_that_are_the_rhythm_are_no_gaps(every: int) -> None:
+    """What goes out every other week, or third, goes on so, whenever it is asked; one silence of months is a gap."""
+    sent = np.where(np.arange(210) % every == 0, 1000.0, 0.0)[:, None]
+    expected = [
+        forecast_volume(_cohorts(sent[:until], {}), until, 42).expected.sum()
+        for until in range(210 - every, 210)
+    ]
+    assert observed_days(sent).all()
+    assert np.mean(expected) == pytest.approx(42 * 1000 / every, rel=0.05)
+    assert max(expected) < 1.6 * 42 * 1000 / every
+    stopped = np.concatenate([sent, np.zeros((60, 1)), sent])
+    gap = np.flatnonzero(observed_days(stopped) == 0)
+    assert gap.tolist() == list(range(np.flatnonzero(sent)[-1] + 1, 270))
+
+
 def test_a_stretch_brings_a_band_to_its_nominal_coverage() -> None:
     """Bands of ±1 around noise of standard deviation 2 hold 38 %; stretched by their scores they hold nine in ten."""
     rng = np.random.default_rng(4)
