@@ -57,7 +57,7 @@ def forecast_volume(cohorts: Cohorts, until: int, horizon: int) -> Volume:
     sent, weekday = cohorts.sent[:until], cohorts.weekday[:until]
     ahead = (cohorts.first_day.weekday() + until + np.arange(horizon)) % 7
     observed = observed_days(sent)
-    if sent[-GAP_DAYS * 4 :].sum() == 0:
+    if observed[-1] == 0 and sent[-GAP_DAYS * 4 :].sum() == 0:
         return Volume(np.zeros((horizon, cohorts.cells)), 0.0, 0.0)
     lived = lifetimes(sent, observed, cohorts.segments, cohorts.channels)
     # A holiday tells of holidays, not of its weekday, nor of the level.
