@@ -158,7 +158,7 @@ def test_only_long_silences_are_gaps() -> None:
 
 @pytest.mark.parametrize("every", [14, 21, 30])
 def test_silences_that_are_the_rhythm_are_no_gaps(every: int) -> None:
-    """What goes out every other week, or once a month, goes on so, whenever it is asked; a silence of months is a gap."""
+    """What goes out every other week, or once a month, goes on so, whenever asked; a silence of months is a gap."""
     sent = np.where(np.arange(210) % every == 0, 1000.0, 0.0)[:, None]
     expected = [
         forecast_volume(_cohorts(sent[:until], {}), until, 42).expected.sum()
