@@ -18,8 +18,8 @@ _MANNERS = ((4.0, 0.0), (4.0, 0.5), (12.0, 0.0), (12.0, 0.5), (30.0, 0.0), (30.0
 _USUAL = _MANNERS.index((12.0, 0.5))
 _TRIALS, _TRIAL_STEP, _TRIAL_DAYS, _SHARPNESS = 14, 4, 14, 6
 _HOLIDAY_PRIOR = 0.5
-_RECURRING = 3
-"""Silences between messages from which on they can be a rhythm."""
+_RECURRING, _RHYTHM = 3, 1 / 6
+"""So many silences between messages, with so large a share of all days, are a rhythm."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Volume:
 def observed_days(sent: Floats) -> Floats:
     """(days,) 1, or 0 for days within a gap: runs of at least `GAP_DAYS` days without any message.
 
-    Where most days lie in such runs, as with what is sent every other week or once a month, they are the rhythm, and
+    Where they come again and again, as with what is sent every other week or once a month, they are the rhythm, and
     only one more than twice as long as usual is a gap: were all left out, each day to come would be one of sending.
     """
     silent = sent.sum(axis=1) == 0
@@ -44,7 +44,7 @@ def observed_days(sent: Floats) -> Floats:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]])))
     runs = [(start, stop) for start, stop in edges.reshape(-1, 2) if stop - start >= GAP_DAYS]
     between = np.array([stop - start for start, stop in runs if start > 0 and stop < len(sent)])
-    rhythmic = len(between) >= _RECURRING and between.sum() > len(sent) / 2
+    rhythmic = len(between) >= _RECURRING and between.sum() > _RHYTHM * len(sent)
     shortest = 2 * float(np.median(between)) + 1 if rhythmic else GAP_DAYS
     for start, stop in runs:
         if stop - start >= shortest:

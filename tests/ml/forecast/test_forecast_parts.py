@@ -156,20 +156,28 @@ def test_only_long_silences_are_gaps() -> None:
     assert np.flatnonzero(observed_days(sent) == 0).tolist() == list(range(20, 27))
 
 
-@pytest.mark.parametrize("every", [14, 21, 30])
-def test_silences_that_are_the_rhythm_are_no_gaps(every: int) -> None:
+@pytest.mark.parametrize(("on", "off"), [(1, 13), (1, 20), (1, 29), (7, 7), (14, 14)])
+def test_silences_that_are_the_rhythm_are_no_gaps(on: int, off: int) -> None:
     """What goes out every other week, or once a month, goes on so, whenever asked; a silence of months is a gap."""
-    sent = np.where(np.arange(210) % every == 0, 1000.0, 0.0)[:, None]
+    sent = np.where(np.arange(210) % (on + off) < on, 1000.0, 0.0)[:, None]
+    usual = 42 * 1000 * on / (on + off)
     expected = [
         forecast_volume(_cohorts(sent[:until], {}), until, 42).expected.sum()
-        for until in range(210 - every, 210)
+        for until in range(210 - on - off, 210)
     ]
     assert observed_days(sent).all()
-    assert np.mean(expected) == pytest.approx(42 * 1000 / every, rel=0.05)
-    assert 0 < min(expected) < max(expected) < 2.5 * 42 * 1000 / every
+    assert np.mean(expected) == pytest.approx(usual, rel=0.07)
+    assert 0 < min(expected) < max(expected) < 2.5 * usual
     stopped = np.concatenate([sent, np.zeros((60, 1)), sent])
     gap = np.flatnonzero(observed_days(stopped) == 0)
     assert gap.tolist() == list(range(np.flatnonzero(sent)[-1] + 1, 270))
+
+
+def test_outages_that_are_few_are_left_out_however_often_there_were_any() -> None:
+    sent = np.ones((210, 1))
+    for start in (30, 90, 150):
+        sent[start : start + 9] = 0
+    assert (observed_days(sent) == 0).sum() == 27
 
 
 def test_a_stretch_brings_a_band_to_its_nominal_coverage() -> None:
