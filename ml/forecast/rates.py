@@ -61,8 +61,8 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
     # Of the last day some is still under way; it is left out where there is another.
     known = age >= min(1, until - 1)
     arrived, settled = delivered * known[:, None], sent * known[:, None]
-    since = _since(arrived, settled, channel)
-    rate["delivered"], weight["delivered"] = _lately(arrived, settled, recency, channel, since)
+    since = {"delivered": _since(arrived, settled, channel)}
+    rate["delivered"], weight["delivered"] = _lately(arrived, settled, recency, channel, since["delivered"])
     scatter["delivered"] = _scatter(arrived, settled, rate["delivered"], channel)
     phase = np.ones(len(_PHASES))
     for name in OUTCOMES:
@@ -72,9 +72,10 @@ def estimate_rates(cohorts: Cohorts, until: int) -> Rates:
         if name == "converted":
             phase = _phase_factors(cohorts, seen, exposure, recency)
             exposure = exposure * phase[phases(cohorts, np.arange(until))][:, None]
-        # Who no longer opens no longer clicks, which is too seldom to show by itself.
-        since = np.maximum(_since(seen, exposure, channel), since if name == "clicked" else 0)
-        rate[name], weight[name] = _lately(seen, exposure, recency, channel, since)
+        since[name] = _since(seen, exposure, channel)
+        if name == "clicked":  # who no longer opens no longer clicks, which is too seldom to show by itself
+            since[name] = np.maximum(since[name], since["opened"])
+        rate[name], weight[name] = _lately(seen, exposure, recency, channel, since[name])
         scatter[name] = _scatter(seen, exposure, rate[name], channel)
     share, amount = _amounts(cohorts, until, recency)
     return Rates(
