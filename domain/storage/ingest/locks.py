@@ -70,8 +70,11 @@ async def wait_for_turn(connection: AsyncConnection, tenant_id: int) -> None:
 
 
 async def changes_unlocked(connection: AsyncConnection, name: str, *, owner: str) -> bool:
-    """Whether a stored row that `resolved_<name>` changes has an owner who is not locked: he was inserted meanwhile, or
-    the row was. To be asked before it is written, since two who wrote such rows would wait for each other."""
+    """Whether a stored row that `resolved_<name>` changes has an owner who is not locked: that debtor, or the row, was
+    inserted meanwhile. To be asked before it is written, since two who wrote such rows would wait for each other.
+
+    owner: the column of `resolved_<name>` with the id of the debtor whose row it has been.
+    """
     return bool(
         await connection.scalar(
             text(
