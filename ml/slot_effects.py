@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 
@@ -79,6 +80,21 @@ class Cells:
     slot: Ints
     past: Ints | None = None
 
+    @cached_property
+    def weekday(self) -> Ints:
+        """Local day of the week, Monday 0."""
+        return self.slot // 24
+
+    @cached_property
+    def hour(self) -> Ints:
+        """Local hour of the day."""
+        return self.slot % 24
+
+    @cached_property
+    def weekend(self) -> Ints:
+        """1 on Saturdays and Sundays, else 0."""
+        return (self.weekday >= 5).astype(np.int64)
+
     def take(self, rows: Ints) -> "Cells":
         """The chosen contacts."""
         past = None if self.past is None else self.past[rows]
@@ -139,9 +155,14 @@ class SlotEffects:
 
     def table(self, segments: Ints, channels: Ints) -> Floats:
         """(len(segments), rhythms, len(channels), 168) shifts."""
-        axes = np.meshgrid(segments, np.arange(self.shape.rhythms), channels, np.arange(HOURS), indexing="ij")
-        cells = Cells(*(axis.ravel() for axis in axes))
-        return self.shift(cells).reshape(axes[0].shape)
+        # Along axes of their own, so that a term costs what it has of levels, not what the table has of cells.
+        axes = np.ix_(segments, np.arange(self.shape.rhythms), channels, np.arange(HOURS))
+        total = np.full(np.broadcast_shapes(*(axis.shape for axis in axes)), self.intercept)
+        cells = Cells(*axes)
+        for term, effect in zip(terms_of(self.shape), self.effects, strict=True):
+            if not term.factor.past:
+                total += effect[codes_of(term, cells, self.shape)]
+        return total
 
 
 def shifts(fits: "Sequence[SlotEffects]", cells: Cells) -> Floats:
@@ -190,7 +211,6 @@ def no_effects(shape: Shape) -> SlotEffects:
 
 def _levels(term: Term, cells: Cells, shape: Shape) -> list[tuple[Ints, int]]:
     """The crossed codes of a term and how many there are of each."""
-    weekday, hour = cells.slot // 24, cells.slot % 24
     levels: list[tuple[Ints, int]] = []
     for letter in term.factor.crossed:
         if letter == "p":
@@ -201,20 +221,20 @@ def _levels(term: Term, cells: Cells, shape: Shape) -> list[tuple[Ints, int]]:
                 "s": (cells.segment, shape.segments),
                 "r": (cells.rhythm, shape.rhythms),
                 "c": (cells.channel, len(CHANNELS)),
-                "k": ((weekday >= 5).astype(np.int64), 2),
+                "k": (cells.weekend, 2),
             }
             levels.append(known[letter])
     match term.factor.over:
         case Over.DAYS:
-            levels.append((weekday, Over.DAYS.value))
+            levels.append((cells.weekday, Over.DAYS.value))
         case Over.HOURS:
-            levels.append((hour, Over.HOURS.value))
+            levels.append((cells.hour, Over.HOURS.value))
     return levels
 
 
 def codes_of(term: Term, cells: Cells, shape: Shape) -> Ints:
-    """(cells,) the term's level of each."""
-    code = np.zeros(len(cells.slot), dtype=np.int64)
+    """(cells,) the term's level of each; of cells along several axes, as much of their product as it depends on."""
+    code: Ints = np.zeros((), dtype=np.int64)
     for level, size in _levels(term, cells, shape):
         code = code * size + level
     return code

@@ -19,7 +19,7 @@ from ml.lessons import Watch, awaited_shares
 from ml.outcomes import CHANNELS
 from ml.reaction_time import EDGES, fit_reaction_time, seconds_at
 from ml.rhythm import BLOCKS, Settled, fit_rhythms
-from ml.slot_effects import HOURS, Cells, Shape, no_effects, parts_of
+from ml.slot_effects import HOURS, Cells, Shape, no_effects, parts_of, size_of, terms_of
 from ml.slot_fit import SlotRows, fit_slot_effects
 from tests.ml.factories import model
 
@@ -193,6 +193,23 @@ def test_replicates_spread_as_sampling_does() -> None:
         for draw in fitted.draws
     ]
     assert 0.3 < np.std(mean_rates) / np.sqrt(0.25 * 0.75 / count) < 3.0
+
+
+def test_a_table_tells_each_cell_what_a_contact_there_is_told() -> None:
+    rng = np.random.default_rng(4)
+    names = ("EARLY-CARD", "EARLY-LOAN", "LATE-CARD", "LATE-LOAN", "MID-CARD", "MID-LOAN")
+    shape = Shape(segments=7, rhythms=3, parts=parts_of(names))
+    effects = replace(
+        no_effects(shape),
+        intercept=-1.5,
+        effects=tuple(rng.normal(size=size_of(term, shape)) for term in terms_of(shape)),
+    )
+    segments, channels = np.array([6, 0, 3]), np.array([4, 1])
+    table = effects.table(segments, channels)
+    assert table.shape == (3, 3, 2, HOURS)
+    at = [rng.integers(0, size, 500) for size in table.shape]
+    cells = Cells(segments[at[0]], at[1], channels[at[2]], at[3])
+    assert np.array_equal(table[tuple(at)], effects.shift(cells))
 
 
 def test_effects_of_nothing_are_nothing() -> None:
