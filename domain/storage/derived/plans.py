@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_FEW = 2_000
+_FEW_DEBTORS = 2_000
 _A_HANDFUL = 50
 
 
@@ -24,7 +24,7 @@ class Scale:
     @property
     def is_few(self) -> bool:
         """Look-ups one by one cost less than a pass over everything; what one call of the API can touch is few."""
-        return self.debtors <= _FEW
+        return self.debtors <= _FEW_DEBTORS
 
     @property
     def is_a_handful(self) -> bool:
@@ -88,7 +88,7 @@ _HAS_MANY = """
         SELECT FROM {table} WHERE tenant_id = :tenant_id LIMIT CAST(least AS bigint) + 1
     ) row
 """
-_FEW, _TIMES_MORE = 1_000, 20
+_FEW_ROWS, _TIMES_MORE = 1_000, 20
 
 
 async def refresh_statistics(connection: AsyncConnection, tenant_id: int, scale: Scale) -> None:
@@ -111,7 +111,7 @@ async def _is_overlooked(connection: AsyncConnection, tenant_id: int, table: str
     tenant = {"tenant_id": tenant_id}
     explained = await connection.scalar(text(_BELIEVED.format(table=table)), tenant)
     believed = int(explained[0]["Plan"]["Plan Rows"])
-    if believed > _FEW:
+    if believed > _FEW_ROWS:
         return False
     many = {**tenant, "times_more": _TIMES_MORE * believed}
     return bool(await connection.scalar(text(_HAS_MANY.format(table=table)), many))

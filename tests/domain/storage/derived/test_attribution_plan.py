@@ -90,3 +90,9 @@ async def test_the_planner_is_told_of_a_tenant_that_came_after_the_last_analysis
 async def _write_events(database: Database, tenant_id: int, count: int) -> None:
     async with database.transaction(tenant_id) as connection:
         await connection.execute(text(_EVENTS), {"tenant_id": tenant_id, "now": NOW, "count": count})
+
+
+def test_all_that_one_call_of_the_api_can_touch_is_few() -> None:
+    """A thousand items at most, each of which may take an account from one debtor to another."""
+    assert Scale(2_000).is_few
+    assert not Scale(2_001).is_few
