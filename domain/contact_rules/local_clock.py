@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+from domain.local_days import local_date, start_of_day
+
 QUARTER = timedelta(minutes=15)
 
 
@@ -43,13 +45,9 @@ def next_quarter(at: datetime, is_open: Callable[[datetime], bool], zone: ZoneIn
 
 
 def local_day(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From when to when (UTC) the local day of `at` lasts, with every instant that its date names."""
-    day = at.astimezone(zone).date()
-    begin = datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-    after = day + timedelta(days=1)
-    # Midnight may come twice, or be skipped: then one of the two readings lies in the day that ends.
-    ends = (datetime(after.year, after.month, after.day, tzinfo=zone, fold=fold) for fold in (0, 1))
-    return begin, max(end.astimezone(UTC) for end in ends)
+    """From when to when (UTC) the local day of `at` lasts."""
+    day = local_date(at, zone.key)
+    return start_of_day(day, zone.key), start_of_day(day + timedelta(days=1), zone.key)
 
 
 @cache
