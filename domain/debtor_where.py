@@ -18,9 +18,9 @@ from domain.filters import (
     IntFilter,
     MoneyFilter,
     Path,
-    Reader,
     StringFilter,
     many,
+    nested,
     read_filter,
     word,
 )
@@ -32,10 +32,6 @@ MOST_LEVELS = 12
 Leaf = (
     StringFilter | IntFilter | DateTimeFilter | DateFilter | MoneyFilter | AttributeFilter | tuple[Any, ...]
 )
-
-
-def _a(kind: type[Any]) -> Reader:
-    return lambda value, path: read_filter(kind, value, path)
 
 
 def _where(value: Any, path: Path) -> "DebtorWhere":
@@ -53,24 +49,26 @@ class DebtorWhere:
     currency, `promise_status` any promise, `reachable_by` a usable address for any of the channels.
     """
 
-    reference: Annotated[StringFilter | None, Entry("reference", _a(StringFilter))] = None
-    name: Annotated[StringFilter | None, Entry("name", _a(StringFilter))] = None
-    country: Annotated[StringFilter | None, Entry("country", _a(StringFilter))] = None
-    region: Annotated[StringFilter | None, Entry("region", _a(StringFilter))] = None
-    language: Annotated[StringFilter | None, Entry("language", _a(StringFilter))] = None
-    segment: Annotated[StringFilter | None, Entry("segment", _a(StringFilter))] = None
-    product: Annotated[StringFilter | None, Entry("product", _a(StringFilter))] = None
-    days_past_due: Annotated[IntFilter | None, Entry("daysPastDue", _a(IntFilter))] = None
-    balance: Annotated[MoneyFilter | None, Entry("balance", _a(MoneyFilter))] = None
-    last_contacted_at: Annotated[DateTimeFilter | None, Entry("lastContactedAt", _a(DateTimeFilter))] = None
-    customer_since: Annotated[DateFilter | None, Entry("customerSince", _a(DateFilter))] = None
-    birth_date: Annotated[DateFilter | None, Entry("birthDate", _a(DateFilter))] = None
+    reference: Annotated[StringFilter | None, Entry("reference", nested(StringFilter))] = None
+    name: Annotated[StringFilter | None, Entry("name", nested(StringFilter))] = None
+    country: Annotated[StringFilter | None, Entry("country", nested(StringFilter))] = None
+    region: Annotated[StringFilter | None, Entry("region", nested(StringFilter))] = None
+    language: Annotated[StringFilter | None, Entry("language", nested(StringFilter))] = None
+    segment: Annotated[StringFilter | None, Entry("segment", nested(StringFilter))] = None
+    product: Annotated[StringFilter | None, Entry("product", nested(StringFilter))] = None
+    days_past_due: Annotated[IntFilter | None, Entry("daysPastDue", nested(IntFilter))] = None
+    balance: Annotated[MoneyFilter | None, Entry("balance", nested(MoneyFilter))] = None
+    last_contacted_at: Annotated[DateTimeFilter | None, Entry("lastContactedAt", nested(DateTimeFilter))] = (
+        None
+    )
+    customer_since: Annotated[DateFilter | None, Entry("customerSince", nested(DateFilter))] = None
+    birth_date: Annotated[DateFilter | None, Entry("birthDate", nested(DateFilter))] = None
     promise_status: Annotated[
         tuple[PromiseStatus, ...] | None, Entry("promiseStatus", many(word(PromiseStatus)))
     ] = None
     reachable_by: Annotated[tuple[Channel, ...] | None, Entry("reachableBy", many(word(Channel)))] = None
     attributes: Annotated[
-        tuple[AttributeFilter, ...] | None, Entry("attributes", many(_a(AttributeFilter)))
+        tuple[AttributeFilter, ...] | None, Entry("attributes", many(nested(AttributeFilter)))
     ] = None
     and_: Annotated[tuple["DebtorWhere", ...] | None, Entry("and", many(_where))] = None
     or_: Annotated[tuple["DebtorWhere", ...] | None, Entry("or", many(_where))] = None

@@ -182,6 +182,11 @@ def word(words: type[Word]) -> Reader:
     return read
 
 
+def nested(kind: type[Any]) -> Reader:
+    """A filter inside another: a dataclass as `read_filter` takes it."""
+    return lambda value, path: read_filter(kind, value, path)
+
+
 def many(read_one: Reader) -> Reader:
     """A list of values; a single value stands for a list of one, as in GraphQL."""
 

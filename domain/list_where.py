@@ -15,18 +15,14 @@ from domain.filters import (
     Entry,
     FilterError,
     Path,
-    Reader,
     StringFilter,
     many,
+    nested,
     read_filter,
     text,
     word,
 )
 from domain.vocabulary import BounceKind, Channel, Direction, PromiseStatus, Role
-
-
-def _a(kind: type[Any]) -> Reader:
-    return lambda value, path: read_filter(kind, value, path)
 
 
 def _key_number(value: Any, path: Path) -> int:
@@ -53,16 +49,16 @@ class ChannelFilter:
 class CommunicationWhere:
     """Conditions on a communication; `opened_at`, `clicked_at` and `landed_at` are a person's own first."""
 
-    debtor: Annotated[StringFilter | None, Entry("debtor", _a(StringFilter))] = None
-    channel: Annotated[ChannelFilter | None, Entry("channel", _a(ChannelFilter))] = None
+    debtor: Annotated[StringFilter | None, Entry("debtor", nested(StringFilter))] = None
+    channel: Annotated[ChannelFilter | None, Entry("channel", nested(ChannelFilter))] = None
     direction: Annotated[Direction | None, Entry("direction", word(Direction))] = None
-    template: Annotated[StringFilter | None, Entry("template", _a(StringFilter))] = None
-    campaign: Annotated[StringFilter | None, Entry("campaign", _a(StringFilter))] = None
-    agent: Annotated[StringFilter | None, Entry("agent", _a(StringFilter))] = None
-    sent_at: Annotated[DateTimeFilter | None, Entry("sentAt", _a(DateTimeFilter))] = None
-    opened_at: Annotated[DateTimeFilter | None, Entry("openedAt", _a(DateTimeFilter))] = None
-    clicked_at: Annotated[DateTimeFilter | None, Entry("clickedAt", _a(DateTimeFilter))] = None
-    landed_at: Annotated[DateTimeFilter | None, Entry("landedAt", _a(DateTimeFilter))] = None
+    template: Annotated[StringFilter | None, Entry("template", nested(StringFilter))] = None
+    campaign: Annotated[StringFilter | None, Entry("campaign", nested(StringFilter))] = None
+    agent: Annotated[StringFilter | None, Entry("agent", nested(StringFilter))] = None
+    sent_at: Annotated[DateTimeFilter | None, Entry("sentAt", nested(DateTimeFilter))] = None
+    opened_at: Annotated[DateTimeFilter | None, Entry("openedAt", nested(DateTimeFilter))] = None
+    clicked_at: Annotated[DateTimeFilter | None, Entry("clickedAt", nested(DateTimeFilter))] = None
+    landed_at: Annotated[DateTimeFilter | None, Entry("landedAt", nested(DateTimeFilter))] = None
     bounce_kind: Annotated[BounceKind | None, Entry("bounceKind", word(BounceKind))] = None
 
 
@@ -70,23 +66,23 @@ class CommunicationWhere:
 class PromiseWhere:
     """Conditions on a promise as it stands at an instant; `status` matches any of its words."""
 
-    debtor: Annotated[StringFilter | None, Entry("debtor", _a(StringFilter))] = None
-    account: Annotated[StringFilter | None, Entry("account", _a(StringFilter))] = None
-    agent: Annotated[StringFilter | None, Entry("agent", _a(StringFilter))] = None
+    debtor: Annotated[StringFilter | None, Entry("debtor", nested(StringFilter))] = None
+    account: Annotated[StringFilter | None, Entry("account", nested(StringFilter))] = None
+    agent: Annotated[StringFilter | None, Entry("agent", nested(StringFilter))] = None
     status: Annotated[tuple[PromiseStatus, ...] | None, Entry("status", many(word(PromiseStatus)))] = None
     direction: Annotated[Direction | None, Entry("direction", word(Direction))] = None
-    due_on: Annotated[DateFilter | None, Entry("dueOn", _a(DateFilter))] = None
-    promised_at: Annotated[DateTimeFilter | None, Entry("promisedAt", _a(DateTimeFilter))] = None
+    due_on: Annotated[DateFilter | None, Entry("dueOn", nested(DateFilter))] = None
+    promised_at: Annotated[DateTimeFilter | None, Entry("promisedAt", nested(DateTimeFilter))] = None
 
 
 @dataclass(frozen=True)
 class AuditWhere:
     """Conditions on an entry of the audit log; `role` and `outcome` match any of their words."""
 
-    at: Annotated[DateTimeFilter | None, Entry("at", _a(DateTimeFilter))] = None
-    action: Annotated[StringFilter | None, Entry("action", _a(StringFilter))] = None
+    at: Annotated[DateTimeFilter | None, Entry("at", nested(DateTimeFilter))] = None
+    action: Annotated[StringFilter | None, Entry("action", nested(StringFilter))] = None
     key_id: Annotated[int | None, Entry("key", _key_number)] = None
-    subject: Annotated[StringFilter | None, Entry("subject", _a(StringFilter))] = None
+    subject: Annotated[StringFilter | None, Entry("subject", nested(StringFilter))] = None
     role: Annotated[tuple[Role, ...] | None, Entry("role", many(word(Role)))] = None
     outcome: Annotated[tuple[AuditOutcome, ...] | None, Entry("outcome", many(word(AuditOutcome)))] = None
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
-from domain.filters import Entry, IntFilter, Reader, StringFilter, read_filter
+from domain.filters import Entry, IntFilter, StringFilter, nested
 from domain.list_where import ChannelFilter
 
 #: The most groups one answer may have.
@@ -123,10 +123,6 @@ def _among_facts(instant: datetime) -> datetime:
     return min(max(instant, _BEFORE_FACTS), _AFTER_FACTS)
 
 
-def _a(kind: type[Any]) -> Reader:
-    return lambda value, path: read_filter(kind, value, path)
-
-
 @dataclass(frozen=True)
 class MessageKpiWhere:
     """Which communications count: each field as it stood when the communication was sent; all must hold.
@@ -134,14 +130,14 @@ class MessageKpiWhere:
     Read from JSON by `domain.filters.read_filter`.
     """
 
-    segment: Annotated[StringFilter | None, Entry("segment", _a(StringFilter))] = None
-    channel: Annotated[ChannelFilter | None, Entry("channel", _a(ChannelFilter))] = None
-    template: Annotated[StringFilter | None, Entry("template", _a(StringFilter))] = None
-    campaign: Annotated[StringFilter | None, Entry("campaign", _a(StringFilter))] = None
-    agent: Annotated[StringFilter | None, Entry("agent", _a(StringFilter))] = None
-    product: Annotated[StringFilter | None, Entry("product", _a(StringFilter))] = None
-    country: Annotated[StringFilter | None, Entry("country", _a(StringFilter))] = None
-    days_past_due: Annotated[IntFilter | None, Entry("daysPastDue", _a(IntFilter))] = None
+    segment: Annotated[StringFilter | None, Entry("segment", nested(StringFilter))] = None
+    channel: Annotated[ChannelFilter | None, Entry("channel", nested(ChannelFilter))] = None
+    template: Annotated[StringFilter | None, Entry("template", nested(StringFilter))] = None
+    campaign: Annotated[StringFilter | None, Entry("campaign", nested(StringFilter))] = None
+    agent: Annotated[StringFilter | None, Entry("agent", nested(StringFilter))] = None
+    product: Annotated[StringFilter | None, Entry("product", nested(StringFilter))] = None
+    country: Annotated[StringFilter | None, Entry("country", nested(StringFilter))] = None
+    days_past_due: Annotated[IntFilter | None, Entry("daysPastDue", nested(IntFilter))] = None
 
 
 def check_cost(period: Period, by: Sequence[MessageDimension]) -> None:
