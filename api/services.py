@@ -117,10 +117,11 @@ class Forecasts(Protocol):
         kpis: Sequence[ForecastKpi] | None,
         as_of: datetime,
     ) -> KpiForecast | None:
-        """Series for each KPI (None: all) and key; None when there is no champion yet.
+        """Series for each KPI (None: all) and key; None when there is no champion yet, or nothing to forecast from.
 
         Raises:
             InvalidArgument: a horizon that cannot be forecast.
+            ArtefactError: of what is recommended, where the model that decides cannot be opened.
         """
         ...
 
@@ -131,7 +132,10 @@ class Training(Protocol):
     async def start(
         self, tenant_id: int, *, as_of: datetime | None, promote: Promotion, by: Signature
     ) -> TrainingRun | Failure:
-        """Queue a run and return at once; while one is queued or running, that one is answered."""
+        """Queue a run and return at once; while one is queued or running, that one is answered.
+
+        Failure BAD_USER_INPUT: an instant to come, or before all facts.
+        """
         ...
 
     async def cancel(self, tenant_id: int, run_id: int, *, by: Signature) -> TrainingRun | Failure:
@@ -143,7 +147,10 @@ class Training(Protocol):
         ...
 
     async def promote(self, tenant_id: int, model_version_id: int, *, by: Signature) -> int | Failure:
-        """Make a version champion (the champion retires) and answer its id; Failure NOT_FOUND."""
+        """Make a version champion (the champion retires) and answer its id.
+
+        Failure NOT_FOUND, CHAMPION_KNOWS_MORE.
+        """
         ...
 
     async def roll_back(self, tenant_id: int, *, by: Signature) -> int | Failure:

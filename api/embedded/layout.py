@@ -1,9 +1,11 @@
 """Where the embedded PostgreSQL keeps its files inside a home folder.
 
 HOME/postgres/                 0700, everything below is private
-    data/                      the cluster (moved elsewhere only as `location` says)
+    data/                      the cluster
     credentials.json           0600, the generated passwords
     postgres.log               the server's log
+    port                       the port used last
+    location                   where `data` is, if it had to be moved
     local.conf                 optional, settings of the machine's owner, read last
     gate.lock                  held while somebody starts, joins, leaves or stops
     holders.lock               shared by every process that uses the server

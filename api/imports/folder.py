@@ -54,7 +54,7 @@ def open_folder(folder: Path) -> DataSet:
 
     Raises:
         ImportRefused: NOT_A_FOLDER, EMPTY_FOLDER, UNKNOWN_TABLE, TABLE_TWICE, MISSING_TABLE, UNREADABLE_FILE,
-            MISSING_HEADER, UNKNOWN_COLUMN, COLUMN_TWICE, MISSING_COLUMN or UNSUPPORTED_TYPE.
+            UNKNOWN_COLUMN, COLUMN_TWICE, MISSING_COLUMN or UNSUPPORTED_TYPE.
     """
     check_folder(folder)
     paths = _paths(folder)

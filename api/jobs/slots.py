@@ -25,8 +25,6 @@ _ALIVE = (
 class SlotLost(Exception):
     """The connection that held the worker's number broke and another worker has taken the number since."""
 
-    code = "WORKER_SLOT_LOST"
-
 
 class WorkerSlot:
     """The lowest free worker number of a database, held until `release` or the end of the process.

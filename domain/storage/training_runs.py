@@ -1,4 +1,4 @@
-"""Training runs: every statement on their table but the one that ties a model version to its run.
+"""Training runs: how they are begun, carried on and ended; `models` ties the version that one makes to it.
 
 A tenant has at most one live run; a partial unique index holds that, so no caller needs to be careful. A run that was
 interrupted and is carried on by another process meets its own traces here: each write may be repeated and leaves the
@@ -30,8 +30,6 @@ class TrainingRunError(Exception):
 
 class RunEnded(Exception):
     """The run is no longer live (cancelled, say): whoever works on it should stop."""
-
-    code = "TRAINING_RUN_ENDED"
 
 
 @dataclass(frozen=True)
