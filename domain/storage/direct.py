@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-import asyncpg
-
-from domain.storage.outages import connect
+from domain.storage.outages import DRIVER_ERRORS, connect
 
 #: Statements that each connection keeps prepared, of any length.
 _PREPARED = 50
@@ -35,12 +33,12 @@ class DirectConnections:
         """The one value of a statement, in a transaction of its own. begin: what that begins with, BEGIN included.
 
         Raises:
-            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: it could not be read, or no connection be opened.
+            DRIVER_ERRORS: it could not be read, or no connection be opened.
         """
         async with self._places:
             kept = self._kept()
             if kept is not None:
-                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with suppress(*DRIVER_ERRORS):
                     return await self._read(kept, begin, sql, values)
             return await self._read(await self._connect(), begin, sql, values)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoneCameFree
 
 
@@ -45,6 +45,9 @@ _BY_SQLSTATE: Mapping[str, Outage] = {
 }
 _CONNECTION_EXCEPTIONS = "08"
 
+#: What asyncpg raises where a connection goes wrong; the last where the server has ended it, but it is not closed yet.
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 async def connect(*arguments: Any, **options: Any) -> Any:
     """asyncpg's connection.
@@ -54,13 +57,32 @@ async def connect(*arguments: Any, **options: Any) -> Any:
     """
     try:
         return await asyncpg.connect(*arguments, **options)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DRIVER_ERRORS as error:
         raise NoConnection(str(error)) from error
 
 
 def outage_of(error: BaseException) -> Outage | None:
     """The outage that an error tells of; None when it tells of none, and so is a fault of ours or of the request."""
-    if isinstance(error, ConnectionError | NoneCameFree):  # lost, not to be had, or all of the pool's in use
+    told = _told_by(error)
+    if told is None and isinstance(error, InterfaceError):
+        # Undoing what a lost connection cut short fails in the driver's own words, which do not say why.
+        return _first_told(error.__context__)
+    return told
+
+
+def _first_told(error: BaseException | None) -> Outage | None:
+    """What an error, or one that was being handled when it came, tells of."""
+    while error is not None:
+        told = _told_by(error)
+        if told is not None:
+            return told
+        error = error.__context__
+    return None
+
+
+def _told_by(error: BaseException) -> Outage | None:
+    # Lost, not to be had, ended by the server a moment ago, or all of the pool's in use
+    if isinstance(error, ConnectionError | asyncpg.InternalClientError | NoneCameFree):
         return UNREACHABLE
     cause = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = getattr(cause, "sqlstate", None)

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError
 from starlette.applications import Starlette
 
 from api.auth import create_key
@@ -195,6 +195,14 @@ def _by_sqlalchemy(cause: Exception, *, lost: bool = False) -> DBAPIError:
     return DBAPIError("SELECT 1", {}, cause, connection_invalidated=lost)
 
 
+def _while_undoing(cause: Exception) -> InterfaceError:
+    """What a transaction raises that a cause has ended and that cannot be undone either."""
+    undoing = InterfaceError("ROLLBACK", {}, asyncpg.InterfaceError("another operation is in progress"))
+    undoing.__context__ = asyncpg.InterfaceError("another operation is in progress")
+    undoing.__context__.__context__ = cause
+    return undoing
+
+
 @pytest.mark.parametrize(
     ("error", "outage"),
     [
@@ -204,6 +212,9 @@ def _by_sqlalchemy(cause: Exception, *, lost: bool = False) -> DBAPIError:
         (_by_sqlalchemy(asyncpg.AdminShutdownError("stopped")), UNREACHABLE),
         (_by_sqlalchemy(asyncpg.CannotConnectNowError("starting")), UNREACHABLE),
         (_by_sqlalchemy(asyncpg.InterfaceError("closed"), lost=True), UNREACHABLE),
+        (asyncpg.InternalClientError("in another state"), UNREACHABLE),
+        (_while_undoing(asyncpg.InternalClientError("in another state")), UNREACHABLE),
+        (_while_undoing(ValueError("ours")), None),
         (_by_sqlalchemy(asyncpg.DiskFullError("full")), FULL),
         (_by_sqlalchemy(asyncpg.ReadOnlySQLTransactionError("standby")), READ_ONLY),
         (_by_sqlalchemy(asyncpg.UniqueViolationError("twice")), None),

@@ -1,5 +1,7 @@
 """Connections straight from the driver: what went wrong on a kept one is tried once more, what is wrong is said."""
 
+import asyncio
+
 import asyncpg
 import psycopg
 import pytest
@@ -17,6 +19,19 @@ async def test_a_connection_that_the_server_ended_is_replaced(
         owner.execute("SELECT pg_terminate_backend(%s)", [int(first or 0)])
     again = await database.document(tenant_id, _PID, [], is_general=True)
     assert again not in (None, first)
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_it_is_replaced_however_much_of_its_end_was_noticed(
+    database: Database, owner_url: str, tenant_id: int, steps: int
+) -> None:
+    """That the server ends a connection is read first, then that it is closed: what comes in between fails too."""
+    ended = await database.document(tenant_id, _PID, [], is_general=True)
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("SELECT pg_terminate_backend(%s, 5000)", [int(ended or 0)])
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    assert await database.document(tenant_id, _PID, [], is_general=True) not in (None, ended)
 
 
 async def test_a_statement_of_another_schema_is_prepared_anew(
