@@ -6,7 +6,7 @@ AttributeFilter). The conditions of one filter must all hold; null means the sam
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -18,6 +18,11 @@ Filter = TypeVar("Filter")
 Word = TypeVar("Word", bound=StrEnum)
 
 _LARGEST_POWER_OF_TEN = 60
+
+MOST_CONDITIONS = 200
+"""How many filters one filter may be made of, each within another counted too."""
+MOST_VALUES = 1_000
+"""How many values the lists in a filter (`in`, `promiseStatus`) may hold together."""
 
 
 class FilterError(ValueError):
@@ -61,6 +66,35 @@ def read_filter(kind: type[Filter], value: Any, path: Path = ()) -> Filter:
         elif required:
             raise FilterError("MISSING_FIELD", f"{_name(path)} needs the field {key}.", (*path, key))
     return kind(**given)
+
+
+def check_extent(given: Any, path: Path) -> None:
+    """Refuse a filter of more conditions or values than one question of the database is made of.
+
+    Not part of reading: rules that were stored once stay readable.
+
+    Raises:
+        FilterError: TOO_MANY, with the path of the whole filter.
+    """
+    conditions, values = _extent(given)
+    for what, found, most in (("conditions", conditions, MOST_CONDITIONS), ("values", values, MOST_VALUES)):
+        if found > most:
+            message = f"{_name(path)} holds {found:,} {what}; at most {most:,} are possible."
+            raise FilterError("TOO_MANY", message, path)
+
+
+def _extent(given: Any) -> tuple[int, int]:
+    """The filters in a filter, itself included, and the values of their lists."""
+    conditions, values = 1, 0
+    for item in fields(given):
+        stated = getattr(given, item.name)
+        for each in stated if isinstance(stated, tuple) else (stated,):
+            if is_dataclass(each):
+                inner = _extent(each)
+                conditions, values = conditions + inner[0], values + inner[1]
+            elif isinstance(stated, tuple):
+                values += 1
+    return conditions, values
 
 
 class _Field(NamedTuple):

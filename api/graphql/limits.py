@@ -31,12 +31,17 @@ from api.graphql.errors import (
     coded,
 )
 from api.graphql.personal import personal_use
-from api.graphql.sizes import Size, sizes_of
+from api.graphql.sizes import Size, has_filters_by_variables, sizes_of
+from domain.filters import MOST_CONDITIONS, MOST_VALUES
 
 MAX_LENGTH = 100_000
 MAX_TOKENS = 4_000
 MAX_COMMENTS = 500
 MAX_NESTING = 50
+#: Of values, lists and objects included: as many as 1,000 items with a hundred attributes each.
+MAX_VALUES = 100_000
+#: Each becomes an input with all of its fields, which takes a tenth of a millisecond, and nobody else is answered then.
+MAX_OBJECTS = 10_000
 #: How many characters of documents are remembered in all; a parsed one takes some hundred bytes for each.
 REMEMBERED = 300_000
 
@@ -46,7 +51,17 @@ _Place = tuple[str | int, "_Place | None"]
 
 
 #: The largest operation served. The contract's own need 8, 76, 0, 0 and 1,100; tools introspect 15 levels deep.
-LIMITS = Size(depth=18, fields=400, aliases=30, directives=30, nodes=25_000)
+LIMITS = Size(
+    depth=18,
+    fields=400,
+    aliases=30,
+    directives=30,
+    nodes=25_000,
+    conditions=MOST_CONDITIONS,
+    values=MOST_VALUES,
+)
+#: What variables decide, too.
+_BY_VARIABLES = ("nodes", "conditions", "values")
 
 
 def oversize(document: DocumentNode, variables: Mapping[str, Any] | None = None) -> list[GraphQLError]:
@@ -87,16 +102,22 @@ class NoNulCharacter(ValidationRule):
 
 
 def check_variables(variables: Mapping[str, Any] | None) -> None:
-    """Refuse what no argument can be: values nested beyond reading, and text that cannot be stored.
+    """Refuse what no argument can be: more values than are served, values nested beyond reading, and text that cannot
+    be stored.
 
     Raises:
-        GraphQLError: BAD_USER_INPUT.
+        GraphQLError: LIMIT_EXCEEDED, BAD_USER_INPUT.
     """
     pending: list[tuple[object, int, _Place | None]] = [(variables, 0, None)]
+    values = objects = 0
     while pending:
         value, depth, place = pending.pop()
         if depth > MAX_NESTING:
             raise _bad_variables(f"The variables are nested more than {MAX_NESTING} levels deep.", None)
+        if isinstance(value, dict | list):
+            values, objects = values + len(value), objects + isinstance(value, dict)
+            _check_amount("variables", "values", values, MAX_VALUES)
+            _check_amount("objects", "objects", objects, MAX_OBJECTS)
         if isinstance(value, dict):
             for name, inner in value.items():
                 if "\x00" in name:
@@ -110,6 +131,13 @@ def check_variables(variables: Mapping[str, Any] | None) -> None:
             ]
         elif isinstance(value, str) and "\x00" in value:
             raise _bad_variables(f"{_where(place)} {_NUL}", place)
+
+
+def _check_amount(limited: str, what: str, found: int, limit: int) -> None:
+    """Refuse more of something than the variables may hold; how much there is in all nobody counts."""
+    if found > limit:
+        message = f"The variables hold more than {limit:,} {what}; no more are served."
+        raise _limit_error(message, limited, None, limit)
 
 
 def _where(place: _Place | None) -> str:
@@ -223,11 +251,12 @@ class Documents:
         except GraphQLError as error:
             return Prepared(None, [_unread(error)])
         over = oversize(document)
-        if any((error.extensions or {})["limited"] != "nodes" for error in over):
+        if any((error.extensions or {})["limited"] not in _BY_VARIABLES for error in over):
             return Prepared(document, over)
         found = validate(schema, document, self._rules, max_errors=20, hide_suggestions=self._production)
         errors = [coded(error, VALIDATION_FAILED) for error in _each_once(found)]
-        return Prepared(document, errors, depends_on_variables=bool(over))
+        by_variables = bool(over) or has_filters_by_variables(document)
+        return Prepared(document, errors, depends_on_variables=by_variables)
 
 
 def _each_once(errors: Iterable[GraphQLError]) -> list[GraphQLError]:

@@ -8,12 +8,13 @@ from api.graphql.context import Context
 from api.graphql.deciding import channels_of
 from api.graphql.types.campaigns import Campaign
 from api.graphql.types.decision_inputs import CapacityInput, PlanCampaignInput
-from api.graphql.types.inputs import as_json, as_stored_json
+from api.graphql.types.inputs import DebtorWhere, as_json, as_stored_json
 from api.graphql.types.models import UserError
 from api.graphql.windows import instant_of, window_of
 from api.services import InvalidArgument
+from domain.debtor_where import DebtorWhere as DebtorsWanted
 from domain.debtor_where import read_debtor_where
-from domain.filters import FilterError
+from domain.filters import FilterError, check_extent
 
 USUAL_HOLD_OUT = 0.1
 
@@ -47,13 +48,20 @@ def _request(given: PlanCampaignInput) -> CampaignRequest:
     return CampaignRequest(
         name=given.name,
         within=window,
-        where=read_debtor_where(as_json(given.where), ("input", "where")) if given.where else None,
+        where=_where(given.where) if given.where else None,
         channels=channels_of(given.channels),
         capacity=_capacities(given.capacity),
         budget=Money(given.budget.amount, given.budget.currency) if given.budget else None,
         hold_out_share=USUAL_HOLD_OUT if share is None else share,
         asked=as_stored_json(given),
     )
+
+
+def _where(given: DebtorWhere) -> DebtorsWanted:
+    path = ("input", "where")
+    wanted = read_debtor_where(as_json(given), path)
+    check_extent(wanted, path)
+    return wanted
 
 
 def _capacities(given: Sequence[CapacityInput] | None) -> list[Capacity]:

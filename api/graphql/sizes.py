@@ -17,9 +17,13 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
+    Visitor,
+    visit,
 )
 
 _DEFAULT_FIRST = 20
@@ -27,19 +31,27 @@ _DEFAULT_FIRST = 20
 _COUNTED = {"first": 100, "ids": 100, "references": 1000}
 #: Python reads no numbers of thousands of digits; validation refuses them later.
 _DIGITS = 12
+#: Arguments whose objects are conditions, or sort keys.
+_FILTERS = ("where", "orderBy")
 #: Fields whose number of items stands inside an input, counted at their most.
 _ANSWERS_MANY = {"decide": 1000}
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Levels of fields, and counts over all of them. `nodes`: items of lists at most, lists in lists multiplied."""
+    """Levels of fields, and counts over all of them. `nodes`: items of lists at most, lists in lists multiplied.
+
+    conditions: objects in filters and orders; values: items of the lists in them. Those of a variable count wherever it
+    is used, if it is known.
+    """
 
     depth: int = 0
     fields: int = 0
     aliases: int = 0
     directives: int = 0
     nodes: int = 0
+    conditions: int = 0
+    values: int = 0
 
     def beside(self, other: "Size") -> "Size":
         """Both in one selection set."""
@@ -49,6 +61,8 @@ class Size:
             self.aliases + other.aliases,
             self.directives + other.directives,
             self.nodes + other.nodes,
+            self.conditions + other.conditions,
+            self.values + other.values,
         )
 
 
@@ -64,17 +78,54 @@ def sizes_of(document: DocumentNode, variables: Mapping[str, Any] | None) -> lis
     ]
 
 
-def _defaults(operation: OperationDefinitionNode) -> dict[str, int]:
+def has_filters_by_variables(document: DocumentNode) -> bool:
+    """Whether it takes variables to know how large the filters and orders of a document are."""
+    finder = _FilterVariables()
+    visit(document, finder)
+    return finder.found
+
+
+class _FilterVariables(Visitor):
+    found = False
+    _inside = 0
+
+    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+        self._inside += node.name.value in _FILTERS
+
+    def leave_argument(self, node: ArgumentNode, *_: object) -> None:
+        self._inside -= node.name.value in _FILTERS
+
+    def enter_variable(self, *_: object) -> None:
+        self.found = self.found or self._inside > 0
+
+
+def _defaults(operation: OperationDefinitionNode) -> dict[str, ValueNode]:
+    """What the variables of an operation are when they are not given, as literals."""
     return {
-        definition.variable.name.value: _number(definition.default_value)
+        definition.variable.name.value: definition.default_value
         for definition in operation.variable_definitions or ()
-        if isinstance(definition.default_value, IntValueNode)
+        if definition.default_value is not None
     }
 
 
 def _number(literal: IntValueNode) -> int:
     """A literal's number; one of more digits than any argument takes, as the largest or smallest of those."""
     return int(literal.value[:_DIGITS])
+
+
+def _extent_of(given: object) -> tuple[int, int]:
+    """The objects in a variable's value, and the items of its lists."""
+    conditions = values = 0
+    pending = [given]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            conditions += 1
+            pending += value.values()
+        elif isinstance(value, list):
+            values += len(value)
+            pending += value
+    return conditions, values
 
 
 class _Measure:
@@ -102,8 +153,16 @@ class _Measure:
         inner = self.selection(node.selection_set)
         items = self._items(node)
         nodes = inner.nodes if items is None else items * (1 + inner.nodes)
+        filters = [each.value for each in node.arguments or () if each.name.value in _FILTERS]
+        found = [self._extent(value) for value in filters]
         return Size(
-            inner.depth + 1, inner.fields + 1, inner.aliases + bool(node.alias), inner.directives, nodes
+            inner.depth + 1,
+            inner.fields + 1,
+            inner.aliases + bool(node.alias),
+            inner.directives,
+            nodes,
+            inner.conditions + sum(conditions for conditions, _ in found),
+            inner.values + sum(values for _, values in found),
         )
 
     def _spread(self, name: str) -> Size:
@@ -115,6 +174,28 @@ class _Measure:
             size = Size(directives=len(fragment.directives or ()))
             self._known[name] = size.beside(self.selection(fragment.selection_set))
         return self._known[name]
+
+    def _meant(self, value: ValueNode) -> ValueNode:
+        """The literal that stands for a variable which is not given, where there is one."""
+        given = (
+            self._variables.get(value.name.value)
+            if isinstance(value, VariableNode) and self._variables
+            else None
+        )
+        return given if isinstance(given, ValueNode) else value
+
+    def _extent(self, value: ValueNode) -> tuple[int, int]:
+        """The conditions and values of a filter or an order."""
+        value = self._meant(value)
+        if isinstance(value, VariableNode):
+            return _extent_of((self._variables or {}).get(value.name.value))
+        if isinstance(value, ObjectValueNode):
+            found = [self._extent(each.value) for each in value.fields]
+            return 1 + sum(conditions for conditions, _ in found), sum(values for _, values in found)
+        if isinstance(value, ListValueNode):
+            found = [self._extent(each) for each in value.values]
+            return sum(conditions for conditions, _ in found), len(found) + sum(values for _, values in found)
+        return 0, 0
 
     def _items(self, node: FieldNode) -> int | None:
         """How many items a field answers at most; None when it is no list of many."""
@@ -128,7 +209,7 @@ class _Measure:
         return _DEFAULT_FIRST if is_connection else None
 
     def _count(self, argument: ArgumentNode) -> int:
-        value, most = argument.value, _COUNTED[argument.name.value]
+        value, most = self._meant(argument.value), _COUNTED[argument.name.value]
         if isinstance(value, IntValueNode):
             return max(min(_number(value), most), 0)
         if isinstance(value, ListValueNode):

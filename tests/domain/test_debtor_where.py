@@ -16,6 +16,7 @@ from domain.filters import (
     IntFilter,
     MoneyFilter,
     StringFilter,
+    check_extent,
 )
 from domain.segments import MOST_RULES, read_segment_rules
 from domain.vocabulary import Channel, PromiseStatus
@@ -206,3 +207,22 @@ def test_too_many_products_do_not_split_segments() -> None:
 
 def test_without_accounts_there_are_no_default_segments() -> None:
     assert default_segments([], [], tenant_currency="EUR", rates={}) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"or": [{"country": {"eq": "ES"}}] * 100}, "input.where holds 201 conditions; at most 200"),
+        ({"not": {"promiseStatus": ["KEPT"] * 1001}}, "input.where holds 1,001 values; at most 1,000"),
+    ],
+)
+def test_one_question_is_made_of_only_so_many_conditions_and_values(given: Any, told: str) -> None:
+    where = read_debtor_where(given)
+    with pytest.raises(FilterError, match=told) as error:
+        check_extent(where, ("input", "where"))
+    assert (error.value.code, error.value.path) == ("TOO_MANY", ("input", "where"))
+
+
+def test_as_many_conditions_and_values_as_possible_are_taken() -> None:
+    given = {"or": [{"country": {"in": ["ES"] * 10}}] * 99, "attributes": [{"key": "x_a", "in": ["1"] * 10}]}
+    check_extent(read_debtor_where(given), ())

@@ -70,7 +70,9 @@ class CompiledReads:
             permitted = context.caller.reads_personal_data
             if not prepared.is_served(schema, name, variables or {}, reads_personal_data=permitted):
                 return None
-            values = get_variable_values(schema, operation.variable_definitions or (), dict(variables or {}))
+            values = get_variable_values(
+                schema, operation.variable_definitions or (), dict(variables or {}), max_errors=1
+            )
             if not isinstance(values, VariableValues) or prepared.document is None:
                 return None
             return await self._answer((query, name), prepared.document, values, context)

@@ -73,6 +73,66 @@ async def test_a_document_too_deep_to_read_is_refused(api: Api, query: str) -> N
     assert {e["extensions"]["code"] for e in answer["errors"]} <= {"LIMIT_EXCEEDED", "GRAPHQL_PARSE_FAILED"}
 
 
+DEBTORS = "query ($w: DebtorWhere) { debtors(where: $w) { totalCount } }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "limited", "found", "limit"),
+    [
+        ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": [[]] * 200_000}, "variables", None, 100_000),
+        (DEBTORS, {"w": {"or": [{}] * 10_000}}, "objects", None, 10_000),
+        (DEBTORS, {"w": {"or": [{"country": {"eq": "ES"}}] * 100}}, "conditions", 201, 200),
+        (DEBTORS, {"w": {"reference": {"in": ["D1"] * 1001}}}, "values", 1001, 1000),
+        (
+            "query ($o: [DebtorOrder!]) { debtors(orderBy: $o) { totalCount } }",
+            {"o": [{"field": "NAME"}] * 201},
+            "conditions",
+            201,
+            200,
+        ),
+        ("{ debtors(where: {or: [" + "{}" * 200 + "]}) { totalCount } }", {}, "conditions", 201, 200),
+        (
+            "query ($w: DebtorWhere = {or: [" + "{}" * 100 + "]}) "
+            "{ debtors(where: $w) { totalCount } other: debtors(where: $w) { totalCount } }",
+            {},
+            "conditions",
+            202,
+            200,
+        ),
+        (
+            "query ($c: [String!]) { "
+            + " ".join(f"a{n}: debtors(where: {{country: {{in: $c}}}}) {{ totalCount }}" for n in range(11))
+            + " }",
+            {"c": ["ES"] * 100},
+            "values",
+            1100,
+            1000,
+        ),
+    ],
+    ids=["variables", "objects", "or", "in", "orderBy", "literal", "default", "used again"],
+)
+async def test_filters_larger_than_served_are_refused_before_they_are_read(
+    api: Api, query: str, variables: dict, limited: str, found: int | None, limit: int
+) -> None:
+    answer = await api.send(query, **variables)
+    assert answer.get("data") is None
+    told = next(e["extensions"] for e in answer["errors"] if e["extensions"].get("limited") == limited)
+    assert told == {"code": "LIMIT_EXCEEDED", "limited": limited, "found": found, "limit": limit}
+
+
+async def test_filters_as_large_as_served_are_answered(api: Api) -> None:
+    where = {"or": [{"reference": {"in": ["nobody"] * 9}}] * 99}
+    assert (await api.ask(DEBTORS, w=where))["debtors"]["totalCount"] == 0
+
+
+async def test_a_list_that_stands_for_a_variable_counts_its_items(api: Api) -> None:
+    references = ", ".join(f'"D{n}"' for n in range(1000))
+    fields = " ".join(f"a{n}: debtorRecommendations(references: $r) {{ reference }}" for n in range(26))
+    error = await api.error(f"query ($r: [String!]! = [{references}]) {{ {fields} }}")
+    assert error["extensions"]["limited"] == "nodes"
+    assert error["extensions"]["found"] == 26_000
+
+
 @pytest.mark.parametrize("name", operation_names())
 def test_the_contracts_operations_fit(name: str) -> None:
     assert oversize(parse(operation(name))) == []
