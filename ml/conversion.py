@@ -265,6 +265,15 @@ def _silent_attributed(outcomes: Outcomes, prior: Floats) -> Floats:
     return np.asarray(hits / (sums_by(outcomes.channel, silent * prior, len(CHANNELS)) + 50.0))
 
 
+def sums_by_template(table: pl.DataFrame) -> pl.DataFrame:
+    """`moved` and `expected` per channel and template, in their order.
+
+    Added up in the order of rows: as threads happen to end, sums would differ in the last digit from run to run.
+    """
+    grouped = table.group_by("channel", "template", maintain_order=True)
+    return grouped.agg(pl.col("moved", "expected").sum()).sort("channel", "template")
+
+
 def _template_factors(
     model: Conversion, knowledge: Knowledge, cells: Cells, prior: Floats, fitting: Fitting
 ) -> pl.DataFrame:
@@ -288,11 +297,7 @@ def _template_factors(
     everything = pl.col("expected").sum().over("channel").clip(lower_bound=1e-9)
     per_channel = pl.col("moved").sum().over("channel") / everything
     sums = table.drop_nulls("template").with_columns(expected=pl.col("expected") * per_channel)
-    sums = (
-        sums.group_by("channel", "template")
-        .agg(pl.col("moved", "expected").sum())
-        .sort("channel", "template")
-    )
+    sums = sums_by_template(sums)
     drawn = pl.col("expected") + _TEMPLATE_PRIOR
     return sums.select(
         "channel",

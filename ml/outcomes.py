@@ -128,9 +128,11 @@ def _first_payments(history: History, sent: pl.DataFrame) -> pl.DataFrame:
     attributed = history.payments.filter(
         pl.col("communication").is_not_null() & pl.col("reversed_at").is_null()
     ).with_columns(value=in_tenant_currency(history, "amount", "currency"))
-    joined = attributed.join(sent.select("communication", "sent_at"), on="communication")
+    # In the order of rows: as threads happen to end, sums would differ in the last digit.
+    asked = sent.select("communication", "sent_at")
+    joined = attributed.join(asked, on="communication", maintain_order="left")
     within = joined.filter(pl.col("paid_at") <= pl.col("sent_at") + CONVERSION_WINDOW)
-    return within.group_by("communication").agg(
+    return within.group_by("communication", maintain_order=True).agg(
         first_paid_at=pl.col("paid_at").min(), collected=pl.col("value").sum()
     )
 

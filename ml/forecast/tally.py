@@ -97,7 +97,11 @@ def first_day_after_silence(days: pl.Series) -> date | None:
 
 
 def tally_of(history: History) -> Tally:
-    """Counts what `history` holds."""
+    """Counts what `history` holds.
+
+    Money is added up in the order of rows: as threads happen to end, sums would differ in the last digit, and the
+    same history would have another fingerprint.
+    """
     end = history.as_of.astimezone(UTC).date()
     sent = (
         history.outbound.with_columns(
@@ -113,9 +117,11 @@ def tally_of(history: History) -> Tally:
         ),
         "outcomes": _outcomes(delivered, paid),
         "payments": _lagged(paid, "paid_at")
-        .group_by("currency", *_CELL, "lag")
+        .group_by("currency", *_CELL, "lag", maintain_order=True)
         .agg(count=_COUNT, money=amount.sum()),
-        "amounts": paid.group_by("currency").agg(count=_COUNT, total=amount.sum(), squares=(amount**2).sum()),
+        "amounts": paid.group_by("currency", maintain_order=True).agg(
+            count=_COUNT, total=amount.sum(), squares=(amount**2).sum()
+        ),
         "people": history.debtors.group_by("country").agg(count=_COUNT),
         "currencies": history.accounts.select("currency").unique(),
         "owed": _open_balances(history, end),
@@ -158,7 +164,7 @@ def _attributed(history: History, sent: pl.DataFrame) -> pl.DataFrame:
     """Unreversed payments attributed to the messages in `sent`, with their day and cell. Source: kpis.md."""
     paid = history.payments.filter(pl.col("communication").is_not_null() & pl.col("reversed_at").is_null())
     return paid.select("communication", "amount", "currency", "paid_at").join(
-        sent.select("communication", *_CELL), on="communication"
+        sent.select("communication", *_CELL), on="communication", maintain_order="left"
     )
 
 
@@ -178,7 +184,7 @@ def _open_balances(history: History, today: date) -> pl.DataFrame:
     """What is still owed on accounts opened and not closed."""
     paid = (
         history.payments.filter(pl.col("reversed_at").is_null())
-        .group_by("account")
+        .group_by("account", maintain_order=True)
         .agg(paid=pl.col("amount").sum())
     )
     live = (pl.col("opened_on").is_null() | (pl.col("opened_on") <= today)) & (
@@ -187,8 +193,12 @@ def _open_balances(history: History, today: date) -> pl.DataFrame:
     owed = (pl.col("principal") - pl.col("paid").fill_null(0.0)).clip(lower_bound=0.0)
     return (
         history.accounts.filter(live)
-        .join(paid, on="account", how="left")
-        .join(history.debtors.select("debtor", pl.col("segment").fill_null("NONE")), on="debtor")
-        .group_by("segment", "currency")
+        .join(paid, on="account", how="left", maintain_order="left")
+        .join(
+            history.debtors.select("debtor", pl.col("segment").fill_null("NONE")),
+            on="debtor",
+            maintain_order="left",
+        )
+        .group_by("segment", "currency", maintain_order=True)
         .agg(balance=owed.sum())
     )
