@@ -8,6 +8,22 @@ from datetime import datetime
 
 from domain.vocabulary import BounceKind, Channel
 
+#: The stages of a communication's funnel, as columns: the earliest instant of each. Opened, clicked, landed and replied
+#: are a person's own.
+FUNNEL_INSTANTS = (
+    "delivered_at",
+    "bounced_hard_at",
+    "bounced_soft_at",
+    "opened_at",
+    "machine_opened_at",
+    "clicked_at",
+    "landed_at",
+    "replied_at",
+    "right_party_contacted_at",
+    "unsubscribed_at",
+    "complained_at",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

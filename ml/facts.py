@@ -9,9 +9,9 @@ import polars as pl
 
 from domain.accounts import Payment
 from domain.collection_settings import CollectionSettings
+from domain.communications import FUNNEL_INSTANTS
 from domain.promises import Promise, deadline, settle
 from ml.frames import (
-    FUNNEL_INSTANTS,
     INSTANT,
     SCHEMAS,
     Facts,

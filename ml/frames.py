@@ -12,28 +12,14 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from domain.communications import FUNNEL_INSTANTS
+
 Facts = dict[str, pl.DataFrame]
 
 INSTANT = pl.Datetime("us", "UTC")
 _TEXT = pl.String()
 _DATE = pl.Date()
 _MONEY = pl.Float64()
-
-FUNNEL_INSTANTS = (
-    "delivered_at",
-    "bounced_hard_at",
-    "bounced_soft_at",
-    "opened_at",
-    "machine_opened_at",
-    "clicked_at",
-    "landed_at",
-    "replied_at",
-    "right_party_contacted_at",
-    "unsubscribed_at",
-    "complained_at",
-)
-"""Columns of `History.communications`: the earliest instant known at `as_of`, or null. All but
-machine_opened_at are human."""
 
 KEY = None
 """Marks a key column in the schemas below: String or Int64, whatever the exporter uses, the same in

@@ -7,24 +7,11 @@ the debtors stands behind the CTE `state` (`derived.states`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.communications import FUNNEL_INSTANTS
 from domain.storage.derived.attribution import ATTRIBUTED_AT
 from domain.storage.usable_channels import usable_channels
 
 CHANNEL_SEPARATOR = "|"
-
-FUNNEL_INSTANTS = (
-    "delivered_at",
-    "bounced_hard_at",
-    "bounced_soft_at",
-    "opened_at",
-    "machine_opened_at",
-    "clicked_at",
-    "landed_at",
-    "replied_at",
-    "right_party_contacted_at",
-    "unsubscribed_at",
-    "complained_at",
-)
 
 
 @dataclass(frozen=True)

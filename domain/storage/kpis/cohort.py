@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, and_, or_, select, text
 
+from domain.communications import FUNNEL_INSTANTS
 from domain.filters import IntFilter, StringFilter
 from domain.kpis.requests import MessageDimension, MessageKpiWhere, Period
 from domain.list_where import ChannelFilter
@@ -34,19 +35,7 @@ _FILTERED: Mapping[str, ColumnElement[Any]] = {
     "days_past_due": _C.c.days_past_due,
 }
 
-_STAGES = (
-    *(
-        "sent_at",
-        "delivered_at",
-        "bounced_hard_at",
-        "bounced_soft_at",
-        "opened_at",
-        "machine_opened_at",
-        "clicked_at",
-    ),
-    *("landed_at", "replied_at", "right_party_contacted_at", "unsubscribed_at", "complained_at"),
-)
-
+_STAGES = ("sent_at", *FUNNEL_INSTANTS)
 # What had happened by the instant of knowledge; `last_stage_at` alone may be after it. The funnel columns hold the
 # earliest instant of each stage, so a stage was reached then exactly when its column is not after it.
 _KNOWN = {

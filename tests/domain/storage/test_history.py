@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
+from domain.communications import FUNNEL_INSTANTS
 from domain.segments import read_segment_rules
 from domain.storage import tables
 from domain.storage.derived import define_segments, derive
@@ -20,7 +21,7 @@ from domain.storage.history import (
     debtor_history,
     export_history,
 )
-from domain.storage.history_frames import CHANNEL_SEPARATOR, FUNNEL_INSTANTS
+from domain.storage.history_frames import CHANNEL_SEPARATOR
 from domain.storage.sessions import Database
 from domain.vocabulary import EventKind
 from tests.domain import oracle
