@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Table
 
-from domain.accounts import BUCKETS
 from domain.storage.compiled.json_text import Parts, day, decimal, global_id, instant, integer, text, word
 from domain.storage.compiled.values import NOW, TENANT
+from domain.storage.kpis.aging import bucket_sql
 from domain.storage.reads import accounts, communications, payments, promises
 from domain.storage.reads.contacts import POINTS
 from domain.storage.reads.paging import SortKey
@@ -86,8 +86,7 @@ _ACCOUNT_DAYS = (
     f"CASE WHEN {_OWES} AND account.opened_on <= account.today "
     "THEN greatest(account.today - account.due_on, 0) ELSE 0 END"
 )
-_BANDS = " ".join(f"WHEN {_ACCOUNT_DAYS} <= {most} THEN '{bucket}'" for most, bucket in BUCKETS)
-_BUCKET = f"CASE WHEN NOT ({_OWES}) THEN '{AgingBucket.PAID}' {_BANDS} ELSE '{AgingBucket.DPD_181_PLUS}' END"
+_BUCKET = f"CASE WHEN {_OWES} THEN {bucket_sql(_ACCOUNT_DAYS)} ELSE '{AgingBucket.PAID}' END"
 _ENGAGED_AT = ", ".join(
     f"communication.{name}"
     for name in ("opened_at", "clicked_at", "landed_at", "replied_at", "right_party_contacted_at")
