@@ -28,7 +28,14 @@ from sqlalchemy import (
 )
 
 from domain.debtor_where import DebtorWhere, Leaf
-from domain.filters import AttributeFilter, IntFilter, MoneyFilter, StringFilter
+from domain.filters import (
+    AttributeFilter,
+    DateFilter,
+    DateTimeFilter,
+    IntFilter,
+    MoneyFilter,
+    StringFilter,
+)
 from domain.names import name_key
 from domain.vocabulary import Channel, PromiseStatus
 
@@ -83,7 +90,7 @@ def leaf_condition(subject: Subject, field: str, given: Any) -> Condition:
         case "attributes":
             return _attribute(subject.column("attributes"), given)
         case "last_contacted_at" | "customer_since" | "birth_date":
-            return _between(subject.column(field), given)
+            return range_condition(subject.column(field), given)
         case "days_past_due" | "balance" | "product" | "promise_status" | "reachable_by":
             found: Condition = getattr(subject, field)(given)
             return found
@@ -159,28 +166,23 @@ def _attribute(attributes: ColumnElement[Any], given: AttributeFilter) -> Condit
     return and_(true(), *parts)
 
 
-def _between(column: ColumnElement[Any], given: Any) -> Condition:
-    """The bounds of a DateFilter, DateTimeFilter or MoneyFilter on a column."""
-    parts: list[Condition] = []
-    if getattr(given, "eq", None) is not None:
-        parts.append(column == given.eq)
-    if given.lt is not None:
-        parts.append(column < given.lt)
-    if given.lte is not None:
-        parts.append(column <= given.lte)
-    if given.gt is not None:
-        parts.append(column > given.gt)
-    if given.gte is not None:
-        parts.append(column >= given.gte)
+def range_condition(
+    column: ColumnElement[Any], given: DateFilter | DateTimeFilter | MoneyFilter
+) -> Condition:
+    """A column of dates, instants or amounts in the filter's currency against bounds; null is within none."""
+    compared = {
+        "eq": column.__eq__,
+        "lt": column.__lt__,
+        "lte": column.__le__,
+        "gt": column.__gt__,
+        "gte": column.__ge__,
+    }
+    bounds = {name: getattr(given, name, None) for name in compared}
+    parts = [compared[name](bound) for name, bound in bounds.items() if bound is not None]
     is_null = getattr(given, "is_null", None)
     if is_null is not None:
         parts.append(column.is_(None) if is_null else column.is_not(None))
     return and_(true(), *parts)
-
-
-def money_condition(column: ColumnElement[Any], given: MoneyFilter) -> Condition:
-    """The bounds of a MoneyFilter on an amount in its currency."""
-    return _between(column, given)
 
 
 def days_range(given: IntFilter) -> tuple[int, int]:

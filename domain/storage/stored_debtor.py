@@ -33,8 +33,8 @@ from domain.storage.debtor_filter import (
     holds_for_missing,
     leaf_condition,
     local_date,
-    money_condition,
     promise_condition,
+    range_condition,
     reached_by,
     text_condition,
 )
@@ -99,7 +99,7 @@ class StoredDebtor:
         for most in (given.lt, given.lte):
             if most is not None:
                 bounds.append(row.balance_e4 <= literal(balance_e4(most), BigInteger))
-        exact = money_condition(row.balance, given)
+        exact = range_condition(row.balance, given)
         return exists(select(1).where(own, row.currency == given.currency, *bounds, exact))
 
     def product(self, given: StringFilter) -> Condition:

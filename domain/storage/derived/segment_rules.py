@@ -38,8 +38,8 @@ from domain.storage.debtor_filter import (
     days_range,
     holds_for_missing,
     leaf_condition,
-    money_condition,
     promise_condition,
+    range_condition,
     reached_by,
     text_condition,
 )
@@ -157,7 +157,7 @@ class _Case:
         currency = self._compiler.bind(given.currency)
         sql = f"sum(a.balance) FILTER (WHERE a.currency = {currency} AND a.owed_from <= k.known)"
         balance = literal_column(self._compiler.account_column(sql), Numeric)
-        return and_(balance.is_not(None), money_condition(balance, given))
+        return and_(balance.is_not(None), range_condition(balance, given))
 
     def product(self, given: StringFilter) -> Condition:
         matches = self._compiler.render(text_condition(literal_column("a.product", Text), given))

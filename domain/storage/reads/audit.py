@@ -10,8 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import AuditOutcome
 from domain.list_where import AuditWhere
-from domain.storage.debtor_filter import text_condition
-from domain.storage.reads.conditions import range_condition
+from domain.storage.debtor_filter import range_condition, text_condition
 from domain.storage.reads.paging import Page, Position, SortKey, read_page
 from domain.storage.tables import audit_entry
 from domain.vocabulary import Role

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, and_, bindparam, false, func, literal, or_, select, true
 
-from domain.filters import DateFilter, DateTimeFilter, StringFilter
+from domain.filters import StringFilter
 from domain.list_where import ChannelFilter, CommunicationWhere, PromiseWhere
-from domain.storage.debtor_filter import promise_condition, text_condition
+from domain.storage.debtor_filter import promise_condition, range_condition, text_condition
 from domain.storage.reads.promises import AGENT_ID
 from domain.storage.tables import account, agent, communication, debtor, promise
 from domain.vocabulary import BounceKind
@@ -18,26 +18,6 @@ Condition = ColumnElement[bool]
 
 _C = communication.c
 _P = promise.c
-
-
-def range_condition(column: Column, wanted: DateTimeFilter | DateFilter) -> Condition:
-    """A column of instants or dates against bounds; a missing value is within none."""
-    bounds = {
-        "eq": column.__eq__,
-        "lt": column.__lt__,
-        "lte": column.__le__,
-        "gt": column.__gt__,
-        "gte": column.__ge__,
-    }
-    parts = [
-        compare(getattr(wanted, name))
-        for name, compare in bounds.items()
-        if getattr(wanted, name, None) is not None
-    ]
-    is_null = getattr(wanted, "is_null", None)
-    if is_null is not None:
-        parts.append(column.is_(None) if is_null else column.is_not(None))
-    return and_(true(), *parts)
 
 
 def _channel_condition(column: Column, wanted: ChannelFilter) -> Condition:
