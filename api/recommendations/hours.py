@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from api.answers import Window
 from domain.contact_rules import HOURS_PER_WEEK, Reachability, lawful_hours, open_hours
+from domain.contact_rules.local_clock import QUARTER, whole_quarter
 from domain.storage.reads.segment_grounds import Place
 from domain.vocabulary import Channel
 from ml.actions import lawful_hours as usual_hours
@@ -18,7 +19,6 @@ from ml.outcomes import CHANNELS
 Hours = NDArray[np.bool_]
 USUAL_WINDOW = timedelta(days=7)
 
-_QUARTER = timedelta(minutes=15)
 _WHOLE_WEEK = timedelta(days=8)
 
 
@@ -39,8 +39,7 @@ def hours_within(window: Window, zone: str) -> tuple[bool, ...]:
     while instant < window.end:
         at = instant.astimezone(local)
         found[at.weekday() * 24 + at.hour] = True
-        # Every zone's hours begin at a whole quarter of an hour of UTC.
-        instant = instant.replace(minute=instant.minute // 15 * 15, second=0, microsecond=0) + _QUARTER
+        instant = whole_quarter(instant) + QUARTER
     return tuple(found)
 
 
