@@ -6,7 +6,6 @@ The tenant stands in the key, so that the look-up itself runs under that tenant'
 import hashlib
 import re
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from api.callers import Caller, Unauthenticated
 from api.failed_logins import FailedLogins
 from api.tokens import TokenVerifier
 from domain.audit import Signature, operator
+from domain.latest import Latest
 from domain.storage import keys
 from domain.storage.audit import record
 from domain.storage.keys import StoredKey, find_key, store_key
@@ -86,7 +86,7 @@ class Door:
         self._clock = clock
         self._tokens = tokens
         self._failures = failures
-        self._believed: OrderedDict[bytes, tuple[datetime, Caller]] = OrderedDict()
+        self._believed: Latest[bytes, tuple[datetime, Caller]] = Latest(_REMEMBERED)
 
     async def caller(self, authorization: str | None, *, address: str | None = None) -> Caller:
         """The caller behind a header `Bearer KEY` or `Bearer TOKEN`, from an address (None: this machine's own).
@@ -100,7 +100,7 @@ class Door:
         bearer = _BEARER.fullmatch(authorization or "")
         sent = bearer[1] if bearer else ""
         digest, now = _hash(sent), self._clock()
-        known = self._believed.get(digest)
+        known = self._believed.recall(digest)
         if known is not None and now < known[0]:
             return known[1]
         if known is None and sent and self._failures is not None:
@@ -111,9 +111,7 @@ class Door:
             if sent and self._failures is not None:
                 self._failures.note(address)
             raise
-        self._believed[digest] = (min(now + BELIEVED, until), caller)
-        if len(self._believed) > _REMEMBERED:
-            self._believed.popitem(last=False)
+        self._believed.keep(digest, (min(now + BELIEVED, until), caller))
         return caller
 
     async def _look(self, sent: str, now: datetime) -> tuple[Caller, datetime]:

@@ -5,11 +5,11 @@ Source: the appendix on persisted documents of the GraphQL-over-HTTP specificati
 Apollo's and urql's clients send it, for documents that are trusted already: nothing is taken up by being sent.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from api.callers import NotAdmitted
+from domain.latest import Latest
 from domain.storage.documents import find_document, sha256_of
 from domain.storage.sessions import Database
 
@@ -32,7 +32,7 @@ class TrustedDocuments:
         self._database = database
         self._clock = clock
         self._only = only
-        self._known: OrderedDict[tuple[int, bytes], tuple[datetime, str]] = OrderedDict()
+        self._known: Latest[tuple[int, bytes], tuple[datetime, str]] = Latest(_REMEMBERED)
 
     async def named(self, tenant_id: int, sha256: bytes, *, automatic: bool) -> str:
         """The text of the document with a hash. automatic: asked for as an automatic persisted query.
@@ -63,14 +63,13 @@ class TrustedDocuments:
 
     async def _find(self, tenant_id: int, sha256: bytes) -> str | None:
         now, key = self._clock(), (tenant_id, sha256)
-        known = self._known.get(key)
+        known = self._known.recall(key)
         if known is not None and now < known[0]:
             return known[1]
         async with self._database.transaction(tenant_id) as connection:
             text = await find_document(connection, tenant_id, sha256)
-        self._known.pop(key, None)
-        if text is not None:
-            self._known[key] = (now + BELIEVED, text)
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
+        if text is None:
+            self._known.pop(key, None)
+        else:
+            self._known.keep(key, (now + BELIEVED, text))
         return text

@@ -1,8 +1,9 @@
 """Rows that last, together with what was made of them."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, TypeVar, overload
+
+from domain.latest import Latest
 
 Row = TypeVar("Row")
 
@@ -17,16 +18,11 @@ class Lasting(Sequence[Row], Generic[Row]):
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self._made: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._made: Latest[Hashable, bytes] = Latest(self._MOST)
 
     def made(self, kind: Hashable, make: Callable[[], bytes]) -> bytes:
         """What `make` makes of these rows, once per kind."""
-        if kind not in self._made:
-            self._made[kind] = make()
-            while len(self._made) > self._MOST:
-                self._made.popitem(last=False)
-        self._made.move_to_end(kind)
-        return self._made[kind]
+        return self._made.get_or_make(kind, make)
 
     @property
     def bytes_made(self) -> int:

@@ -15,7 +15,7 @@ from api.decisions.requests import CampaignRequest, days_of
 from api.decisions.service import new_seed
 from api.decisions.surveying import Outcome, Survey, solve, why_empty
 from api.histories import read_history_of
-from api.recommendations.champions import Champion, Champions
+from api.recommendations.champions import Champion, Champions, names_of
 from api.recommendations.hours import window_from
 from api.recommendations.translation import why_no_model
 from domain.audit import Signature
@@ -136,7 +136,7 @@ class _Planning:
         """The options of all debtors asked for, but of the share whom no decision of the tenant may contact."""
         where, days = self._where(deciding.as_of), days_of(deciding.window)
         total = await count_debtors(connection, self.tenant_id, where=where)
-        names = None if self.request.channels is None else sorted(self.request.channels)
+        names = names_of(self.request.channels)
         ranking = await self.champions.run(lambda: segment_ranking(deciding.champion.model, names))
         survey, last = Survey(kept_out), 0
         while True:

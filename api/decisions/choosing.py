@@ -10,7 +10,7 @@ from api import answers
 from api.answers import Window
 from api.decisions.stored import action_json, blocks_json
 from api.recommendations import translation
-from api.recommendations.champions import Champion
+from api.recommendations.champions import Champion, names_of
 from api.recommendations.hours import Hours, hours_of_debtors
 from domain.contact_rules import Reachability, rules_version
 from domain.storage.decisions import NewDecision
@@ -80,13 +80,8 @@ def candidates_of(deciding: Deciding, history: History, ids: Sequence[int], mask
         ahead=Ahead.of(deciding.window.start, deciding.window.end),
         plan=deciding.plan,
         masks=masks,
-        channels=names(deciding.channels),
+        channels=names_of(deciding.channels),
     )
-
-
-def names(channels: frozenset[Channel] | None) -> list[str] | None:
-    """Channels as the models name them; None: all."""
-    return None if channels is None else sorted(channel.value for channel in channels)
 
 
 def left_alone(

@@ -3,12 +3,12 @@
 import asyncio
 import tempfile
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from api.histories import export, load
+from domain.latest import Latest
 from domain.storage.reads.portfolio import debtors_after
 from domain.storage.sessions import Database
 from ml.forecast import Tally, tally_of
@@ -52,7 +52,7 @@ class Tallies:
         self._database = database
         self._folder = folder
         self._fresh = fresh
-        self._kept: OrderedDict[int, tuple[float, datetime, Tally]] = OrderedDict()
+        self._kept: Latest[int, tuple[float, datetime, Tally]] = Latest(_KEPT)
         self._counting = asyncio.Lock()
 
     async def whole(self, tenant_id: int, *, as_of: datetime) -> Tally:
@@ -65,14 +65,12 @@ class Tallies:
             if tally is None:
                 tally = await count(self._database, tenant_id, as_of=as_of, folder=self._folder)
                 await asyncio.to_thread(lambda: tally.fingerprint)  # here, so that nobody waits for it later
-                self._kept[tenant_id] = (time.monotonic(), as_of, tally)
-                while len(self._kept) > _KEPT:
-                    self._kept.popitem(last=False)
+                self._kept.keep(tenant_id, (time.monotonic(), as_of, tally))
             return tally
 
     def _found(self, tenant_id: int, as_of: datetime) -> Tally | None:
         """What was counted lately, if that serves."""
-        kept = self._kept.get(tenant_id)
+        kept = self._kept.recall(tenant_id)
         if kept is None:
             return None
         counted_at, known, tally = kept

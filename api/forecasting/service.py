@@ -12,6 +12,7 @@ from api.forecasting.turns import Turns
 from api.recommendations.champions import Champion, Champions
 from api.services import InvalidArgument
 from domain.lasting import Lasting
+from domain.latest import Latest
 from domain.storage.models import deciding_version_id
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel
@@ -33,7 +34,7 @@ class ForecastService:
         self._champions = champions
         self._turns = Turns()
         self._kept: OrderedDict[_Key, KpiForecast] = OrderedDict()
-        self._schedules: OrderedDict[tuple[int, int, str], Schedule] = OrderedDict()
+        self._schedules: Latest[tuple[int, int, str], Schedule] = Latest(_MOST_SCHEDULES)
 
     async def forecast(
         self,
@@ -101,11 +102,8 @@ class ForecastService:
         """Planned once for all forecasts by what was known then."""
         key = (tenant_id, champion.version_id, tally.fingerprint)
         if key not in self._schedules:
-            self._schedules[key] = await schedule(
-                self._database, self._champions, tenant_id, champion, as_of=tally.as_of
-            )
-            while len(self._schedules) > _MOST_SCHEDULES:
-                self._schedules.popitem(last=False)
+            made = await schedule(self._database, self._champions, tenant_id, champion, as_of=tally.as_of)
+            self._schedules.keep(key, made)
         return self._schedules[key]
 
 

@@ -7,7 +7,6 @@ field that needs a resolver of its own, a value that its type refuses, a null wh
 execution of the same list, which says what is wrong. Tests hold the two to the same answers.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -43,6 +42,7 @@ from api.graphql.kept_json import Dated, KeptJson
 from api.graphql.scalars import show_instant
 from domain.columns import Columns, Numbers, Words, repeated
 from domain.lasting import Lasting
+from domain.latest import Latest
 
 #: The extension under which Strawberry keeps its own definition of a field.
 _DEFINITION = "strawberry-definition"
@@ -84,7 +84,7 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
 
     _kept = KeptJson()
     #: Selection → its nodes, kept so that no others get their identity, and its shape.
-    _shapes: ClassVar[OrderedDict[Hashable, tuple[object, Hashable]]] = OrderedDict()
+    _shapes: ClassVar[Latest[Hashable, tuple[object, Hashable]]] = Latest(_SHAPES)
 
     def complete_list_value(
         self,
@@ -116,13 +116,8 @@ class ColumnExecutor(StrawberryGraphQLCoreExecutionContext):
             return to_json(self._column(kind, nodes, rows.rows))
 
         selection, key = self._selection(nodes)
-        known = self._shapes.get(key)
-        if known is None:
-            known = self._shapes[key] = selection, self._shape(kind, nodes)
-            while len(self._shapes) > _SHAPES:
-                self._shapes.popitem(last=False)
-        self._shapes.move_to_end(key)
-        return Written([rows.made(known[1], write)])
+        _, shape = self._shapes.get_or_make(key, lambda: (selection, self._shape(kind, nodes)))
+        return Written([rows.made(shape, write)])
 
     def _dated(self, kind: GraphQLOutputType, nodes: Any, rows: Sequence[Dated]) -> Written:
         """Rows that last but for their instants, as they are kept for this selection."""

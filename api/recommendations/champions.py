@@ -1,13 +1,14 @@
 """The models that decide, kept ready: read, checked and unpacked once per version, swapped without a restart."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
+from domain.latest import Latest
 from domain.storage.models import StoredArtefact, deciding_version_id, load_artefact
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel, ModelStatus
@@ -37,6 +38,11 @@ class Champion:
         return [name for name in self.model.space.names if name.startswith("x_")]
 
 
+def names_of(channels: frozenset[Channel] | None) -> list[str] | None:
+    """Channels as the models name them; None: all."""
+    return None if channels is None else sorted(channel.value for channel in channels)
+
+
 class Champions:
     """Finds the deciding model of a tenant and lends threads to score with it: never the event loop's."""
 
@@ -45,8 +51,8 @@ class Champions:
         self._database = database
         self._key = key
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="scoring")
-        self._plans: OrderedDict[Choice, SegmentPlan] = OrderedDict()
-        self._kept: OrderedDict[tuple[int, int], asyncio.Future[TrainedModel]] = OrderedDict()
+        self._plans: Latest[Choice, SegmentPlan] = Latest(_PLANS_KEPT)
+        self._kept: Latest[tuple[int, int], asyncio.Future[TrainedModel]] = Latest(_KEPT)
 
     async def deciding(self, tenant_id: int, *, as_of: datetime) -> Champion | None:
         """The champion, or at an earlier instant the model that knew nothing later; None when there is none.
@@ -63,12 +69,11 @@ class Champions:
     ) -> SegmentPlan:
         """What the debtors of each segment begin from, made once per model and choice of channels."""
         key = (tenant_id, champion.version_id, channels)
-        if key not in self._plans:
-            names = None if channels is None else sorted(channels)
-            self._plans[key] = await self.run(lambda: usual_plan(champion.model, channels=names))
-            while len(self._plans) > _PLANS_KEPT:
-                self._plans.popitem(last=False)
-        return self._plans[key]
+        found = self._plans.recall(key)
+        if found is not None:
+            return found
+        make = partial(usual_plan, champion.model, channels=names_of(channels))
+        return self._plans.keep(key, await self.run(make))
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do computing work in one of the scoring threads."""
@@ -85,16 +90,15 @@ class Champions:
             ArtefactError: as `deciding`.
         """
         key = (tenant_id, version_id)
-        if key not in self._kept:  # whoever comes while it is read waits for the same reading
-            self._kept[key] = asyncio.ensure_future(self._read(tenant_id, version_id))
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
+        # Whoever comes while it is read waits for the same reading.
+        reading = self._kept.get_or_make(
+            key, lambda: asyncio.ensure_future(self._read(tenant_id, version_id))
+        )
         try:
-            return await asyncio.shield(self._kept[key])
+            return await asyncio.shield(reading)
         except BaseException:
-            reading = self._kept.get(key)
-            if reading is not None and reading.done() and (reading.cancelled() or reading.exception()):
+            is_in_vain = reading.done() and (reading.cancelled() or reading.exception())
+            if is_in_vain and self._kept.get(key) is reading:
                 del self._kept[key]
             raise
 

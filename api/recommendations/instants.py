@@ -4,12 +4,12 @@ A segment has no refusals, contacts or requests of its own, so the hours of the 
 an instant holds for all instants from there to the one found.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 from datetime import date, datetime
 from functools import cache
 
 from domain.contact_rules import Address, Reachability, next_lawful_instant
+from domain.latest import Latest
 from domain.storage.reads.segment_grounds import Place
 from domain.vocabulary import Channel
 
@@ -24,16 +24,13 @@ class SegmentInstants:
     """Finds next lawful instants, and keeps them by place, slot and the day they were asked for."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Place, date], dict[Slot, _Spans]] = OrderedDict()
+        self._kept: Latest[tuple[Place, date], dict[Slot, _Spans]] = Latest(_DAYS_KEPT)
 
     def at(
         self, place: Place, *, after: datetime, before: datetime | None
     ) -> Callable[[Slot], datetime | None]:
         """Answers, for a slot, its first lawful instant t, `after <= t < before`; None: there is none."""
-        kept = self._kept.setdefault((place, after.date()), {})
-        self._kept.move_to_end((place, after.date()))
-        while len(self._kept) > _DAYS_KEPT:
-            self._kept.popitem(last=False)
+        kept = self._kept.get_or_make((place, after.date()), dict)
 
         @cache
         def next_of(slot: Slot) -> datetime | None:

@@ -1,6 +1,5 @@
 """Next best actions of segments: each decided once per model, choice of channels and hours left, then kept."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,11 +7,12 @@ from datetime import datetime
 from api import answers
 from api.answers import DatedRecommendation, SegmentAdvice, Window
 from api.recommendations import translation
-from api.recommendations.champions import Champions
+from api.recommendations.champions import Champions, names_of
 from api.recommendations.hours import hours_of_segments, window_from
 from api.recommendations.instants import SegmentInstants, Slot, only_place
 from domain.contact_rules.local_clock import whole_quarter
 from domain.kpis.messages import Weekday
+from domain.latest import Latest
 from domain.storage.models import ModelStamp
 from domain.storage.reads.segment_grounds import Place, SegmentGround
 from domain.storage.reads.segments import SegmentRow
@@ -60,8 +60,8 @@ class SegmentDecisions:
 
     def __init__(self, champions: Champions) -> None:
         self._champions = champions
-        self._decided: OrderedDict[_Key, _Decided] = OrderedDict()
-        self._settled: OrderedDict[_Question, dict[str, _Settled]] = OrderedDict()
+        self._decided: Latest[_Key, _Decided] = Latest(_KEPT)
+        self._settled: Latest[_Question, dict[str, _Settled]] = Latest(_ASKED)
         self._instants = SegmentInstants()
 
     async def advise(
@@ -103,10 +103,7 @@ class SegmentDecisions:
         self, question: _Question, segments: Sequence[str], as_of: datetime
     ) -> Mapping[str, _Settled]:
         """By segment; those of them that nobody asked for on this ground are decided first."""
-        settled = self._settled.setdefault(question, {})
-        self._settled.move_to_end(question)
-        while len(self._settled) > _ASKED:
-            self._settled.popitem(last=False)
+        settled = self._settled.get_or_make(question, dict)
         new = [segment for segment in segments if segment not in settled]
         if new:
             places = question.ground.places
@@ -129,7 +126,7 @@ class SegmentDecisions:
         missing = [segment for segment, found in decided.items() if found is None]
         if missing:
             model = await self._champions.model(tenant_id, version.id)
-            names = None if channels is None else sorted(channel.value for channel in channels)
+            names = names_of(channels)
             answered = await self._champions.run(
                 lambda: segment_recommendations(
                     model, now=as_of, segments=missing, channels=names, masks=masks
@@ -141,10 +138,7 @@ class SegmentDecisions:
         for segment, key in keys.items():
             found = decided[segment]
             if found is not None:
-                self._decided[key] = found
-                self._decided.move_to_end(key)
-        while len(self._decided) > _KEPT:
-            self._decided.popitem(last=False)
+                self._decided.keep(key, found)
         return {segment: found for segment, found in decided.items() if found is not None}
 
 

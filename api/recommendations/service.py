@@ -8,7 +8,7 @@ from functools import partial
 from api.answers import DatedRecommendation, Recommendation, SegmentAdvice, Window
 from api.histories import read_history_of
 from api.recommendations import translation
-from api.recommendations.champions import Champion, Champions
+from api.recommendations.champions import Champion, Champions, names_of
 from api.recommendations.hours import hours_of_debtors, window_from
 from api.recommendations.segments import SegmentDecisions
 from domain.contact_rules import Reachability
@@ -140,7 +140,7 @@ def decide(
         history,
         ids,
         now=as_of,
-        channels=_names(channels),
+        channels=names_of(channels),
         masks=hours,
         plan=plan,
         ahead=Ahead.of(window.start, window.end),
@@ -149,7 +149,3 @@ def decide(
         key: translation.for_debtor(answer.recommendation, champion.version_id, people[key], window, channels)
         for key, answer in zip(ids, found, strict=True)
     }
-
-
-def _names(channels: frozenset[Channel] | None) -> list[str] | None:
-    return None if channels is None else sorted(channel.value for channel in channels)

@@ -4,9 +4,8 @@ Only what goes well is answered here. Whatever does not (a limit, an argument, a
 compiled, derived columns that are behind) is left to ordinary execution, which says what is wrong.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 from asyncpg import InterfaceError, PostgresError
 from graphql import DocumentNode, GraphQLError
@@ -21,32 +20,12 @@ from api.graphql.schema import Schema
 from api.logs import log_failure
 from api.services import InvalidArgument
 from domain.filters import FilterError
+from domain.latest import Latest
 from domain.storage.compiled import FLAW, Argument, Statement, compile_statement
 from domain.storage.outages import outage_of
 
-V = TypeVar("V")
-
 _KEPT_PLANS = 500
 _KEPT_STATEMENTS = 500
-
-
-class Latest(OrderedDict[Hashable, V]):
-    """What was made lately, by key; the oldest goes first."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def get_or_make(self, key: Hashable, make: Callable[[], V]) -> V:
-        """What is kept under a key, else what `make` makes."""
-        found = self.get(key)
-        if found is None:
-            found = self[key] = make()
-            if len(self) > self._most:
-                self.popitem(last=False)
-        else:
-            self.move_to_end(key)
-        return found
 
 
 class CompiledReads:
@@ -54,8 +33,8 @@ class CompiledReads:
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._plans: Latest[Selection] = Latest(_KEPT_PLANS)
-        self._statements: Latest[Statement] = Latest(_KEPT_STATEMENTS)
+        self._plans: Latest[Hashable, Selection] = Latest(_KEPT_PLANS)
+        self._statements: Latest[Hashable, Statement] = Latest(_KEPT_STATEMENTS)
 
     async def answer(
         self, query: str, variables: Mapping[str, Any] | None, name: str | None, context: Context

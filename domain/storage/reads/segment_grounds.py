@@ -1,6 +1,5 @@
 """What the recommendations of a tenant's segments rest on, read in one statement."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ import orjson
 
 from domain.contact_rules import Preset
 from domain.contact_rules.tenant_rules import presets_at, tenant_presets
+from domain.latest import Latest
 from domain.storage.derived import IS_CAUGHT_UP
 from domain.storage.direct import numbered
 from domain.storage.models import DECIDING, STAMPED, ModelStamp
@@ -75,7 +75,7 @@ async def segment_ground(
     Raises:
         TenantRulesError: the tenant's own contact rules cannot be read.
     """
-    known = _known_sizes.get(tenant_id)
+    known = _known_sizes.recall(tenant_id)
     values = [tenant_id, as_of, None if known is None else known.digest]
     sql = _AS_IT_IS if now is None else _IF_CAUGHT_UP
     found = await database.document(
@@ -85,9 +85,7 @@ async def segment_ground(
         return None
     digest, sizes, stated = found.split(_END)
     if known is None or digest != known.digest:
-        known = _known_sizes[tenant_id] = _Sizes(digest, orjson.loads(sizes))
-        while len(_known_sizes) > _TENANTS:
-            _known_sizes.popitem(last=False)
+        known = _known_sizes.keep(tenant_id, _Sizes(digest, orjson.loads(sizes)))
     return _read(stated, known)
 
 
@@ -101,7 +99,7 @@ class _Sizes:
 
 _TENANTS = 256
 #: By tenant, since others choose what theirs are called.
-_known_sizes: OrderedDict[int, _Sizes] = OrderedDict()
+_known_sizes: Latest[int, _Sizes] = Latest(_TENANTS)
 
 
 @lru_cache(maxsize=_TENANTS)
