@@ -63,9 +63,12 @@ class Context:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of its own, as resolvers run concurrently, over derived columns that are caught up."""
+        """A transaction of its own, as resolvers run concurrently, over derived columns that are caught up.
+
+        For reading; within it nobody may begin another.
+        """
         await self.catch_up()
-        async with self.services.database.transaction(self.tenant_id) as connection:
+        async with self.services.database.reading(self.tenant_id) as connection:
             yield connection
 
 

@@ -79,7 +79,7 @@ class RecommendationService:
     ) -> Mapping[int, Recommendation]:
         """A recommendation for each debtor id asked (all belong to the tenant, at most 1,000)."""
         champion = await self._champions.deciding(tenant_id, as_of=as_of)
-        async with self._database.transaction(tenant_id) as connection:
+        async with self._database.reading(tenant_id) as connection:
             people = await reachability(connection, tenant_id, debtor_ids, known=as_of)
             history = (
                 await read_history_of(

@@ -102,6 +102,7 @@ class Database:
         )
         self.pool_size = pool_size
         self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+        self._places: WeakValueDictionary[tuple[str, int], asyncio.Semaphore] = WeakValueDictionary()
         _, options = self.engine.dialect.create_connect_args(self.engine.url)
         options = {
             name: value for name, value in options.items() if not name.startswith("prepared_statement")
@@ -122,10 +123,32 @@ class Database:
         """
         return self._turns.setdefault((work, tenant_id), asyncio.Lock())
 
+    def _place(self, work: str, tenant_id: int, most: int) -> asyncio.Semaphore:
+        """One of so many places that a tenant has for a work, so that however much is asked for it, others are answered.
+
+        Whoever waits for one has no connection yet; whoever has one may not want another of the same work.
+        """
+        return self._places.setdefault((work, tenant_id), asyncio.Semaphore(max(1, most)))
+
+    @asynccontextmanager
+    async def reading(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
+        """A transaction for reading, of which a tenant has so many at a time that connections are left to others."""
+        async with (
+            self._place("reading", tenant_id, self.pool_size * 4 // 5),
+            self.transaction(tenant_id) as connection,
+        ):
+            yield connection
+
     @asynccontextmanager
     async def snapshot(self, tenant_id: int) -> AsyncIterator[AsyncConnection]:
-        """A transaction of one tenant whose statements all see the same instant (REPEATABLE READ); for reading."""
-        async with self.engine.connect() as connection:
+        """A transaction whose statements all see the same instant (REPEATABLE READ); for reading what takes long.
+
+        A tenant has a few at a time, beside its other reads.
+        """
+        async with (
+            self._place("snapshot", tenant_id, self.pool_size * 2 // 5),
+            self.engine.connect() as connection,
+        ):
             await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
                 await bind(connection, tenant_id)
@@ -139,7 +162,8 @@ class Database:
         is_general: the same text is sent again with other values, so it is planned once for all of them.
         """
         begin = _BEGIN_READING.format(int(tenant_id)) + (_PLANNED_ONCE if is_general else "")
-        found: str | None = await self._direct.value(begin, sql, values)
+        async with self._place("document", tenant_id, self.pool_size * 4 // 5):
+            found: str | None = await self._direct.value(begin, sql, values)
         return found
 
     async def tenant_id(self, key: str) -> int | None:
