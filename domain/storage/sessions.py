@@ -124,7 +124,7 @@ class Database:
         return self._turns.setdefault((work, tenant_id), asyncio.Lock())
 
     def _place(self, work: str, tenant_id: int, most: int) -> asyncio.Semaphore:
-        """One of so many places that a tenant has for a work, so that however much is asked for it, others are answered.
+        """One of so many places that a tenant has for a work, so that others are answered however much it asks for.
 
         Whoever waits for one has no connection yet; whoever has one may not want another of the same work.
         """
