@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from typer.core import TyperGroup
 
 from api.cli import INTERRUPTED
+from api.embedded.signals import STATUSES_OF_ENDINGS, cancelled_on_termination, unwind_on_termination
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -88,16 +89,22 @@ class CommandError(Exception):
 
 
 def run(*_verbs: ModuleType) -> None:
-    """Run the verb named on the command line; expected errors are one sentence with a code, exit status 1."""
+    """Run the verb named on the command line; expected errors are one sentence with a code, exit status 1.
+
+    What was begun is undone where it is interrupted, or told to end, or its terminal is closed.
+    """
+    unwind_on_termination()
     try:
         app()
     except (KeyboardInterrupt, SystemExit) as ended:
-        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:  # Typer's own way out
+        status = INTERRUPTED if isinstance(ended, KeyboardInterrupt) else ended.code
+        if status not in (INTERRUPTED, *STATUSES_OF_ENDINGS):  # Typer's own way out
             raise
-        err.print("Interrupted.")
-        sys.stdout.flush()
+        with suppress(OSError):  # a terminal that was closed takes no words
+            err.print("Interrupted.")
+            sys.stdout.flush()
         # A thread that learns would keep the process for minutes; its run is carried on by the next worker.
-        os._exit(INTERRUPTED)
+        os._exit(int(status))
     except Exception as error:
         report(error)
         sys.exit(1)
@@ -147,8 +154,13 @@ AsOfOption = Annotated[
 
 
 def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end in a loop of its own."""
-    return asyncio.run(work)
+    """Run a coroutine to its end in a loop of its own; told to end before, it unwinds."""
+
+    async def unwound() -> Result:
+        with cancelled_on_termination():
+            return await work
+
+    return asyncio.run(unwound())
 
 
 def settings() -> "Settings":

@@ -56,6 +56,8 @@ def worker(
     try:
         with edge.server() as server:
             status = _work(server, ending)
+    except SystemExit as ended:  # its terminal was closed
+        status = int(ended.code or 0)
     except BaseException as error:
         edge.report(error)
         status = 1

@@ -89,3 +89,34 @@ main()
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "Interrupted.\n")
+
+
+def test_being_told_to_end_is_heeded_where_no_exception_gets_out() -> None:
+    program = """
+import asyncio, os, signal
+from api.cli.edge import wait_for
+from api.embedded.signals import unwind_on_termination
+
+class Gone:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+async def work():
+    try:
+        Gone()
+        await asyncio.sleep(20)
+    finally:
+        print("undone", flush=True)
+
+unwind_on_termination()
+wait_for(work())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "undone\n", "")

@@ -278,7 +278,8 @@ def test_where_the_plan_has_no_room_to_be_written_nothing_is_logged(trained: Por
     assert trained.campaigns() == before
 
 
-def test_ctrl_c_says_so_and_leaves_nothing(trained: Portfolio) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_says_so_and_leaves_nothing(trained: Portfolio, number: int, status: int) -> None:
     before = trained.campaigns()
     plan = subprocess.Popen(
         [
@@ -304,9 +305,9 @@ def test_ctrl_c_says_so_and_leaves_nothing(trained: Portfolio) -> None:
         assert time.monotonic() < deadline
         assert plan.poll() is None
         time.sleep(0.01)
-    plan.send_signal(signal.SIGINT)
+    plan.send_signal(number)
     _, told = plan.communicate(timeout=60)
-    assert plan.returncode == 130
+    assert plan.returncode == status
     assert told.splitlines()[-1] == "Interrupted."
     assert list(trained.place.glob("*cut.parquet*")) == []
     assert trained.campaigns() == before
