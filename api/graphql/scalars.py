@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, ValueNode, value_from_ast_untyped
+from graphql import FloatValueNode, GraphQLError, ValueNode, value_from_ast_untyped
 from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
 from strawberry.types.scalar import ScalarDefinition
 
@@ -18,6 +18,8 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # Any number that a file may hold; one with a few digits more before the point comes back as the item it is in.
 _DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,30})?|\.\d{1,30})", re.ASCII)
+#: So many are kept by what a JSON reader makes of a number; of more the last ones are somebody else's.
+_FLOAT_DIGITS = 15
 
 
 def _instant(value: object) -> datetime:
@@ -45,7 +47,13 @@ def _decimal(value: object) -> Decimal:
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         text = str(value)
         if _DECIMAL.fullmatch(text):
-            return Decimal(text)
+            read = Decimal(text)
+            if isinstance(value, float) and len(read.normalize().as_tuple().digits) > _FLOAT_DIGITS:
+                raise GraphQLError(
+                    f"Decimal: a number of more than {_FLOAT_DIGITS} digits does not arrive as it was written; send it "
+                    'as a string, such as "100.00".'
+                )
+            return read
     raise GraphQLError(
         'Decimal: expected a decimal number as a string, such as "100.00", '
         "with at most 20 digits before and 30 after the point."
@@ -66,6 +74,8 @@ def _scalar(
 ) -> ScalarDefinition:
     def parse_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> Any:
         try:
+            if isinstance(node, FloatValueNode) and _DECIMAL.fullmatch(node.value):
+                return parse(node.value)  # all of its digits
             return parse(value_from_ast_untyped(node))
         except GraphQLError as error:  # in a document only its place tells which of many values it is
             raise GraphQLError(error.message, node) from None

@@ -99,6 +99,7 @@ async def test_windows_of_advice_too(api: Api, query: str) -> None:
 VALUES = [
     ("DateTime", ["2026-05-01T00:00:00", "2026-13-01T00:00:00Z", "tomorrow", 7, "0001-01-01T00:00:00+14:00"]),
     ("Decimal", ["NaN", "Infinity", "1e999999", "12,5", True, [], "", "9" * 40, f"0.{'1' * 31}", "١٢"]),
+    ("Decimal", [123456789012345.68, 0.1 + 0.2, -9007199254740992.5]),
     ("Date", ["2026-02-30", "2026-2-3", "2026-05-01T00:00:00Z", 20260501]),
 ]
 QUERIES = {
@@ -115,6 +116,40 @@ async def test_a_value_that_is_none_of_its_type(api: Api, kind: str, value) -> N
     error = await api.error(QUERIES[kind], v=value)
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert f"{kind}:" in error["message"], "the message shows the right form"
+
+
+async def test_an_amount_is_stored_as_it_was_written_or_refused(api_of, tenant_id: int) -> None:
+    """What a JSON reader makes of a number has 15 digits that are the sender's; a literal is read as text."""
+    own = await api_of(tenant_id)
+    account = {
+        "reference": "A",
+        "debtor": "D",
+        "product": "LOAN",
+        "currency": "EUR",
+        "principal": 1234567890123.25,
+    }
+    await own.ask(SEND, input=[WELL])
+    query = (
+        "mutation ($input: [AccountInput!]!) { upsertAccounts(input: $input) { accepted rejected { code } } }"
+    )
+    days = {"openedOn": "2026-01-01", "dueOn": "2026-02-01"}
+    found = await own.ask(query, input=[account | days])
+    assert found["upsertAccounts"] == {"accepted": 1, "rejected": []}
+    error = await own.error(query, input=[account | days | {"principal": 123456789012345.68}])
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": ["input", "0", "principal"]}
+    literal = """mutation { upsertAccounts(input: [{
+        reference: "B", debtor: "D", product: "LOAN", currency: "EUR",
+        principal: 123456789012345.678901234567890123, openedOn: "2026-01-01", dueOn: "2026-02-01"
+    }]) { accepted } }"""
+    assert (await own.ask(literal))["upsertAccounts"]["accepted"] == 1
+    read = await own.ask(
+        '{ debtorByReference(reference: "D") { accounts { edges { node { reference principal { amount } } } } } }'
+    )
+    stored = {
+        edge["node"]["reference"]: edge["node"]["principal"]["amount"]
+        for edge in read["debtorByReference"]["accounts"]["edges"]
+    }
+    assert stored == {"A": "1234567890123.25", "B": "123456789012345.678901234567890123"}
 
 
 SEND = "mutation ($input: [DebtorInput!]!) { upsertDebtors(input: $input) { accepted } }"
