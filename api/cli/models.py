@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from api.databases import DatabaseServer
 
-USUAL_WINDOW = timedelta(days=7)
+_USUAL_WINDOW = timedelta(days=7)
 
 
 def _a_file(out: Path) -> Path:
@@ -39,21 +39,25 @@ OutOption = Annotated[
     ),
 ]
 
+FromOption = Annotated[
+    datetime | None,
+    typer.Option("--from", parser=edge.moment, metavar="INSTANT", help="Send no earlier. Default: now."),
+]
+
+ToOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--to", parser=edge.moment, metavar="INSTANT", help="Send before this. Default: a week later."
+    ),
+]
+
 
 @edge.app.command()
 def recommend(
     tenant: edge.TenantOption,
     out: OutOption,
-    start: Annotated[
-        datetime | None,
-        typer.Option("--from", parser=edge.moment, metavar="INSTANT", help="Send no earlier. Default: now."),
-    ] = None,
-    end: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to", parser=edge.moment, metavar="INSTANT", help="Send before this. Default: a week later."
-        ),
-    ] = None,
+    start: FromOption = None,
+    end: ToOption = None,
     as_of: edge.AsOfOption = None,
 ) -> None:
     """The next best action of every debtor, as a Parquet file. Logs nothing.
@@ -74,7 +78,7 @@ def window_of(start: datetime | None, end: datetime | None, now: datetime) -> Wi
         CommandError: BAD_PERIOD.
     """
     begin = start or now
-    window = Window(begin, end or begin + USUAL_WINDOW)
+    window = Window(begin, end or begin + _USUAL_WINDOW)
     if window.start >= window.end:
         raise edge.CommandError(
             "BAD_PERIOD", "--from must come before --to; without --from it is now (or --as-of)."

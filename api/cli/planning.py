@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.cli import edge
-from api.cli.models import USUAL_WINDOW, OutOption, file_of_parts
+from api.cli.models import FromOption, OutOption, ToOption, file_of_parts, window_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from api.answers import Window
     from api.databases import DatabaseServer
     from api.decisions.requests import CampaignRequest, Capacity
     from domain.storage.reads.campaigns import CampaignRow
@@ -40,16 +41,8 @@ def plan(
         str | None,
         typer.Option(metavar="AMOUNT", help="What all contacts may cost, like 5000EUR. Default: no limit."),
     ] = None,
-    start: Annotated[
-        datetime | None,
-        typer.Option("--from", parser=edge.moment, metavar="INSTANT", help="Send no earlier. Default: now."),
-    ] = None,
-    end: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to", parser=edge.moment, metavar="INSTANT", help="Send before this. Default: a week later."
-        ),
-    ] = None,
+    start: FromOption = None,
+    end: ToOption = None,
     hold_out: Annotated[
         float, typer.Option(min=0, max=0.9, help="The share left alone to measure the lift.")
     ] = 0.1,
@@ -67,11 +60,9 @@ def plan(
     with the communication.
     """
     now = as_of or datetime.now(UTC)
-    begin = start or now
     request = _request(
         name or f"Plan of {now:%Y-%m-%d %H:%M}",
-        begin,
-        end or begin + USUAL_WINDOW,
+        window_of(start, end, now),
         [*(capacity or []), *(more or [])],
         budget,
         hold_out,
@@ -96,18 +87,14 @@ def _print(made: CampaignRow, out: Path) -> None:
 
 
 def _request(
-    name: str, start: datetime, end: datetime, capacity: Sequence[str], budget: str | None, hold_out: float
+    name: str, within: Window, capacity: Sequence[str], budget: str | None, hold_out: float
 ) -> CampaignRequest:
-    from api.answers import Money, Window
+    from api.answers import Money
     from api.decisions.requests import CampaignRequest
 
-    if start >= end:
-        raise edge.CommandError(
-            "BAD_PERIOD", "--from must come before --to; without --from it is now (or --as-of)."
-        )
     asked = {
         "name": name,
-        "within": {"from": start.isoformat(), "to": end.isoformat()},
+        "within": {"from": within.start.isoformat(), "to": within.end.isoformat()},
         "capacity": list(capacity),
         "budget": budget,
         "holdOutShare": hold_out,
@@ -122,7 +109,7 @@ def _request(
         money = Money(Decimal(found["amount"]), found["currency"])
     return CampaignRequest(
         name=name,
-        within=Window(start, end),
+        within=within,
         capacity=_capacities(capacity),
         budget=money,
         hold_out_share=hold_out,
