@@ -176,16 +176,22 @@ def _against_champion(
     for name, step in holdout.steps.items():
         rows = np.flatnonzero(step.sent_at > max(after, holdout.cut))
         if len(rows) < LEAST_CONTACTS or step.label[rows].sum() < LEAST_POSITIVES:
-            message = (
-                f"Only {len(rows)} contacts are newer than what the champion learned from; "
-                f"{LEAST_CONTACTS} with {LEAST_POSITIVES} showing {_NAMES[name]} are needed to compare."
-            )
-            checks.append(unknown(f"{name}_{kind}", message))
+            checks.append(unknown(f"{name}_{kind}", _why_uncompared(name, step.label[rows])))
             continue
         theirs = log_loss(score_again(champion, history, step.keys[rows], name), step.label[rows])
         mine = log_loss(step.chance[rows], step.label[rows])
         checks.append(_paired(name, kind, mine, theirs, step, rows, seed))
     return checks
+
+
+def _why_uncompared(name: str, label: Floats) -> str:
+    """What there is too little of among the contacts new to both."""
+    count, shown, new = len(label), int(label.sum()), "newer than what the champion learned from"
+    have = f"{_only(count, 'contact')} {new}"
+    if count >= LEAST_CONTACTS:
+        some = f"Only {shown:,}" if shown else "None"
+        have = f"{some} of {count:,} contacts {new} {'show' if shown > 1 else 'shows'} {_NAMES[name]}"
+    return f"{have}; {LEAST_CONTACTS} with {LEAST_POSITIVES} showing {_NAMES[name]} are needed to compare."
 
 
 def _paired(

@@ -229,7 +229,28 @@ def test_a_champion_of_the_same_day_leaves_nothing_to_compare_on_and_says_so() -
     same = replace(model(), trained_at=model().trained_at - timedelta(days=1))
     checks = {check.name: check for check in judge(model(), same, history()).checks}
     assert checks["engaged_not_worse_than_champion"].passed is None
-    assert "newer than what the champion learned from" in checks["engaged_not_worse_than_champion"].message
+    assert checks["engaged_not_worse_than_champion"].message == (
+        "No contacts are newer than what the champion learned from; 200 with 20 showing opening or answering are "
+        "needed to compare."
+    )
+
+
+@pytest.mark.parametrize(("shown", "told"), [(0, "None of"), (1, "Only 1 of"), (7, "Only 7 of")])
+def test_new_contacts_of_which_too_few_show_anything_are_said_to_be_there(shown: int, told: str) -> None:
+    label = np.zeros(len(_step(model(), "engaged")))
+    label[-shown or len(label) :] = 1.0
+    challenger = _with_step(model(), "engaged", label=label)
+    check = next(
+        check
+        for check in judge(challenger, _earlier(), history()).checks
+        if check.name == "engaged_not_worse_than_champion"
+    )
+    assert check.passed is None
+    assert check.message.startswith(f"{told} ")
+    assert (
+        f" contacts newer than what the champion learned from {'shows' if shown < 2 else 'show'} "
+        in check.message
+    )
 
 
 def test_the_bootstrap_draws_debtors_not_rows() -> None:
