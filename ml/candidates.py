@@ -16,12 +16,12 @@ from ml.quotes import Quotes, net_draws, quote
 from ml.segment_plans import SegmentPlan
 from ml.slot_effects import HOURS
 from ml.standing import Standing
-from ml.usable_hours import debtor_hours
+from ml.usable_hours import allowed_channels, debtor_hours
 from ml.values import (
-    CONTACTS_LOST,
     LEAST_OWED,
     Ahead,
     contact_cost,
+    kept_of_gain,
     slot_tables,
     standing_ahead,
     without_channels,
@@ -31,8 +31,8 @@ from ml.wording import (
     Sheet,
     best_templates,
     describe,
+    evidence_of,
     recommend,
-    segment_evidence,
 )
 
 LEAVE_ALONE = -1
@@ -79,26 +79,16 @@ def candidates(
 
     masks: (n, channels, 168) hours that the contact rules allow. plan: `usual_plan` of the same model and channels.
     """
-    allowed = np.array([channels is None or name in channels for name in CHANNELS])
+    allowed = allowed_channels(channels)
     standing = without_channels(standing_ahead(model, book, rows, ahead), allowed)
     hours = debtor_hours(model, masks, len(rows), channels=channels)
     slots, chosen = debtor_slots(model, standing, plan, hours)
     segments = tuple(book.debtors["segment"][rows].fill_null("NONE").to_list())
-    known = _evidence(model, standing, segments)
+    known = evidence_of(model, standing, segments)
     usable = standing.reachable & (standing.owed > LEAST_OWED)[:, None] & _is_known(known)
     net = _net(model, standing, hours & usable[:, :, None])
     recommended = _recommended(net, slots, chosen)
     return Candidates(model, standing, net, slots, recommended, segments, known, hours, allowed)
-
-
-def _evidence(
-    model: TrainedModel, standing: Standing, segments: Sequence[str]
-) -> tuple[tuple[Evidence, ...], ...]:
-    levels = {int(code): segment_evidence(model, int(code)) for code in (*np.unique(standing.segment), -1)}
-    return tuple(
-        levels[int(code) if name in model.segments else -1]
-        for code, name in zip(standing.segment, segments, strict=True)
-    )
 
 
 def _is_known(known: Sequence[Sequence[Evidence]]) -> Bools:
@@ -209,8 +199,7 @@ def totals(found: Candidates, chosen: Ints) -> dict[str, Total]:
     some, action = found.standing.take(rows), chosen[rows]
     net, draws = net_draws(found.model, some, action)
     cost = contact_cost(found.model)[action // HOURS]
-    kept = 1.0 - np.minimum(CONTACTS_LOST * found.model.channels.opt_out, 0.5)[action // HOURS]
-    collected = (net + cost) / kept
+    collected = (net + cost) / kept_of_gain(found.model)[action // HOURS]
     sums: dict[str, Total] = {}
     moved = moved_payments(found.model)
     currencies = some.currency.to_numpy()

@@ -24,7 +24,7 @@ from ml.slot_effects import HOURS
 from ml.standing import Panel, Standing
 from ml.usable_hours import allowed_channels, debtor_hours, usable_hours
 from ml.values import PLANNED_AHEAD, Ahead, panel_of, standing_ahead, without_channels
-from ml.wording import Sheet, best_templates, recommend, segment_evidence
+from ml.wording import Sheet, best_templates, evidence_of, recommend, segment_evidence
 
 _CHUNK = 2_000
 
@@ -149,13 +149,12 @@ def _debtor_answers(
     names = book.debtors["segment"][rows].fill_null("NONE").to_list()
     keys = book.debtors["debtor"][rows].to_list()
     open_channels: Bools = np.logical_and(mask.any(axis=2), standing.reachable)
-    evidence = {int(code): segment_evidence(model, int(code)) for code in (*np.unique(standing.segment), -1)}
+    evidence = evidence_of(model, standing, names)
     templates = best_templates(model)
     own_record = own_reasons(model, book, rows, chosen, known_at)
     answers = []
     for row, (key, name) in enumerate(zip(keys, names, strict=True)):
         one = np.array([row])
-        known = int(standing.segment[row]) if name in model.segments else -1
         sheet = Sheet(
             model,
             standing.take(one),
@@ -163,7 +162,7 @@ def _debtor_answers(
             np.ones(1),
             slots[row],
             open_channels[row],
-            evidence[known],
+            evidence[row],
             templates,
             allowed,
             own_record[row],

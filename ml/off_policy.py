@@ -18,8 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.actions import FIRST_HOUR, LAST_HOUR
 from ml.arrays import Bools, Floats, Ints, sums_by
 from ml.outcomes import CHANNELS
+from ml.slot_effects import HOURS
 
 WIDTHS = (4, 3)
 """Hours of the day a block spans, from 08; both have to agree before a gain is believed."""
@@ -27,8 +29,6 @@ WIDTHS = (4, 3)
 LEAST_EFFECTIVE = 500.0
 """Effective number of contacts below which a value is not told."""
 
-HOURS = 168
-_FIRST_HOUR, _LAST_HOUR = 8, 21
 _ROUNDS = 400
 _SMOOTHING = 1.0
 _NOTHING = 1e-12
@@ -88,9 +88,9 @@ class PolicyValue:
 def block_of(action: Ints, width: int) -> Ints:
     """The block of each action: channel × part of the day × weekend; −1 for an action outside 08–21."""
     channel, hour, weekend = action // HOURS, action % 24, (action % HOURS) // 24 >= 5
-    part = (hour - _FIRST_HOUR) // width
+    part = (hour - FIRST_HOUR) // width
     parts = _parts(width)
-    inside = (hour >= _FIRST_HOUR) & (hour < _LAST_HOUR) & (action >= 0)
+    inside = (hour >= FIRST_HOUR) & (hour <= LAST_HOUR) & (action >= 0)
     return np.where(inside, (channel * parts + part) * 2 + weekend, -1)
 
 
@@ -246,4 +246,4 @@ def _effective(log: LoggedContacts, weight: Floats) -> float:
 
 
 def _parts(width: int) -> int:
-    return -(-(_LAST_HOUR - _FIRST_HOUR) // width)
+    return -(-(LAST_HOUR + 1 - FIRST_HOUR) // width)

@@ -15,8 +15,9 @@ from ml.arrays import Bools, Floats, Ints
 from ml.candidates import LEAVE_ALONE, Candidates
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
-from ml.segment_plans import plan_segments
+from ml.segment_plans import own_panel, plan_segments
 from ml.slot_effects import HOURS
+from ml.usable_hours import allowed_channels
 
 _AT_MOST = 0.999
 """What another option counts for at most, as a share of what is recommended."""
@@ -41,10 +42,7 @@ class DayOptions:
 
 def segment_ranking(model: TrainedModel, channels: Sequence[str] | None) -> Floats:
     """(segments, channels, 168) what each hour is worth to a segment's debtors; −inf where it was never tried."""
-    if model.panel is None:
-        raise ValueError("this model carries no panel of debtors")
-    allowed = np.array([channels is None or name in channels for name in CHANNELS])
-    _, value = plan_segments(model, model.panel, allowed, None)
+    _, value = plan_segments(model, own_panel(model), allowed_channels(channels), None)
     return value
 
 

@@ -12,7 +12,7 @@ from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.slot_effects import HOURS, Cells, SlotEffects, shifts
 from ml.standing import Standing
-from ml.values import CONTACTS_LOST, DECIDING, LEAST_OWED, contact_cost, draw_count
+from ml.values import DECIDING, LEAST_OWED, contact_cost, draw_count, kept_of_gain
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _nets(model: TrainedModel, standing: Standing, cells: Cells, chance: dict[st
     """(1 + k, n) incremental money after cost and opt-outs: the estimate, then the replicates."""
     moved = chance["engaged"] * chance["moved"] + (1 - chance["engaged"]) * chance["moved_silent"]
     code = int(cells.channel[0]) if len(cells.channel) else 0
-    kept = 1.0 - min(CONTACTS_LOST * float(model.channels.opt_out[code]), 0.5)
+    kept = kept_of_gain(model)[code]
     net = (
         moved * (standing.amount[:, code] * (1 - standing.alone) * kept)[None, :] - contact_cost(model)[code]
     )

@@ -20,7 +20,7 @@ from ml.outcomes import CHANNELS
 from ml.quotes import hourly_nets, quote_each
 from ml.segment_plans import SegmentPlan
 from ml.standing import Standing
-from ml.usable_hours import debtor_hours
+from ml.usable_hours import allowed_channels, debtor_hours
 from ml.values import (
     LEAST_OWED,
     Ahead,
@@ -95,8 +95,7 @@ class Scorer:
 
     def _chunk(self, book: Casebook, rows: Ints, ahead: Ahead, masks: Bools | None) -> pl.DataFrame:
         model = self.model
-        allowed = np.array([self.channels is None or name in self.channels for name in CHANNELS])
-        standing = without_channels(standing_ahead(model, book, rows, ahead), allowed)
+        standing = without_channels(standing_ahead(model, book, rows, ahead), allowed_channels(self.channels))
         hours = debtor_hours(model, masks, len(rows), channels=self.channels)
         slots, chosen = debtor_slots(model, standing, self.plan, hours, self.tables)
         segments = book.debtors["segment"][rows].fill_null("NONE")

@@ -17,7 +17,7 @@ from ml.outcomes import CHANNELS, sent_costs
 from ml.segment_plans import usual_plan
 from ml.slot_effects import HOURS
 from ml.standing import Standing
-from ml.values import CONTACTS_LOST, contact_cost, panel_of, slot_tables, standing_of, worth
+from ml.values import contact_cost, kept_of_gain, panel_of, slot_tables, standing_of, worth
 
 MOST_CONTACTS = 20_000
 _CHUNK = 2_000
@@ -101,5 +101,4 @@ def _rewards(
     outcomes = everything.outcomes.take(rows)
     cost = sent_costs(casework.book.history, outcomes)
     cost = np.where(np.isfinite(cost), cost, contact_cost(model)[outcomes.channel])
-    kept = 1.0 - np.minimum(CONTACTS_LOST * model.channels.opt_out, 0.5)
-    return everything.causes.collected[rows] * (1.0 - alone) * kept[outcomes.channel] - cost
+    return everything.causes.collected[rows] * (1.0 - alone) * kept_of_gain(model)[outcomes.channel] - cost

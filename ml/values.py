@@ -170,9 +170,14 @@ def worth(model: TrainedModel, standing: Standing, tables: SlotTables, slots: In
     brought = standing.amount * (1.0 - standing.alone)[:, None]
     money = np.minimum(brought, _MOST_BROUGHT).astype(np.float32)
     gain = np.where(happens, moved * money[:, :, None], np.float32(0.0))
-    kept = (1.0 - np.minimum(CONTACTS_LOST * model.channels.opt_out, 0.5)).astype(np.float32)
+    kept = kept_of_gain(model).astype(np.float32)
     cost = np.where(happens, contact_cost(model)[None, :, None], 0.0).astype(np.float32)
     return Worth(chance["engaged"], moved, gain, gain * kept[None, :, None] - cost)
+
+
+def kept_of_gain(model: TrainedModel) -> Floats:
+    """(channels,) the share of a contact's gain that its opt-outs and complaints leave."""
+    return np.asarray(1.0 - np.minimum(CONTACTS_LOST * model.channels.opt_out, 0.5))
 
 
 def contact_cost(model: TrainedModel) -> Floats:

@@ -1,5 +1,6 @@
 """From figures to a recommendation a person understands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,17 @@ def segment_evidence(model: TrainedModel, code: int) -> tuple[Evidence, ...]:
     own = np.where(strong, Evidence.STRONG, Evidence.POOLED)
     return tuple(
         Evidence(level) if fine else Evidence.INSUFFICIENT for level, fine in zip(own, known, strict=True)
+    )
+
+
+def evidence_of(
+    model: TrainedModel, standing: Standing, segments: Sequence[str]
+) -> tuple[tuple[Evidence, ...], ...]:
+    """`segment_evidence` of each debtor's segment. segments: (n,) their names."""
+    levels = {int(code): segment_evidence(model, int(code)) for code in (*np.unique(standing.segment), -1)}
+    return tuple(
+        levels[int(code) if name in model.segments else -1]
+        for code, name in zip(standing.segment, segments, strict=True)
     )
 
 
