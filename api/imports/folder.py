@@ -1,5 +1,6 @@
 """A data set's folder: which file holds which table, and whether its columns are known."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -152,7 +153,7 @@ def _check_columns(table: TableFormat, file: str, columns: Sequence[str]) -> Non
                 "Remove it, or begin its name with x_ to keep it as a custom attribute.",
             )
     if len(set(columns)) < len(columns):
-        twice = next(column for at, column in enumerate(columns) if column in columns[:at])
+        twice, _ = Counter(columns).most_common(1)[0]
         raise ImportRefused("COLUMN_TWICE", f"{file} has the column {twice!r} twice. Keep one.")
     for name in known:
         if table.by_name[name].required and name not in columns:

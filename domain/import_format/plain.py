@@ -21,9 +21,11 @@ class TextCells(Mapping[str, list[str]]):
 
     def __getitem__(self, name: str) -> list[str]:
         """The cells of a column."""
-        if name not in self.frame.columns:
-            raise KeyError(name)
-        return self.frame[name].fill_null("").to_list()
+        try:
+            cells = self.frame.get_column(name)
+        except pl.exceptions.ColumnNotFoundError:
+            raise KeyError(name) from None
+        return cells.fill_null("").to_list()
 
     def __iter__(self) -> Iterator[str]:
         """The names of the columns."""

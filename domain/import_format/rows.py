@@ -1,10 +1,11 @@
 """From raw columns to typed rows: each cell read, each row held to its own rules, each given a fingerprint."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from domain.import_format.kinds import Kind, ReadColumn
@@ -34,6 +35,7 @@ class Chunk:
     lines: where each row stands (file line, or index in a mutation). columns: name → cells, as long as lines; text as
     read, or typed. absent: name → rows that do not have the column at all (their cells are None); a column not in
     `columns` is absent from every row. unreadable: records beside these rows. problems: of rows found bad before.
+    attributes: each row's custom attributes by name, where they come by row; then no column is one.
     """
 
     lines: Sequence[int]
@@ -41,6 +43,7 @@ class Chunk:
     absent: Mapping[str, frozenset[int]] = field(default_factory=dict)
     unreadable: Sequence[Unreadable] = ()
     problems: Mapping[int, tuple[str, RejectCode]] = field(default_factory=dict)
+    attributes: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def read_rows(table: TableFormat, chunk: Chunk) -> Rows:
     _apply_rules(table, columns, count, problems)
     given = _given(table, chunk)
     canonical.append(given)
-    if any(name.startswith(ATTRIBUTE_PREFIX) for name in chunk.columns):
+    if _has_attributes(chunk):
         canonical += [attributes, list(map(str, cleared))]
     canonical += [
         [found.get(row) for row in range(count)] for found in (chunk.problems, bad_attributes) if found
@@ -153,18 +156,12 @@ def _read_attributes(
 ) -> tuple[list[str | None], list[list[str] | None], dict[int, str]]:
     """(JSON objects, names given empty, the raw cells of bad rows)."""
     bad_cells: dict[int, str] = {}
-    names = sorted(name for name in chunk.columns if name.startswith(ATTRIBUTE_PREFIX))
     count = len(chunk.lines)
-    if not names:
+    if not _has_attributes(chunk):
         return [None] * count, [None] * count, bad_cells
     attributes: list[str | None] = []
     cleared: list[list[str] | None] = []
-    for row, cells in enumerate(zip(*(chunk.columns[name] for name in names), strict=True)):
-        present = [
-            (name, cell)
-            for name, cell in zip(names, cells, strict=True)
-            if row not in chunk.absent.get(name, ())
-        ]
+    for row, present in enumerate(_present_attributes(chunk)):
         bad = next((name for name, cell in present if not _is_attribute(name, cell)), None)
         if bad is not None:
             bad_cells[row] = repr(present)
@@ -173,6 +170,24 @@ def _read_attributes(
         attributes.append(json.dumps(kept, ensure_ascii=False) if kept and bad is None else None)
         cleared.append([name for name, _ in present if name not in kept] or None)
     return attributes, cleared, bad_cells
+
+
+def _has_attributes(chunk: Chunk) -> bool:
+    return any(chunk.attributes or ()) or any(name.startswith(ATTRIBUTE_PREFIX) for name in chunk.columns)
+
+
+def _present_attributes(chunk: Chunk) -> Iterator[list[tuple[str, Any]]]:
+    """(name, cell) of the attributes that each row has, empty ones too, by name."""
+    if chunk.attributes is not None:
+        yield from (sorted(row.items(), key=itemgetter(0)) for row in chunk.attributes)
+        return
+    names = sorted(name for name in chunk.columns if name.startswith(ATTRIBUTE_PREFIX))
+    for row, cells in enumerate(zip(*(chunk.columns[name] for name in names), strict=True)):
+        yield [
+            (name, cell)
+            for name, cell in zip(names, cells, strict=True)
+            if row not in chunk.absent.get(name, ())
+        ]
 
 
 def _is_attribute(name: str, cell: Any) -> bool:

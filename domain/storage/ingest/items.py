@@ -46,7 +46,8 @@ async def ingest_items(
     """Merge items into an import table, in the connection's transaction, which the caller commits.
 
     An item maps column names to values; a column that is not there leaves what is stored, None clears it. `attributes`
-    is an object of `x_` names to scalars. Good items are taken whatever the others are.
+    is an object of `x_` names to scalars, which may stand among the columns too. Good items are taken whatever the
+    others are.
 
     Raises:
         ValueError: an item has a key that the table has no column for.
@@ -70,30 +71,39 @@ def items_chunk(table: TableFormat, items: Sequence[Mapping[str, Any]]) -> Chunk
         ValueError: an item has a key that the table has no column for.
     """
     problems: dict[int, tuple[str, RejectCode]] = {}
-    rows = [_flatten(item, index, problems) for index, item in enumerate(items)]
+    attributes = [_attributes(item, index, problems) for index, item in enumerate(items)]
+    rows = [
+        {name: value for name, value in item.items() if name != ATTRIBUTES and not _is_custom(name)}
+        for item in items
+    ]
     names = dict.fromkeys(name for row in rows for name in row)
-    unknown = [name for name in names if name not in table.by_name and not name.startswith(ATTRIBUTE_PREFIX)]
+    unknown = [name for name in names if name not in table.by_name]
     if unknown:
         raise ValueError(f"{table.name} has no column {unknown[0]}.")
     columns = {name: [row.get(name) for row in rows] for name in names}
     absent = {name: frozenset(at for at, row in enumerate(rows) if name not in row) for name in names}
     return Chunk(
-        range(len(rows)), columns, {name: at for name, at in absent.items() if at}, problems=problems
+        range(len(rows)),
+        columns,
+        {name: at for name, at in absent.items() if at},
+        problems=problems,
+        attributes=attributes,
     )
 
 
-def _flatten(
+def _attributes(
     item: Mapping[str, Any], index: int, problems: dict[int, tuple[str, RejectCode]]
-) -> dict[str, Any]:
-    """The item with its attributes as columns; one that is no `x_` name is a problem of the row."""
-    row = {name: value for name, value in item.items() if name != ATTRIBUTES}
+) -> Mapping[str, Any]:
+    """The item's attributes, those that stand beside its fields included; a name that is no `x_` name is a problem."""
+    beside = {name: value for name, value in item.items() if _is_custom(name)}
     attributes = item.get(ATTRIBUTES)
     if attributes is None:
-        return row
-    named = isinstance(attributes, Mapping) and all(
-        isinstance(name, str) and name.startswith(ATTRIBUTE_PREFIX) for name in attributes
-    )
-    if not named:
-        problems[index] = (ATTRIBUTES, RejectCode.INVALID_ATTRIBUTE)
-        return row
-    return row | dict(attributes)
+        return beside
+    if isinstance(attributes, Mapping) and all(map(_is_custom, attributes)):
+        return {**beside, **attributes}
+    problems[index] = (ATTRIBUTES, RejectCode.INVALID_ATTRIBUTE)
+    return beside
+
+
+def _is_custom(name: object) -> bool:
+    return isinstance(name, str) and name.startswith(ATTRIBUTE_PREFIX)

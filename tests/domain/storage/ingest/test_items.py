@@ -1,12 +1,17 @@
 """Facts from mutations: typed values, fields that are absent, rejections by position."""
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from time import process_time
 
+import polars as pl
 import pytest
 from sqlalchemy import text
 
+from domain.import_format import FORMAT, TextCells, read_rows
 from domain.storage.ingest import IngestReport, ItemRejection, ingest_items
+from domain.storage.ingest.items import items_chunk
 from domain.vocabulary import Channel, Direction, EventKind
 from tests.facts import NOW, merge_facts, row, stored
 
@@ -139,3 +144,30 @@ async def test_the_longest_texts_fit_their_indexes(database, portfolio):
     assert (await ingest(database, portfolio, "debtors", debtor)).accepted == 1
     assert (await ingest(database, portfolio, "contact_points", point)).accepted == 1
     assert (await ingest(database, portfolio, "events", event)).accepted == 1
+
+
+def test_attributes_that_each_item_names_otherwise_take_the_room_of_those_that_are_there() -> None:
+    """Not that of a table of all names by all items, which would be a thousand times as much."""
+    items = [
+        row("debtors", reference=f"D{n}", attributes={f"x_{n}_{at}": at for at in range(20)})
+        for n in range(500)
+    ]
+    chunk = items_chunk(FORMAT["debtors"], items)
+    assert sum(map(len, chunk.columns.values())) == 500 * (len(items[0]) - 1)
+    assert sum(map(len, chunk.attributes or ())) == 500 * 20
+    read = read_rows(FORMAT["debtors"], chunk)
+    assert read.problems == {}
+    assert [json.loads(each or "") for each in read.attributes] == [item["attributes"] for item in items]
+
+
+def test_a_file_of_many_columns_is_read_in_proportion_to_them() -> None:
+    """Each column is found at once: nothing goes through the names of all others for it."""
+    names = [f"x_{n}" for n in range(20_000)]
+    cells = TextCells(pl.DataFrame({name: ["1"] for name in names}))
+    started = process_time()
+    assert sum(len(cells[name]) for name in names[:2000]) == 2000
+    of_many = process_time() - started
+    few = TextCells(pl.DataFrame({name: ["1"] for name in names[:2000]}))
+    started = process_time()
+    assert sum(len(few[name]) for name in names[:2000]) == 2000
+    assert of_many < 5 * (process_time() - started)
