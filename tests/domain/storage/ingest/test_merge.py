@@ -400,7 +400,7 @@ async def test_what_converted_a_message_is_told_whichever_of_the_two_debtors_cha
     database, tenant_id, monkeypatch, few
 ):
     if not few:
-        monkeypatch.setattr(plans, "_FEW", 0)
+        monkeypatch.setattr(plans, "_FEW_DEBTORS", 0)
     home, guest = row("debtors"), row("debtors", reference="D2")
     paid = row("payments", communication="C1")
     facts = {
