@@ -14,6 +14,7 @@ from ml.conversion import Conversion, Fitting, fit_deciding
 from ml.evaluation import HoldOut, StepHoldOut, base_rates_by_channel, log_loss
 from ml.features import DAY
 from ml.funnel import fit_staged
+from ml.halves import halves
 from ml.lessons import engagement_lesson, truth_of_steps
 from ml.outcomes import HORIZON_SECONDS
 from ml.slot_effects import Cells
@@ -144,26 +145,27 @@ class _Judged:
         """Platt per step on the later contacts of segments that were foreseen; and the funnel calibrated by either half
         of the debtors without the other, on all of them."""
         outcomes, platts = self.everything.outcomes, {}
-        halves: list[dict[str, Platt]] = [{}, {}]
+        by_half: list[dict[str, Platt]] = [{}, {}]
         for name, (rows, label) in truth_of_steps(self.conversion.horizons, self.everything, later).items():
             staged = self.conversion.steps[name].staged
             margins = staged.margins(self.casework.matrix[rows], self._cells(rows), self.threads)
             channel, counts = outcomes.channel[rows], self.everything.stands_for[rows]
             known = foreseen[self.everything.segment[rows]]
             platts[name] = fit_platt(margins, label, counts * known, channel)
+            side = halves(outcomes.debtor[rows])
             for half in (0, 1):
-                others = counts * (outcomes.debtor[rows] % 2 != half)
-                halves[half][name] = fit_platt(margins, label, others, channel)
-        return platts, [self.conversion.calibrated(each) for each in halves]
+                others = counts * (side != half)
+                by_half[half][name] = fit_platt(margins, label, others, channel)
+        return platts, [self.conversion.calibrated(each) for each in by_half]
 
     def predictions(
         self, crossed: list[Conversion], later: Ints, before: Knowledge
     ) -> dict[str, StepHoldOut]:
         """What the funnel says of the later contacts, calibrated on the other half of the debtors."""
         outcomes = self.everything.outcomes
-        chances = np.zeros((2, len(later)))
+        chances, side = np.zeros((2, len(later))), halves(outcomes.debtor[later])
         for half, conversion in enumerate(crossed):
-            mine = np.flatnonzero(outcomes.debtor[later] % 2 == half)
+            mine = np.flatnonzero(side == half)
             some = later[mine]
             chances[:, mine] = conversion.answers(self.casework.matrix[some], self._cells(some), self.threads)
         engaged, truth = truth_of_steps(self.conversion.horizons, self.everything, later)["engaged"]
