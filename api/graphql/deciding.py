@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from api.answers import Failure
 from api.graphql.context import Context
-from api.graphql.queries import at_most, debtors_by_reference, unknown_reference
+from api.graphql.counts import MOST_REFERENCES, at_most
+from api.graphql.queries import debtors_by_reference, unknown_reference
 from api.graphql.types.decision_inputs import DecideInput
 from api.graphql.types.logged import DecidedReference, DecideReport, Decision
 from api.graphql.types.models import UserError
 from api.graphql.windows import instant_of, window_of
 from domain.vocabulary import Channel
-
-MOST_REFERENCES = 1000
 
 
 async def decide(context: Context, given: DecideInput) -> DecideReport | UserError:

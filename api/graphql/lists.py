@@ -7,10 +7,11 @@ from datetime import datetime
 from sqlalchemy import true
 
 from api.graphql.context import Context
+from api.graphql.counts import page_size
 from api.graphql.cursors import ListOrder, decode, prefix
 from api.graphql.types.audit import AuditEntry, AuditWhere
 from api.graphql.types.campaigns import Campaign
-from api.graphql.types.connections import Connection, connection_of, page_size
+from api.graphql.types.connections import Connection, connection_of
 from api.graphql.types.debtors import Debtor
 from api.graphql.types.facts import Communication, Promise
 from api.graphql.types.inputs import CommunicationWhere, DebtorWhere, PromiseWhere, as_json

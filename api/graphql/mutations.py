@@ -7,12 +7,12 @@ import strawberry
 from api.answers import Failure
 from api.graphql.auditing import changing
 from api.graphql.context import Info
+from api.graphql.counts import at_most
 from api.graphql.deciding import decide
 from api.graphql.ids import number_of
 from api.graphql.ingesting import ingest
 from api.graphql.permissions import Group
 from api.graphql.planning import plan_campaign
-from api.graphql.queries import at_most
 from api.graphql.types.campaigns import Campaign
 from api.graphql.types.debtors import Segment
 from api.graphql.types.decision_inputs import DecideInput, PlanCampaignInput

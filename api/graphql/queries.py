@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import strawberry
 
@@ -11,6 +11,7 @@ from api.answers import ForecastDimension, ForecastKpi, ForecastPolicy
 from api.graphql import lists
 from api.graphql.columns import Rows
 from api.graphql.context import Context, Info
+from api.graphql.counts import MOST_IDS, MOST_REFERENCES, at_most
 from api.graphql.fields import root
 from api.graphql.ids import number_of, parse_id, parse_ids
 from api.graphql.permissions import Group
@@ -34,8 +35,6 @@ from domain.kpis.requests import Period
 from domain.storage.derived import draft_since
 from domain.storage.reads import debtors, segments
 
-MOST_REFERENCES = 1000
-MOST_IDS = 100
 LONGEST_HORIZON = 90
 #: Every day between the facts and `asOf` is worked through, so it may not lie as far ahead as one likes.
 FURTHEST_AHEAD = timedelta(days=1_096)
@@ -285,16 +284,3 @@ def unknown_reference(index: int) -> UserError:
         message="No debtor has this reference.",
         path=["references", str(index)],
     )
-
-
-def at_most(items: Sequence[Any] | None, most: int, argument: str) -> None:
-    """Refuse too many items. argument: where they stand, `input.references`.
-
-    Raises:
-        InvalidArgument: says how many there are, and how many are possible.
-    """
-    if items is not None and len(items) > most:
-        raise InvalidArgument(
-            f"{argument} has {len(items)} items; at most {most:,} are possible.",
-            path=tuple(argument.split(".")),
-        )

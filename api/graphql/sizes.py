@@ -26,15 +26,16 @@ from graphql import (
     visit,
 )
 
-_DEFAULT_FIRST = 20
+from api.graphql.counts import DEFAULT_FIRST, MAX_FIRST, MOST_IDS, MOST_REFERENCES
+
 #: Arguments that say how many items a field answers, and how many that may be.
-_COUNTED = {"first": 100, "ids": 100, "references": 1000}
+_COUNTED = {"first": MAX_FIRST, "ids": MOST_IDS, "references": MOST_REFERENCES}
 #: Python reads no numbers of thousands of digits; validation refuses them later.
 _DIGITS = 12
 #: Arguments whose objects are conditions, or sort keys.
 _FILTERS = ("where", "orderBy")
 #: Fields whose number of items stands inside an input, counted at their most.
-_ANSWERS_MANY = {"decide": 1000}
+_ANSWERS_MANY = {"decide": MOST_REFERENCES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ class _Measure:
                 return self._count(argument)
         selections = node.selection_set.selections if node.selection_set else ()
         is_connection = any(isinstance(each, FieldNode) and each.name.value == "edges" for each in selections)
-        return _DEFAULT_FIRST if is_connection else None
+        return DEFAULT_FIRST if is_connection else None
 
     def _count(self, argument: ArgumentNode) -> int:
         value, most = self._meant(argument.value), _COUNTED[argument.name.value]
@@ -217,5 +218,5 @@ class _Measure:
         if isinstance(value, VariableNode) and self._variables is not None:
             given = self._variables.get(value.name.value)
             counted = len(given) if isinstance(given, list) else given
-            return max(min(counted, most), 0) if isinstance(counted, int) else _DEFAULT_FIRST
+            return max(min(counted, most), 0) if isinstance(counted, int) else DEFAULT_FIRST
         return most

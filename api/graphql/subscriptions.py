@@ -17,12 +17,11 @@ from api.services import InvalidArgument
 from domain.kpis.requests import Period
 from domain.storage.derived import catch_up
 from domain.storage.rollups.watching import changed_since, seen_now
-from domain.vocabulary import RunStatus
+from domain.storage.training_runs import LIVE
 
 _POLL_SECONDS = 0.5
 #: A period's KPIs are told at most this often.
 _KPI_SECONDS = 1.0
-_LIVE = (RunStatus.QUEUED, RunStatus.RUNNING)
 
 
 @strawberry.type(
@@ -48,7 +47,7 @@ class Subscription:
             if run != shown:
                 shown = run
                 yield TrainingRun.of(run)
-            if run.status not in _LIVE:
+            if run.status not in LIVE:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 

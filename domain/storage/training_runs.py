@@ -91,12 +91,12 @@ async def start_or_join_run(
         row = (await connection.execute(queued)).one_or_none()
         if row is not None:
             return _stored(row), True
-        live = await live_run(connection, tenant_id)
+        live = await _live_run(connection, tenant_id)
         if live is not None:  # else it ended between the two statements: try again
             return live, False
 
 
-async def live_run(connection: AsyncConnection, tenant_id: int) -> StoredRun | None:
+async def _live_run(connection: AsyncConnection, tenant_id: int) -> StoredRun | None:
     """The tenant's run that is queued or running."""
     found = select(*_COLUMNS).where(_RUN.tenant_id == tenant_id, _RUN.status.in_(LIVE))
     row = (await connection.execute(found)).one_or_none()

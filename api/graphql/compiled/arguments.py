@@ -11,10 +11,9 @@ from strawberry.types.arguments import convert_arguments
 from api.graphql import lists
 from api.graphql.compiled.selection import Asking, NotCompiled
 from api.graphql.context import Context
+from api.graphql.counts import MOST_IDS, at_most, page_size
 from api.graphql.cursors import decode, prefix
 from api.graphql.ids import number_of, parse_id, parse_ids
-from api.graphql.queries import MOST_IDS, at_most
-from api.graphql.types.connections import page_size
 from api.graphql.types.debtors import NESTED_LISTS
 from domain.storage.compiled import Argument, Page, RowOf, RowsOf
 

@@ -8,10 +8,11 @@ import strawberry
 
 from api.decisions.lift import measure_lift
 from api.graphql.context import Info
+from api.graphql.counts import page_size
 from api.graphql.cursors import ListOrder, decode
 from api.graphql.fields import resolved
 from api.graphql.types.arguments import After, First
-from api.graphql.types.connections import Connection, connection_of, page_size
+from api.graphql.types.connections import Connection, connection_of
 from api.graphql.types.logged import Decision
 from api.graphql.types.money import Money, MoneyEstimate
 from api.graphql.types.nodes import Node, found_by, node_id

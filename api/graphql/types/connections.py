@@ -7,11 +7,7 @@ import strawberry
 
 from api.graphql.cursors import ListOrder, encode
 from api.graphql.fields import resolved
-from api.services import InvalidArgument
 from domain.storage.reads.paging import Page
-
-DEFAULT_FIRST = 20
-MAX_FIRST = 100
 
 N = TypeVar("N")
 R = TypeVar("R")
@@ -55,19 +51,6 @@ class Connection(Generic[N]):
     async def total_count(self) -> int:
         """The exact length of the list."""
         return await self.count()
-
-
-def page_size(first: int | None, *, argument: str = "first") -> int:
-    """How many items a page shall have.
-
-    Raises:
-        InvalidArgument: below 0 or above 100.
-    """
-    if first is None:
-        return DEFAULT_FIRST
-    if not 0 <= first <= MAX_FIRST:
-        raise InvalidArgument(f"{argument} is {first}; ask for 0 to {MAX_FIRST} items.", path=(argument,))
-    return first
 
 
 def connection_of(

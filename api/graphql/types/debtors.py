@@ -9,12 +9,13 @@ from strawberry.dataloader import DataLoader
 
 from api.graphql.columns import computed
 from api.graphql.context import Info
+from api.graphql.counts import page_size
 from api.graphql.cursors import ListOrder, decode
 from api.graphql.fields import resolved
 from api.graphql.loaders import Asked, Slice
 from api.graphql.scalars import JSON
 from api.graphql.types.arguments import After, AsOf, First, Within
-from api.graphql.types.connections import Connection, connection_of, page_size
+from api.graphql.types.connections import Connection, connection_of
 from api.graphql.types.decisions import Recommendation, shown
 from api.graphql.types.facts import Account, Communication, Payment, Promise
 from api.graphql.types.money import Money, money_per_currency

@@ -18,6 +18,7 @@ from domain.storage.kept_forecasts import kept_forecasts
 from domain.vocabulary import Channel
 
 _field = strawberry.field
+#: `HORIZON_DAYS` of `api.forecasting.keeping` are kept, from the day that a forecast is made on.
 LONGEST_LEAD = 27
 
 
