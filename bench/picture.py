@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from ml.actions import lawful_hours
+from ml.actions import WEEKDAYS, lawful_hours
 from ml.arrays import Floats
 from ml.frames import History
 from ml.local_time import MICROSECONDS
@@ -30,7 +30,6 @@ from ml.simulator import simulate
 from ml.values import PLANNED_AHEAD, panel_of
 
 DEBTORS, SEED, END = 5_000, 1, date(2026, 5, 1)
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CHANNEL_COLOURS = {
     "EMAIL": "#3b6fb6",
     "SMS": "#d9822b",
@@ -151,7 +150,7 @@ def _shade_closed_hours(axes: Axes, rows: int) -> None:
 
 
 def _label_days(axes: Axes) -> None:
-    for day, name in enumerate(DAYS):
+    for day, name in enumerate(WEEKDAYS):
         axes.text(
             (day + 0.5) * _SHOWN, -0.5, name, ha="center", va="bottom", fontsize=11.5, fontweight="bold"
         )
@@ -185,7 +184,7 @@ def _label_row(axes: Axes, middle: float, row: Worth) -> None:
         fontweight="bold",
         color=colour,
     )
-    when = f"{DAYS[row.best // 24][:3]} {row.best % 24:02d}:00"
+    when = f"{WEEKDAYS[row.best // 24][:3]} {row.best % 24:02d}:00"
     axes.text(right + 10.4, middle, when, ha="left", va="center", fontsize=9)
     axes.text(right + 25, middle, f"{row.net:,.2f} €", ha="right", va="center", fontsize=9)
 

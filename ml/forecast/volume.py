@@ -145,8 +145,8 @@ def _level(
 
 
 def _weights(sent: Floats, profile: Floats, observed: Floats, channel: Ints) -> Floats:
-    """(len(_MANNERS), channels) how much each of `_MANNERS` is listened to, by how it would have told the days of two
-    weeks from up to eight weeks back on; the usual one alone while there is too little to tell by.
+    """(len(_MANNERS), channels) how much each of `_MANNERS` is listened to, by how it would have told two weeks
+    when these were to come, two to nine weeks back; the usual one alone while there is too little to tell by.
     """
     onto = np.zeros((sent.shape[1], channel.max() + 1))
     onto[np.arange(sent.shape[1]), channel] = 1.0
