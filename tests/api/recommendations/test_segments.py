@@ -1,11 +1,9 @@
 """Segments are decided for once and answered often: with the instants, sizes and models of each request."""
 
 import random
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select, text, update
 
 from api.answers import Recommendation, Window
@@ -15,23 +13,15 @@ from api.recommendations.instants import SegmentInstants
 from api.recommendations.service import RecommendationService
 from domain.contact_rules import Address, Reachability, next_lawful_instant, preset_for
 from domain.kpis.messages import Weekday
-from domain.storage.sessions import Database
 from domain.storage.tables import debtor
 from domain.vocabulary import Channel
-from tests.api.learned import AS_OF, KEY, Learned
+from tests.api.learned import AS_OF, Learned
 
 PLACES = (
     ("Europe/Madrid", (preset_for("ES", None),)),
     ("America/Chicago", (preset_for("US", None),)),
     ("Australia/Lord_Howe", (preset_for("AU", None),)),  # clocks that change by half an hour
 )
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def champions(database: Database) -> AsyncIterator[Champions]:
-    champions = Champions(database, KEY)
-    yield champions
-    champions.close()
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place[0])

@@ -8,7 +8,6 @@ from tests.domain.storage.rollups.rollups import WINTER, refresh
 from tests.facts import NOW, merge_facts, row, stored
 
 # Beside the debtor of each case stands another with the same facts.
-NEIGHBOUR = {"debtor": "D2", "account": "A2", "communication": "C2"}
 PORTFOLIO = {
     "debtors": [row("debtors", time_zone="Europe/Madrid"), row("debtors", reference="D2")],
     "accounts": [
