@@ -4,7 +4,7 @@ Expected failures come back as `Failure` values where the return type says so; b
 raise `InvalidArgument`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -94,9 +94,15 @@ class Campaigns(Protocol):
     """Plans under limits, logged as decisions."""
 
     async def plan(
-        self, tenant_id: int, request: CampaignRequest, *, as_of: datetime, by: Signature
+        self,
+        tenant_id: int,
+        request: CampaignRequest,
+        *,
+        as_of: datetime,
+        by: Signature,
+        clock: Callable[[], datetime] | None = None,
     ) -> int | Failure:
-        """Plan a campaign, log it, and answer its id.
+        """Plan a campaign, log it, and answer its id. clock: where `as_of` is now; None: nothing later is seen.
 
         Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_FAR, WINDOW_TOO_LONG, NO_MODEL,
         NO_EXCHANGE_RATE.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +59,7 @@ def plan(
     One row per decision: those to be contacted, and those held out (a null channel: leave alone). Send decision_id back
     with the communication.
     """
-    now = as_of or datetime.now(UTC)
+    now = as_of or _now()
     request = _request(
         name or f"Plan of {now:%Y-%m-%d %H:%M}",
         window_of(start, end, now),
@@ -67,9 +67,14 @@ def plan(
         budget,
         hold_out,
     )
+    clock = _now if as_of is None else None
     with edge.server() as server:
-        made = edge.wait_for(_plan(server, tenant, out, request, now))
+        made = edge.wait_for(_plan(server, tenant, out, request, now, clock))
     _print(made, out)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _print(made: CampaignRow, out: Path) -> None:
@@ -137,7 +142,12 @@ def _capacities(given: Sequence[str]) -> list[Capacity]:
 
 
 async def _plan(
-    server: DatabaseServer, tenant: str, out: Path, request: CampaignRequest, as_of: datetime
+    server: DatabaseServer,
+    tenant: str,
+    out: Path,
+    request: CampaignRequest,
+    as_of: datetime,
+    clock: Callable[[], datetime] | None,
 ) -> CampaignRow:
     from api.answers import Failure
     from api.decisions.campaigns import CampaignService
@@ -160,7 +170,8 @@ async def _plan(
                 tenant_id,
                 request,
                 as_of=as_of,
-                by=operator(datetime.now(UTC)),
+                by=operator(_now()),
+                clock=clock,
                 progress=show,
                 write=lambda *part: write(frame_of(*part)),
                 written=write.join,

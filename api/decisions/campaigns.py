@@ -1,7 +1,7 @@
 """Campaigns: survey every debtor's options part by part, solve for the best plan, log it as decisions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.answers import Failure, Recommendation
 from api.decisions.choosing import Deciding
 from api.decisions.planned import Choice, plan_part, survey_part
-from api.decisions.requests import CampaignRequest, days_of
+from api.decisions.requests import CampaignRequest, days_of, misplaced_window
 from api.decisions.service import new_seed
 from api.decisions.surveying import Outcome, Survey, solve, why_empty
 from api.histories import read_history_of
@@ -60,12 +60,15 @@ class CampaignService:
         *,
         as_of: datetime,
         by: Signature,
+        clock: Callable[[], datetime] | None = None,
         progress: Progress | None = None,
         write: Write | None = None,
         written: Callable[[], None] | None = None,
     ) -> int | Failure:
         """Plan a campaign, log it, and answer its id. All of it is stored, or nothing.
 
+        clock: where `as_of` is now. Surveying many debtors takes a while: what becomes known meanwhile is heeded when
+        the plan is logged, as of then. None: nothing later than `as_of` is seen.
         written: called when `write` has taken all, before anything is stored; what it raises leaves nothing.
 
         Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_FAR, WINDOW_TOO_LONG, NO_MODEL,
@@ -87,6 +90,10 @@ class CampaignService:
                 kept_out = (await decision_settings(connection, tenant_id)).hold_out_share
                 survey = await planning.survey(connection, deciding, kept_out)
             choices = await planning.solve(deciding, survey, limits)
+            deciding = _as_of_now(deciding, request, clock)
+            problem = misplaced_window(request.within, deciding.as_of)
+            if problem is not None:
+                return problem
             async with deciding_alone(self._database, tenant_id) as connection:
                 campaign_id = await planning.log(connection, deciding, survey, choices)
                 await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
@@ -111,6 +118,16 @@ class CampaignService:
             RECOMMENDED,
             self._seeds(),
         )
+
+
+def _as_of_now(
+    deciding: Deciding, request: CampaignRequest, clock: Callable[[], datetime] | None
+) -> Deciding:
+    """By what is known now, and for what is left of the window."""
+    if clock is None:
+        return deciding
+    now = max(deciding.as_of, clock())
+    return replace(deciding, as_of=now, window=window_from(request.within, now))
 
 
 @dataclass(frozen=True)

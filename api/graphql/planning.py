@@ -31,6 +31,7 @@ async def plan_campaign(context: Context, given: PlanCampaignInput) -> Campaign 
         request,
         as_of=instant_of(given.as_of or None, context.now, argument="input.asOf"),
         by=context.signature,
+        clock=None if given.as_of else context.clock,
     )
     if isinstance(made, Failure):
         return UserError.of(made)

@@ -171,7 +171,7 @@ async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwh
     request = CampaignRequest("Aside", week, hold_out_share=0.0)
     planning = asyncio.ensure_future(
         CampaignService(abroad.database, Slow(), seeds=lambda: 7).plan(
-            abroad.tenant_id, request, as_of=as_of, by=operator(as_of)
+            abroad.tenant_id, request, as_of=as_of, by=operator(as_of), clock=lambda: meanwhile
         )
     )
     try:
@@ -187,7 +187,9 @@ async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwh
                 by=operator(meanwhile),
             )
         paid = abroad.debtors[::3]
-        await _pay_in_full(abroad, [debtor.id for debtor in paid], as_of - timedelta(seconds=1))
+        await _pay_in_full(abroad, [debtor.id for debtor in paid], meanwhile)
+        refused = abroad.debtors[1::3]
+        await _refuse_all(abroad, [debtor.reference for debtor in refused], meanwhile)
     finally:
         go_on.set()
         campaign = await planning
@@ -197,11 +199,28 @@ async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwh
     people = await people_of(abroad, meanwhile)
     planned = {row.debtor_id for row in page.rows}
     assert len(planned) > 20
-    assert planned.isdisjoint(debtor.id for debtor in paid)
+    left_out = {debtor.id for debtor in [*paid, *refused]}
+    assert planned.isdisjoint(left_out)
+    assert {row.decided_at for row in page.rows} == {meanwhile}
     for row in [*decided.values(), *page.rows]:
-        if row.action is not None:
+        if row.action is not None and row.debtor_id not in left_out:
             at = datetime.fromisoformat(row.action["send_at"])
             assert broken(people[row.debtor_id], row.action["channel"], at, planned=1) == []
+
+
+async def _refuse_all(learned: Learned, references: list[str], at: datetime) -> None:
+    refusals = [
+        {
+            "reference": f"REFUSED-{reference}",
+            "debtor": reference,
+            "kind": "UNSUBSCRIBED",
+            "source": "DIRECT",
+            "occurred_at": at.isoformat(),
+        }
+        for reference in references
+    ]
+    report, _ = await merge_facts(learned.database, learned.tenant_id, {"events": refusals})
+    assert report.tables["events"].accepted == len(refusals) > 0
 
 
 async def _pay_in_full(learned: Learned, debtor_ids: list[int], at: datetime) -> None:

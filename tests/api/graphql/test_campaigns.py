@@ -226,6 +226,42 @@ async def test_a_plan_whose_file_cannot_be_finished_is_not_stored(
     assert await stored() == before
 
 
+async def test_a_plan_for_now_is_as_of_when_it_is_logged(services, learned: Learned) -> None:
+    """By a clock that goes on by an hour whenever it is looked at, as if the portfolio took long to survey."""
+    begin = AS_OF + timedelta(days=60)
+    looks = [begin]
+
+    def clock() -> datetime:
+        looks.append(looks[-1] + timedelta(hours=1))
+        return looks[-1]
+
+    app = create_app(services, Settings(), clock=clock)
+    key = await create_key(learned.database, learned.tenant_id, Role.CAMPAIGN, now=AS_OF)
+    planned = "plan(first: 50) { edges { node { decidedAt action { sendAt } } } }"
+    read = f"query ($id: ID!) {{ campaign(id: $id) {{ {planned} }} }}"
+    week = {"from": begin.isoformat(), "to": (begin + timedelta(days=7)).isoformat()}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://dunwell.test"
+    ) as client:
+        api = Api(client, key)
+        for as_of in (None, begin):
+            made = await plan(api, within=week, asOf=as_of and as_of.isoformat())
+            logged_at = as_of or looks[-1]
+            async with learned.database.transaction(learned.tenant_id) as connection:
+                asked_at = await connection.scalar(
+                    text("SELECT at FROM audit_entry ORDER BY id DESC LIMIT 1")
+                )
+            assert asked_at is not None
+            assert as_of is not None or logged_at > asked_at
+            edges = (await api.ask(read, id=made["id"]))["campaign"]["plan"]["edges"]
+            assert edges
+            for node in (edge["node"] for edge in edges):
+                assert datetime.fromisoformat(node["decidedAt"]) == logged_at
+                assert node["action"] is None or datetime.fromisoformat(node["action"]["sendAt"]) >= logged_at
+        soon = {"from": begin.isoformat(), "to": (looks[-1] + timedelta(hours=3)).isoformat()}
+        assert (await plan(api, within=soon, asOf=None))["code"] == "WINDOW_IS_PAST"
+
+
 async def test_a_budget_in_another_currency_is_converted(campaigner: Api, learned: Learned) -> None:
     dollars = await plan(campaigner, budget={"amount": "10", "currency": "USD"}, holdOutShare=0.0)
     assert "code" not in dollars, dollars
