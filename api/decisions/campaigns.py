@@ -1,5 +1,6 @@
 """Campaigns: survey every debtor's options part by part, solve for the best plan, log it as decisions."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -52,6 +53,8 @@ class CampaignService:
         self._database = database
         self._champions = champions
         self._seeds = seeds
+        # Who surveys a portfolio keeps a connection meanwhile; the others are for everybody else.
+        self._places = asyncio.Semaphore(max(1, database.pool_size * 2 // 5))
 
     async def plan(
         self,
@@ -80,7 +83,7 @@ class CampaignService:
         champion = await self._champions.deciding(tenant_id, as_of=as_of)
         if champion is None:
             return await self._no_model(tenant_id, as_of)
-        async with self._database.turn("plan", tenant_id):
+        async with self._database.turn("plan", tenant_id), self._places:
             planning = _Planning(self._champions, tenant_id, request, progress, write)
             deciding = await self._deciding(tenant_id, champion, request, as_of)
             async with self._database.transaction(tenant_id) as connection:

@@ -1,7 +1,10 @@
 """Campaigns: within capacities, budget and contact rules, logged as decisions, measured by their arms."""
 
+import asyncio
 import json
+import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,6 +30,7 @@ from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
 from domain.storage.reads.campaigns import CampaignRow, campaigns_by_id
 from domain.storage.reads.decisions import decisions_by_id
+from domain.storage.sessions import Database
 from domain.vocabulary import CampaignStatus, Role
 from tests import facts
 from tests.api.learned import AS_OF, Learned
@@ -260,6 +264,36 @@ async def test_a_plan_for_now_is_as_of_when_it_is_logged(services, learned: Lear
                 assert node["action"] is None or datetime.fromisoformat(node["action"]["sendAt"]) >= logged_at
         soon = {"from": begin.isoformat(), "to": (looks[-1] + timedelta(hours=3)).isoformat()}
         assert (await plan(api, within=soon, asOf=None))["code"] == "WINDOW_IS_PAST"
+
+
+async def test_plans_of_many_tenants_leave_connections_to_others(
+    learned: Learned, champions: Champions, owner_url: str, new_tenant: Callable[[], int]
+) -> None:
+    """While the scoring threads are busy and several portfolios wait to be surveyed, what needs no score is served."""
+    later = AS_OF + timedelta(days=50)
+    request = CampaignRequest("At once", Window(later, later + timedelta(days=7)))
+    narrow = Database(owner_url, pool_size=1)
+    service = CampaignService(narrow, champions)
+    tenants = [new_tenant() for _ in range(3)]
+
+    async def plan_for(tenant_id: int):
+        return await service.plan(tenant_id, request, as_of=later, by=operator(later))
+
+    for tenant_id in tenants:
+        await replace(learned, tenant_id=tenant_id).store()
+        assert isinstance(await plan_for(tenant_id), int)  # from here on its model is at hand
+    go_on = threading.Event()
+    busy = [asyncio.ensure_future(champions.run(go_on.wait)) for _ in range(2)]
+    planning = [asyncio.ensure_future(plan_for(tenant_id)) for tenant_id in tenants]
+    try:
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10), narrow.transaction(learned.tenant_id) as connection:
+            assert await connection.scalar(text("SELECT 1")) == 1
+    finally:
+        go_on.set()
+        made = await asyncio.gather(*planning, *busy)
+        await narrow.close()
+    assert all(isinstance(number, int) for number in made[: len(tenants)])
 
 
 async def test_a_budget_in_another_currency_is_converted(campaigner: Api, learned: Learned) -> None:
