@@ -47,6 +47,7 @@ bench: $(VENV)/.ready-bench ## the benchmarks: each prints its ratio and writes 
 picture: $(VENV)/.ready-bench ## draw the pictures of docs/ from the demo
 	$(BIN)/python -m bench.picture docs/send-time-heatmap.png
 	$(BIN)/python -m bench.curves docs
+	$(BIN)/python -m bench.forecasting.picture docs/forecasts.png
 
 lock: ## renew requirements*.txt from pyproject.toml; needs uv
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q \
