@@ -69,7 +69,7 @@ def _address(world: WorldSpec, people: Portfolio, channel: str) -> pl.Series:
 
 
 def agents(start: date) -> pl.DataFrame:
-    """25 agents in 5 teams, the last of whom left half a year in."""
+    """25 agents in 5 teams, the last of whom left two months in."""
     begun = start - timedelta(days=400)
     return pl.DataFrame(
         {
