@@ -10,7 +10,7 @@ from bench.forecasting.baselines import auto_ets, repeat_the_week
 from bench.forecasting.scoring import Tally, ends_of
 from ml.forecast import Dimension, Kpi, Series, Unit, forecast, tally_of
 from ml.forecast.backtest import actual_values
-from ml.forecast.books import books_of, last_whole_month
+from ml.forecast.books import books_of, following, last_whole_month
 from ml.forecast.cohorts import Cohorts, Floats, cohorts_of
 from ml.forecast.outlook import grouping
 from ml.forecast.promises import promise_cohorts
@@ -74,7 +74,7 @@ def _outcomes(
     for one in series:
         if one.kpi == Kpi.DSO:
             whole = books[str(one.key.currency)]
-            days = [(_next(month) - month).days for month in whole.months]
+            days = [(following(month) - month).days for month in whole.months]
             of_month = dict(zip(whole.months, whole.receivables / whole.credit_sales * days, strict=True))
             last = last_whole_month(one.points[-1].day)
             came = np.array([of_month.get(last, np.nan)])
@@ -89,10 +89,6 @@ def _outcomes(
         start = (first - cohorts.first_day).days
         column = values[one.kpi][:, _column(one, cohorts, groups.keys)]
         yield one, column[:start], column[start : start + HORIZON]
-
-
-def _next(month: date) -> date:
-    return (month + timedelta(days=32)).replace(day=1)
 
 
 def _column(series: Series, cohorts: Cohorts, keys: tuple[tuple[str | None, str | None], ...]) -> int:
