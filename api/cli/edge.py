@@ -141,7 +141,16 @@ def moment(text: str) -> datetime:
     return parsed
 
 
-TenantOption = Annotated[str, typer.Option("--tenant", metavar="KEY", help="The tenant's key.")]
+def written(text: str) -> str:
+    """A text as it was typed; bytes that are no UTF-8 are halves of surrogate pairs by now, which no database takes."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise typer.BadParameter("it is not written in UTF-8.")
+    return text
+
+
+TenantOption = Annotated[
+    str, typer.Option("--tenant", parser=written, metavar="KEY", help="The tenant's key.")
+]
 AsOfOption = Annotated[
     datetime | None,
     typer.Option(

@@ -24,7 +24,9 @@ edge.app.add_typer(keys, name="key")
 def create_key(
     tenant: edge.TenantOption,
     role: Annotated[Role, typer.Option(help="What the key may do.", case_sensitive=False)],
-    label: Annotated[str, typer.Option(help="What it is for, to tell keys apart.")] = "",
+    label: Annotated[
+        str, typer.Option(parser=edge.written, metavar="TEXT", help="What it is for, to tell keys apart.")
+    ] = "",
     expires: Annotated[
         datetime | None,
         typer.Option(

@@ -47,7 +47,10 @@ def plan(
         float, typer.Option(min=0, max=0.9, help="The share left alone to measure the lift.")
     ] = 0.1,
     name: Annotated[
-        str | None, typer.Option(help="The campaign's name. Default: Plan of the minute.")
+        str | None,
+        typer.Option(
+            parser=edge.written, metavar="NAME", help="The campaign's name. Default: Plan of the minute."
+        ),
     ] = None,
     as_of: edge.AsOfOption = None,
     more: Annotated[

@@ -59,7 +59,7 @@ def create_tenant(
 
 @tenants.command("set")
 def set_tenant(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The tenant's key.")],
+    key: Annotated[str, typer.Argument(parser=edge.written, metavar="KEY", help="The tenant's key.")],
     contact_rules: Annotated[
         Path | None,
         typer.Option(

@@ -144,6 +144,11 @@ def _looks_like_a_table(path: Path) -> bool:
 
 def _check_columns(table: TableFormat, file: str, columns: Sequence[str]) -> None:
     known = [column.name for column in table.columns if column.in_files]
+    if not set(columns) & set(known):  # then they may be a person's name and address: none is told
+        raise ImportRefused(
+            "UNKNOWN_COLUMN",
+            f"The first line of {file} names no column of {table.name}. Is its header row missing?",
+        )
     for column in columns:
         custom = column.startswith(ATTRIBUTE_PREFIX) and len(column) > len(ATTRIBUTE_PREFIX)
         if column not in known and not custom:

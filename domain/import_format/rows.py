@@ -112,14 +112,20 @@ def fingerprint(record: Unreadable) -> int:
 def _canonical(kind: Kind, read: ReadColumn, cells: Sequence[Any]) -> Sequence[Any]:
     """What tells rows apart: the values, and the raw cells of bad ones."""
     values = read.values
-    if kind.python_type is Decimal and -1 in values:  # Python hashes -1 as -2
-        values = ["minus one" if value == -1 else value for value in values]
+    if kind.python_type is Decimal:  # Python hashes numbers alike that others may choose, -1 and -2 for two
+        values = [None if value is None else _digits(value) for value in values]
     if not read.problems:
         return values
     values = list(values)
     for row in read.problems:
         values[row] = ("bad", str(cells[row]))
     return values
+
+
+def _digits(number: Decimal) -> str:
+    """The same text for equal numbers, another for any other."""
+    text = format(number, "f") if number else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _apply_rules(

@@ -128,6 +128,10 @@ def test_what_cannot_be_done_is_one_sentence_with_a_code(run, tenant: str, argum
         (["tenant", "set", "acme", "--open-window-days", "366"], "--open-window-days"),
         (["tenant", "set", "acme", "--open-window-days", "nan"], "--open-window-days"),
         (["tenant", "set", "acme", "--hold-out-share", "nan"], "--hold-out-share"),
+        (["key", "list", "--tenant", "acm\udce9"], "'--tenant': it is not written in UTF-8"),
+        (["key", "create", "--tenant", "acme", "--role", "OPS", "--label", "\udcff"], "not written in UTF-8"),
+        (["tenant", "set", "\udcff", "--promise-grace-days", "1"], "not written in UTF-8"),
+        (["plan", "--tenant", "acme", "--out", "p.parquet", "--name", "\udcff"], "not written in UTF-8"),
     ],
 )
 def test_wrong_usage_says_what_is_right(run, arguments: list[str], hint: str) -> None:

@@ -149,6 +149,18 @@ async def test_a_folder_that_is_no_data_set_is_refused_before_anything_begins(
     assert (tmp_path / "listed.csv").read_text() == "file,line,column,code,reason\n"
 
 
+async def test_a_file_without_its_header_row_is_refused_without_telling_what_stands_there(
+    database, tenant_id, tmp_path
+):
+    facts = folder(
+        tmp_path / "in", debtors_csv="Jane Doe,jane@example.org,ES\nJohn Roe,john@example.org,ES\n"
+    )
+    with pytest.raises(ImportRefused, match="header row") as refused:
+        await load(database, tenant_id, facts, tmp_path)
+    assert refused.value.code == "UNKNOWN_COLUMN"
+    assert "Jane" not in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["events.csv", "events.parquet"])
 async def test_a_pipe_is_refused_and_not_waited_for(database, tenant_id, tmp_path, name):
     path = folder(tmp_path / "facts")
