@@ -26,6 +26,7 @@ from domain.storage.models import (
     promote,
     store_version,
 )
+from domain.storage.outages import UNREACHABLE, outage_of
 from domain.storage.sessions import Database
 from domain.storage.training_runs import RunEnded, StoredRun
 from domain.vocabulary import Promotion
@@ -43,6 +44,10 @@ Progress = Callable[[str, float], None]
 """Tell the stage and how much of the learning is done (0 to 1); raises RunEnded when nobody wants it any more."""
 
 _QUIET_SECONDS = 0.5
+
+#: With pauses that double from one second on these are two minutes, in which a database that was restarted, or another
+#: that takes its place, is back.
+_TRIES = 8
 
 
 class Learner(Protocol):
@@ -115,19 +120,21 @@ class TrainingJobs(DBOSConfiguredInstance):
         finally:
             shutil.rmtree(self._kept(tenant_id, run_id), ignore_errors=True)
 
-    @DBOS.step(retries_allowed=True, max_attempts=5, should_retry=lambda error: not _expected(error))
+    @DBOS.step(retries_allowed=True, max_attempts=_TRIES, should_retry=lambda error: not _expected(error))
     async def begin(self, tenant_id: int, run_id: int) -> None:
         """Mark the run as running."""
         async with self._database.transaction(tenant_id) as connection:
             await training_runs.begin_run(connection, tenant_id, run_id, now=datetime.now(UTC))
 
-    @DBOS.step(retries_allowed=True, max_attempts=3, should_retry=lambda error: not _expected(error))
+    @DBOS.step(retries_allowed=True, max_attempts=_TRIES, should_retry=lambda error: not _expected(error))
     async def export(self, tenant_id: int, run_id: int) -> None:
         """Write down what was known at the run's instant."""
         run = await self._report(tenant_id, run_id, "reading history", 0.02)
         await self._export(run.as_of, tenant_id, run_id)
 
-    @DBOS.step()
+    @DBOS.step(
+        retries_allowed=True, max_attempts=_TRIES, should_retry=lambda error: outage_of(error) is UNREACHABLE
+    )
     async def learn(self, tenant_id: int, run_id: int) -> int:
         """Train, judge and store; answers the version's id."""
         run = await self._report(tenant_id, run_id, "learning", 0.1)
@@ -152,7 +159,7 @@ class TrainingJobs(DBOSConfiguredInstance):
         async with self._database.transaction(tenant_id) as connection:
             return await store_version(connection, tenant_id, run_id, trained)
 
-    @DBOS.step(retries_allowed=True, max_attempts=5, should_retry=lambda error: not _expected(error))
+    @DBOS.step(retries_allowed=True, max_attempts=_TRIES, should_retry=lambda error: not _expected(error))
     async def settle(self, tenant_id: int, run_id: int, version_id: int) -> None:
         """Promote the version if it may be, and end the run, in one transaction."""
         now = datetime.now(UTC)
@@ -166,7 +173,7 @@ class TrainingJobs(DBOSConfiguredInstance):
                     logger.info("version of run %d is not promoted: %s", run_id, error)
             await training_runs.succeed_run(connection, tenant_id, run_id, now=now)
 
-    @DBOS.step(retries_allowed=True, max_attempts=5)
+    @DBOS.step(retries_allowed=True, max_attempts=_TRIES)
     async def fail(self, tenant_id: int, run_id: int, code: str, message: str) -> None:
         """End the run with an error."""
         async with self._database.transaction(tenant_id) as connection:
@@ -212,7 +219,11 @@ class _Reporter:
         self._last = self._loop.time()
 
         async def report() -> None:
-            await self._report(stage, share)
+            try:
+                await self._report(stage, share)
+            except Exception as error:
+                if outage_of(error) is not UNREACHABLE:  # it is told how far it is once the database is back
+                    raise
 
         telling = report()
         try:

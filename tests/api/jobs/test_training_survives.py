@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from api.jobs.queue import JobQueue
 from api.jobs.slots import WorkerSlot, any_worker_alive
@@ -177,6 +179,45 @@ async def test_an_unexpected_error_ends_the_run_with_a_code(
     start_worker(-1.0)
     ended = await until(lambda run: not run.live, lambda: read(database, tenant_id, run.id))
     assert (ended.status, ended.error_code) == (RunStatus.FAILED, "TRAINING_FAILED")
+
+
+@pytest.mark.parametrize("learning", [6.0, 1.0], ids=["while it learns", "when it stores"])
+async def test_a_database_that_is_away_for_a_moment_ends_no_training(
+    database: Database,
+    tenant_id: int,
+    queue: JobQueue,
+    start_worker: StartWorker,
+    cluster_url: str,
+    owner_url: str,
+    tmp_path: Path,
+    learning: float,
+) -> None:
+    run = await enqueue(database, queue, tenant_id)
+    start_worker(learning)
+    await until(lambda run: run.stage == "learning", lambda: read(database, tenant_id, run.id))
+    with away(cluster_url, owner_url):
+        await asyncio.sleep(3)
+    ended = await until(lambda run: not run.live, lambda: read(database, tenant_id, run.id), seconds=60)
+    assert (ended.status, ended.error_message) == (RunStatus.SUCCEEDED, None)
+    assert ended.model_version_id is not None
+    if learning > 3:
+        assert trace(tmp_path) == ["export", "learn begins", "learn ends"]
+
+
+@contextmanager
+def away(cluster_url: str, owner_url: str) -> Iterator[None]:
+    """A database that has ended every connection, and lets nobody in."""
+    name = make_url(owner_url).database
+    admin = make_url(cluster_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 async def test_a_full_disk_ends_the_run_by_its_name_and_the_next_is_taken(
