@@ -8,7 +8,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from api.logs import log_failure
+from api.logs import log_failure, log_outage
+from domain.storage.outages import outage_of
 from domain.storage.sessions import Database
 
 #: How long one that found nothing to do, or met a failure, waits before it looks again.
@@ -72,7 +73,7 @@ class TenantRounds(ABC):
             waiting = await self.tenants_to_do(database)
         except Exception as error:
             waiting, failed = (), True
-            log_failure(error, where=[self.name])
+            _log(error, self.name)
         for tenant_id in waiting:
             if self.leaving:
                 break
@@ -80,6 +81,15 @@ class TenantRounds(ABC):
                 done += await self.take_turn(database, tenant_id)
             except Exception as error:  # the others' turns come all the same
                 failed = True
-                log_failure(error, where=[self.name, tenant_id])
+                _log(error, self.name, tenant_id)
         pause = FAILED_SECONDS if failed else 0.0 if done else IDLE_SECONDS
         await asyncio.to_thread(self._leaving.wait, pause)
+
+
+def _log(error: Exception, *where: object) -> None:
+    """That the database is away is no failure of whoever waits for it."""
+    outage = outage_of(error)
+    if outage is None:
+        log_failure(error, where=where)
+    else:
+        log_outage(outage, error)

@@ -8,6 +8,7 @@ import structlog
 
 from api.jobs import rounds
 from api.jobs.rounds import TenantRounds
+from domain.storage.outages import NoConnection
 from domain.storage.sessions import Database
 
 
@@ -44,3 +45,22 @@ async def test_what_fails_at_one_tenant_keeps_no_other_waiting(owner_url: str, m
     assert logged[0]["field"] == ["stumbling", "1"]
     assert logged[0]["kind"] == "builtins.ValueError"
     assert "Jane" not in str(logged)
+
+
+class _Unreached(_Stumbling):
+    """Finds no database."""
+
+    async def tenants_to_do(self, database: Database) -> Sequence[int]:
+        self.twice_round.set()
+        raise NoConnection("the database system is starting up")
+
+
+async def test_that_the_database_is_away_is_logged_as_an_outage(owner_url: str) -> None:
+    unreached = _Unreached(owner_url)
+    with structlog.testing.capture_logs() as logged:
+        unreached.start()
+        assert await asyncio.to_thread(unreached.twice_round.wait, 30)
+        await asyncio.to_thread(unreached.stop)
+    assert {(line["event"], line.get("code")) for line in logged} == {
+        ("database_outage", "DATABASE_UNREACHABLE")
+    }
