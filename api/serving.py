@@ -95,6 +95,7 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
         app,
         http=BoundedConnection,
         ws_max_size=MAX_BODY,
+        ws_per_message_deflate=False,  # four kilobytes would unpack to as much as may come, from anybody
         log_config=None,  # its warnings are logged as everything else is
         log_level="warning",
         access_log=False,

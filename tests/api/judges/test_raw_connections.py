@@ -10,6 +10,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from websockets import ClientConnection, ConnectionClosed, Subprotocol, connect
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from api.http import connections, requests
 from api.http.requests import MAX_BODY
@@ -296,6 +297,16 @@ async def test_text_that_is_none_closes_the_socket(served: Served) -> None:
     socket = await begun(served)
     await socket.send(b"\xff\xfe\xff", text=True)
     assert await closed_with(socket) == 1007
+
+
+async def test_no_message_is_compressed(served: Served) -> None:
+    """Four kilobytes would unpack to four megabytes, before anybody has said who they are."""
+    offered = [ClientPerMessageDeflateFactory()]
+    protocol = [Subprotocol("graphql-transport-ws")]
+    async with connect(
+        served.socket_url, subprotocols=protocol, extensions=offered, compression=None
+    ) as socket:
+        assert socket.protocol.extensions == []
 
 
 async def test_who_does_not_begin_does_not_stay(app: Starlette, served: Served, monkeypatch) -> None:
