@@ -18,7 +18,6 @@ from ml.slot_effects import HOURS
 from ml.standing import Standing
 from ml.usable_hours import allowed_channels, debtor_hours
 from ml.values import (
-    LEAST_OWED,
     Ahead,
     contact_cost,
     kept_of_gain,
@@ -85,7 +84,7 @@ def candidates(
     slots, chosen = debtor_slots(model, standing, plan, hours)
     segments = tuple(book.debtors["segment"][rows].fill_null("NONE").to_list())
     known = evidence_of(model, standing, segments)
-    usable = standing.reachable & (standing.owed > LEAST_OWED)[:, None] & _is_known(known)
+    usable = standing.reachable & standing.owes[:, None] & _is_known(known)
     net = _net(model, standing, hours & usable[:, :, None])
     recommended = _recommended(net, slots, chosen)
     return Candidates(model, standing, net, slots, recommended, segments, known, hours, allowed)

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from ml.arrays import Floats, Ints, sums_by
-from ml.features import Casebook
+from ml.features import LEAST_OWED, Casebook
 from ml.local_time import DAY_SECONDS, MICROSECONDS, NEVER
 from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes, in_tenant_currency
 
@@ -158,7 +158,7 @@ def _organic_exposure(outcomes: Outcomes, book: Casebook, group: Ints) -> Floats
     checks = 12
     for check in range(checks):
         at = outcomes.seen_until - int((check + 0.5) / checks * days * DAY_SECONDS * MICROSECONDS)
-        owing += book.balances(everyone, np.full(len(group), at)) > 0.005
+        owing += book.balances(everyone, np.full(len(group), at)) > LEAST_OWED
     return sums_by(group, owing / checks * days * DAY_SECONDS, int(group.max(initial=0)) + 1)
 
 

@@ -19,6 +19,9 @@ from ml.local_time import DAY_SECONDS, MICROSECONDS, NEVER, LocalTime, local_tim
 from ml.outcomes import CHANNELS, Outcomes, in_tenant_currency, outcomes_of
 
 DAY = DAY_SECONDS * MICROSECONDS
+LEAST_OWED = 0.005
+"""Who owes less, in the tenant's currency, owes nothing."""
+
 SETTLED_AFTER = 7 * DAY
 """A contact without engagement counts as unanswered after this long, in the debtor's own response rate."""
 

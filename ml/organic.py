@@ -14,7 +14,7 @@ from ml.arrays import Floats, Ints
 from ml.boosting import Settings, grow, margin
 from ml.causes import Receipts
 from ml.feature_space import FeatureSpace
-from ml.features import Casebook, Columns
+from ml.features import LEAST_OWED, Casebook, Columns
 from ml.local_time import DAY_SECONDS, MICROSECONDS
 from ml.outcomes import HORIZON_SECONDS
 
@@ -61,7 +61,7 @@ def fit_organic(book: Casebook, receipts: Receipts, organic: Floats, *, seed: in
     weeks = max((outcomes.seen_until - start) // WEEK, 1)
     owner, week = _debtor_weeks(len(book.debtors), int(weeks), seed)
     begin = start + week * WEEK
-    owing = book.balances(owner, begin) > 0.005
+    owing = book.balances(owner, begin) > LEAST_OWED
     owner, week, begin = owner[owing], week[owing], begin[owing]
     label = _payments_per_week(
         owner, week, receipts.debtor, (receipts.paid_at - start) // WEEK, organic, int(weeks)

@@ -12,7 +12,7 @@ from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.slot_effects import HOURS, Cells, SlotEffects, shifts
 from ml.standing import Standing
-from ml.values import DECIDING, LEAST_OWED, contact_cost, draw_count, kept_of_gain
+from ml.values import DECIDING, contact_cost, draw_count, kept_of_gain
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _doubt(model: TrainedModel, cells: Cells, chance: dict[str, Floats]) -> Floa
 
 
 def _happens(standing: Standing, code: int) -> Bools:
-    return np.asarray(standing.reachable[:, code] & (standing.owed > LEAST_OWED))
+    return np.asarray(standing.reachable[:, code] & standing.owes)
 
 
 def _chances(

@@ -22,7 +22,6 @@ from ml.segment_plans import SegmentPlan
 from ml.standing import Standing
 from ml.usable_hours import allowed_channels, debtor_hours
 from ml.values import (
-    LEAST_OWED,
     Ahead,
     SlotTables,
     contact_cost,
@@ -104,7 +103,7 @@ class Scorer:
         usable = known & hours.any(axis=2) & standing.reachable
         best = _best(model, standing, slots, chosen, usable)
         line = np.arange(len(rows))
-        possible = usable.any(axis=1) & (standing.owed > LEAST_OWED)
+        possible = usable.any(axis=1) & standing.owes
         evidence = np.where(possible, level[line, best], _why_nothing(standing, known))
         columns = self._expected(standing, best, slots[line, best], possible)
         names = np.array([kind.value for kind in _LEVELS])[evidence]
@@ -163,7 +162,7 @@ def _why_nothing(standing: Standing, known: Bools) -> Ints:
     strong, pooled, insufficient = (
         _LEVELS.index(kind) for kind in (Evidence.STRONG, Evidence.POOLED, Evidence.INSUFFICIENT)
     )
-    settled = (standing.owed <= LEAST_OWED) | ~standing.reachable.any(axis=1)
+    settled = ~standing.owes | ~standing.reachable.any(axis=1)
     return np.where(settled, strong, np.where(known.any(axis=1), pooled, insufficient))
 
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 
 from ml.arrays import Bools, Floats, Ints
+from ml.features import LEAST_OWED
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Standing:
 
     def __len__(self) -> int:
         return len(self.owed)
+
+    @property
+    def owes(self) -> Bools:
+        """(n,) whether there is anything to collect."""
+        return np.asarray(self.owed > LEAST_OWED)
 
     def take(self, rows: Ints) -> "Standing":
         """The chosen debtors."""

@@ -17,7 +17,7 @@ from ml.arrays import Bools, Floats, Ints, Singles
 from ml.boosting import logit, sigmoid
 from ml.casework import rhythm_codes, segment_codes
 from ml.conversion import Conversion
-from ml.features import Casebook, Columns
+from ml.features import LEAST_OWED, Casebook, Columns
 from ml.local_time import MICROSECONDS
 from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
@@ -26,7 +26,6 @@ from ml.standing import Panel, Standing
 
 DECIDING = ("engaged", "moved", "moved_silent")
 PANEL_SIZE = 1_000
-LEAST_OWED = 0.005
 _MOST_BROUGHT = 1e30
 """Beyond this a contact is worth no more: what single precision cannot hold would be the same at every hour."""
 
@@ -166,7 +165,7 @@ def worth(model: TrainedModel, standing: Standing, tables: SlotTables, slots: In
         chance[name] = sigmoid(shift[row, standing.rhythm] + start[:, :, None])
     moved: Singles = chance["engaged"] * chance["moved"]
     moved += (1.0 - chance["engaged"]) * chance["moved_silent"]
-    happens = (standing.reachable & (standing.owed > LEAST_OWED)[:, None])[:, :, None]
+    happens = (standing.reachable & standing.owes[:, None])[:, :, None]
     brought = standing.amount * (1.0 - standing.alone)[:, None]
     money = np.minimum(brought, _MOST_BROUGHT).astype(np.float32)
     gain = np.where(happens, moved * money[:, :, None], np.float32(0.0))

@@ -18,7 +18,7 @@ from ml.options import Slots, options_of, segment_ranking
 from ml.outcomes import CHANNELS
 from ml.planning import NOBODY, Limits, assign
 from ml.segment_plans import SegmentPlan
-from ml.values import LEAST_OWED, Ahead, contact_cost
+from ml.values import Ahead, contact_cost
 
 RECENT_DAYS = 56
 """Whoever was contacted within so many days is contacted lately."""
@@ -89,7 +89,7 @@ def plan_week(
         found = candidates(model, book, rows[part], ahead=ahead, plan=plan, masks=lawful.masks[part])
         options = options_of(found, lawful.slots[part], DAYS, ranking)
         worth[part], hour[part] = options.worth, options.hour
-        owing[part] = found.standing.owed > LEAST_OWED
+        owing[part] = found.standing.owes
     worth, hour, debtors = worth[owing], hour[owing], lawful.debtors.filter(pl.Series(owing))
     limits = capacity(contacted_lately(history), len(debtors))
     option = assign(worth, contact_cost(model), limits, seed=seed).option

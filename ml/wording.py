@@ -26,7 +26,7 @@ from ml.outcomes import CHANNELS
 from ml.passed_over import Told, why_passed_over
 from ml.quotes import Quotes
 from ml.standing import Standing
-from ml.values import LEAST_OWED, contact_cost
+from ml.values import contact_cost
 
 LEAST_SENT, STRONG_ENGAGED, STRONG_MOVED = 5.0, 30.0, 8.0
 KNOWN_ENGAGED, KNOWN_MOVED = 20.0, 5.0
@@ -153,7 +153,7 @@ def _why_nothing(sheet: Sheet) -> Recommendation | None:
     standing = sheet.standing
     if not len(standing):
         return _nothing(Evidence.INSUFFICIENT, "Nobody here owes anything that is known of.")
-    if not (standing.owed > LEAST_OWED).any():
+    if not standing.owes.any():
         reason = "Nothing is owed throughout the time decided for: there is nothing to contact for."
         return _nothing(Evidence.STRONG, reason)
     unreached = _why_unreached(sheet)

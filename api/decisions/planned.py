@@ -21,7 +21,6 @@ from ml.frames import History
 from ml.options import DayOptions, options_of
 from ml.outcomes import CHANNELS
 from ml.slot_effects import HOURS
-from ml.values import LEAST_OWED
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def plan_part(
     found = candidates_of(deciding, history, ids, calendar.masks)
     wanted = np.array([choices[key].channel * HOURS + choices[key].hour for key in ids], dtype=np.int64)
     held = np.array([choices[key].held_out for key in ids], dtype=bool)
-    owes: Bools = found.standing.owed > LEAST_OWED
+    owes = found.standing.owes
     chosen: Ints = np.where(held | ~owes, LEAVE_ALONE, wanted)
     told = explain(found, chosen)
     made = PlannedPart([], [], totals(found, chosen))
