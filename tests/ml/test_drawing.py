@@ -185,7 +185,8 @@ def test_a_model_of_drawn_contacts_says_nearly_the_same_and_the_same_each_time()
     )
     assert part.rows == whole.rows
     said, meant = part.predict(known, asked), whole.predict(known, asked)
-    assert np.mean(said.p_engaged) == pytest.approx(np.mean(meant.p_engaged), rel=0.03)
+    # Which half is drawn moves the mean by 3 to 4 % from one seed to the next (standard deviation), either way.
+    assert np.mean(said.p_engaged) == pytest.approx(np.mean(meant.p_engaged), rel=0.08)
     assert np.mean(said.p_moved) == pytest.approx(np.mean(meant.p_moved), rel=0.1)
     explained = np.corrcoef(said.p_engaged, meant.p_engaged)[0, 1] ** 2
     assert explained > 0.8
