@@ -4,12 +4,16 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from domain.storage.outages import DRIVER_ERRORS, connect
 
 #: Statements that each connection keeps prepared, of any length.
 _PREPARED = 50
+#: How long a connection is kept: PostgreSQL holds a plan for each of its statements, a megabyte for a large filter.
+KEPT_SECONDS = 1800
 
 
 def numbered(sql: str, *names: str) -> str:
@@ -20,13 +24,14 @@ def numbered(sql: str, *names: str) -> str:
 class DirectConnections:
     """A few connections, opened as they are needed and kept.
 
-    A connection on which anything went wrong is closed; so is one that the server closed. What went wrong on one that
-    had been kept (the server restarted, the schema is another) is tried once more on a new one.
+    A connection on which anything went wrong is closed; so is one that the server closed, or that is old. What went
+    wrong on one that had been kept (the server restarted, the schema is another) is tried once more on a new one.
     """
 
     def __init__(self, options: Mapping[str, Any], *, most: int) -> None:
         self._options = options
         self._idle: list[Any] = []
+        self._opened: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._places = asyncio.Semaphore(most)
 
     async def value(self, begin: str, sql: str, values: Sequence[object]) -> Any:
@@ -56,12 +61,17 @@ class DirectConnections:
     def _kept(self) -> Any:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed():
+            if connection.is_closed():
+                continue
+            if monotonic() - self._opened[connection] < KEPT_SECONDS:
                 return connection
+            connection.terminate()
         return None
 
     async def _connect(self) -> Any:
-        return await connect(**self._options, statement_cache_size=_PREPARED, max_cacheable_statement_size=0)
+        made = await connect(**self._options, statement_cache_size=_PREPARED, max_cacheable_statement_size=0)
+        self._opened[made] = monotonic()
+        return made
 
     async def close(self) -> None:
         """Close those that are idle."""

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from domain.storage.direct import DirectConnections
+from domain.storage.direct import KEPT_SECONDS, DirectConnections
 from domain.storage.outages import READ_ONLY, connect
 
 APP_ROLE = "dunwell_app"
@@ -97,6 +97,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            pool_recycle=KEPT_SECONDS,
             hide_parameters=True,  # an error's text would quote them, and they may be personal
             connect_args={**settings, "async_creator_fn": connect},
         )

@@ -1,11 +1,13 @@
 """Connections straight from the driver: what went wrong on a kept one is tried once more, what is wrong is said."""
 
 import asyncio
+import time
 
 import asyncpg
 import psycopg
 import pytest
 
+from domain.storage import direct
 from domain.storage.sessions import Database
 
 _PID = "SELECT pg_backend_pid()::text"
@@ -51,3 +53,14 @@ async def test_what_is_wrong_anywhere_is_said(database: Database, tenant_id: int
     for _ in range(2):
         with pytest.raises(asyncpg.PostgresError):
             await database.document(tenant_id, "SELECT nothing", [], is_general=True)
+
+
+async def test_no_connection_is_kept_for_ever(
+    database: Database, tenant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PostgreSQL holds for the statements of one, plans of large filters among them, is given back with it."""
+    first = await database.document(tenant_id, _PID, [], is_general=True)
+    assert await database.document(tenant_id, _PID, [], is_general=True) == first
+    monkeypatch.setattr(direct, "monotonic", lambda: time.monotonic() + direct.KEPT_SECONDS)
+    assert await database.document(tenant_id, _PID, [], is_general=True) != first
+    assert getattr(database.engine.pool, "_recycle") == direct.KEPT_SECONDS  # noqa: B009 - SQLAlchemy's own
