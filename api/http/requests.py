@@ -24,6 +24,8 @@ MAX_BODY = 4_000_000
 _BODY_SECONDS = 60.0
 #: Clients send few different ones, each with every request.
 _HEADERS = 64
+#: Ranges of an Accept header that are looked at, and parameters of each: it may come from anybody.
+_RANGES, _PARAMETERS = 100, 10
 _IDENTIFIER = re.compile("sha256:([0-9a-f]{64})")
 
 
@@ -79,17 +81,18 @@ def takes_stream(accept: str | None) -> bool:
     return accept is not None and _weight(accept, STREAM_TYPE)[0] > 0
 
 
-def _ranges(accept: str) -> list[tuple[str, float]]:
+@lru_cache(_HEADERS)
+def _ranges(accept: str) -> tuple[tuple[str, float], ...]:
     ranges = []
-    for part in accept.split(","):
-        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for part in accept.split(",", _RANGES)[:_RANGES]:
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";", _PARAMETERS)[:_PARAMETERS])
         quality = 1.0
         for parameter in parameters:
             name, _, value = parameter.partition("=")
             if name.strip() == "q":
                 quality = _quality(value.strip())
         ranges.append((kind, quality))
-    return ranges
+    return tuple(ranges)
 
 
 def _quality(value: str) -> float:

@@ -32,6 +32,15 @@ def test_the_preferred_media_type_is_answered(accept, expected: str) -> None:
     assert answered_type(accept) == expected
 
 
+def test_the_first_hundred_ranges_are_looked_at_and_no_more() -> None:
+    """Whoever sends sixty thousand need not even have a key."""
+    assert answered_type("text/html," * 99 + RESPONSE_TYPE) == RESPONSE_TYPE
+    with pytest.raises(Refused):
+        answered_type("text/html," * 100 + RESPONSE_TYPE)
+    assert answered_type(RESPONSE_TYPE + ";a=b" * 8 + ";q=0," + JSON_TYPE + ";q=0.1") == JSON_TYPE
+    assert answered_type(RESPONSE_TYPE + ";a=b" * 9 + ";q=0," + JSON_TYPE + ";q=0.1") == RESPONSE_TYPE
+
+
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "application/json;q=0", "nonsense"])
 def test_a_type_we_do_not_speak_is_not_acceptable(accept: str) -> None:
     with pytest.raises(Refused) as refused:
