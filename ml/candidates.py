@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -58,9 +59,9 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.standing)
 
-    @property
+    @cached_property
     def open(self) -> Bools:
-        """(n, channels, 168) contacts that may be chosen."""
+        """(n, channels, 168) contacts that may be chosen; worked out once, since it is asked for debtor by debtor."""
         return np.isfinite(self.net)
 
 

@@ -135,6 +135,7 @@ def _chosen(
         propensity=share * float(choices.propensity[row]),
         explored=choices.explored[row],
         arm=Arm.PLANNED,
+        blocked_by=translation.standing_blocks(person, deciding.window, deciding.channels),
         reasons=told.reasons,
     )
 
@@ -152,6 +153,7 @@ def _held_out(
         propensity=share,
         explored=False,
         arm=Arm.HELD_OUT,
+        blocked_by=translation.standing_blocks(person, deciding.window, deciding.channels),
         reasons=(HELD_OUT_REASON,),
     )
 
@@ -179,10 +181,11 @@ def new_decision(
     propensity: float,
     explored: bool,
     arm: Arm,
+    blocked_by: Sequence[answers.Block],
     reasons: Sequence[str],
     campaign_id: int | None = None,
 ) -> NewDecision:
-    """A decision with all that made it."""
+    """A decision with all that made it. blocked_by: the person's `standing_blocks`."""
     return NewDecision(
         debtor_id=debtor_id,
         decided_at=deciding.as_of,
@@ -191,7 +194,7 @@ def new_decision(
         explored=explored,
         arm=arm,
         eligible=runs_of(found.open[row]),
-        blocked_by=blocks_json(translation.standing_blocks(person, deciding.window, deciding.channels)),
+        blocked_by=blocks_json(blocked_by),
         reasons=list(reasons),
         seed=deciding.seed,
         policy=deciding.policy.version,

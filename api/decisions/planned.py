@@ -119,6 +119,7 @@ def plan_part(
                 * (hold_out_share if choice.held_out else 1.0 - hold_out_share),
                 explored=False,
                 arm=Arm.HELD_OUT if choice.held_out else Arm.PLANNED,
+                blocked_by=advice.blocked_by,
                 reasons=advice.reasons,
                 campaign_id=campaign_id,
             )
