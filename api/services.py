@@ -82,10 +82,12 @@ class Decisions(Protocol):
         explore: bool,
         as_of: datetime,
         by: Signature,
+        clock: Callable[[], datetime] | None = None,
     ) -> Mapping[int, int] | Failure:
         """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
 
-        Asking again decides again. Failure: WINDOW_IS_PAST, WINDOW_TOO_FAR.
+        clock: where `as_of` is now; None: nothing later is seen. Asking again decides again.
+        Failure: WINDOW_IS_PAST, WINDOW_TOO_FAR.
         """
         ...
 

@@ -56,9 +56,12 @@ class DecisionService:
         explore: bool,
         as_of: datetime,
         by: Signature,
+        clock: Callable[[], datetime] | None = None,
     ) -> Mapping[int, int] | Failure:
         """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
 
+        clock: where `as_of` is now. Whoever has to wait, for a plan that is logged say, decides as of when the wait is
+        over. None: nothing later than `as_of` is seen.
         Failure: WINDOW_IS_PAST, WINDOW_TOO_FAR.
         """
         window = window_from(within, as_of)
@@ -69,7 +72,7 @@ class DecisionService:
         ids = list(dict.fromkeys(debtor_ids))
 
         async def logged(
-            connection: AsyncConnection, people: Mapping[int, Reachability]
+            connection: AsyncConnection, people: Mapping[int, Reachability], window: Window, as_of: datetime
         ) -> Mapping[int, int]:
             if champion is None:
                 decisions = await self._without_model(connection, tenant_id, people, window, channels, as_of)
@@ -85,10 +88,16 @@ class DecisionService:
         async with self._computing, self._database.transaction(tenant_id) as connection:
             people = await reachability(connection, tenant_id, ids, known=as_of)
             if not any(look_back(person.presets) for person in people.values()):
-                return await logged(connection, people)
+                return await logged(connection, people, window, as_of)
         async with deciding_alone(self._database, tenant_id) as connection:
+            if clock is not None:
+                as_of = max(as_of, clock())
+                window = window_from(within, as_of)
+            misplaced = misplaced_window(window, as_of)
+            if misplaced is not None:
+                return misplaced
             people = await reachability(connection, tenant_id, ids, known=as_of, whenever_decided=True)
-            return await logged(connection, people)
+            return await logged(connection, people, window, as_of)
 
     async def _decide(
         self,

@@ -30,6 +30,7 @@ async def decide(context: Context, given: DecideInput) -> DecideReport | UserErr
         explore=given.explore is not False,
         as_of=instant_of(given.as_of or None, context.now, argument="input.asOf"),
         by=context.signature,
+        clock=None if given.as_of else context.clock,
     )
     if isinstance(made, Failure):
         return UserError.of(made)

@@ -266,9 +266,8 @@ def test_nobody_is_contacted_for_a_debt_that_is_not_there_yet_or_ends_within_the
     masks = np.ones((1, len(CHANNELS), 168), bool)
     found = candidates(model(), book, rows, ahead=Ahead.of(now), plan=plan, masks=masks)
     assert found.open.any() == owes
-    assert (
-        found.open is found.open
-    )  # asked for each of many debtors, so not worked out for all of them each time
+    # Asked for each of many debtors, so not worked out for all of them each time
+    assert found.open is found.open
 
 
 @pytest.mark.parametrize(

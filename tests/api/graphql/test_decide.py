@@ -19,6 +19,7 @@ from api.histories import read_history_of
 from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
 from domain.audit import operator
+from domain.storage.decisions import deciding_alone
 from domain.storage.reachability import reachability
 from domain.storage.reads.decisions import decisions_by_id
 from domain.storage.sessions import Database
@@ -377,6 +378,45 @@ async def test_whoever_waits_for_another_to_decide_keeps_no_connection(
     assert made[-1] == 1
     assert all(isinstance(number, int) for number in (made[0], made[-2]))
     assert all(len(numbers) == len(bound) for numbers in made[1:-2])
+
+
+async def test_whoever_waits_for_another_to_decide_heeds_what_came_meanwhile(
+    learned: Learned, champions: Champions
+) -> None:
+    asked_at = AS_OF + timedelta(days=500)
+    later = asked_at + timedelta(hours=1)
+    bound = (await _under(learned.database, learned, "US"))[:4]
+    refusing = next(debtor for debtor in learned.debtors if debtor.id == bound[0])
+    refusal = {
+        "reference": "REFUSED-MEANWHILE",
+        "debtor": refusing.reference,
+        "kind": "UNSUBSCRIBED",
+        "source": "DIRECT",
+        "occurred_at": (asked_at + timedelta(minutes=30)).isoformat(),
+    }
+    async with deciding_alone(learned.database, learned.tenant_id):
+        waiting = asyncio.ensure_future(
+            DecisionService(learned.database, champions).decide(
+                learned.tenant_id,
+                bound,
+                within=None,
+                channels=None,
+                explore=True,
+                as_of=asked_at,
+                by=operator(asked_at),
+                clock=lambda: later,
+            )
+        )
+        report, _ = await merge_facts(learned.database, learned.tenant_id, {"events": [refusal]})
+        assert report.tables["events"].accepted == 1
+        assert not waiting.done()
+    made = await waiting
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        rows = await decisions_by_id(connection, learned.tenant_id, list(made.values()))
+    assert {row.decided_at for row in rows.values()} == {later}
+    refused = rows[made[refusing.id]]
+    assert refused.action is None
+    assert {"OPT_OUT@2026-1"} <= {block["rule"] for block in refused.blocked_by}
 
 
 async def test_many_decisions_at_once_leave_connections_to_others(
