@@ -140,6 +140,8 @@ def write_demo_portfolio(folder: Path, *, debtors: int, seed: int, end: date) ->
     from ml.simulator import simulate as live
     from ml.simulator import write
 
+    if folder.resolve() == Path(folder.resolve().anchor):
+        raise edge.CommandError("FOLDER_IN_USE", f"{folder} has no place beside it for the truth.")
     try:
         return write(live(debtors, seed=seed, end=end), folder)
     except FileExistsError as error:

@@ -21,7 +21,8 @@ _INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 def truth_folder(folder: Path) -> Path:
     """Where the truth about the data set in `folder` lies: `demo` → `demo.truth`, outside what is imported."""
-    return folder.with_name(folder.name + ".truth")
+    named = folder.resolve() if folder.name in ("", "..") else folder  # `.` and `..` are somewhere
+    return named.with_name(named.name + ".truth")
 
 
 def write(world: SimulatedWorld, folder: Path) -> Path:

@@ -341,6 +341,18 @@ def test_a_folder_in_use_is_not_simulated_into(run, tmp_path: Path) -> None:
     assert done.err.splitlines()[-1].startswith("FOLDER_IN_USE: ")
 
 
+def test_the_folder_one_is_in_is_simulated_into_by_its_dot(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    done = dunwell("simulate", ".", "--debtors", "5", "--seed", "1", cwd=tmp_path / "demo")
+    assert (done.status, (tmp_path / "demo" / "debtors.csv").exists()) == (0, True)
+    assert (tmp_path / "demo.truth" / "world.json").exists()
+
+
+def test_there_is_no_place_beside_everything(tmp_path: Path) -> None:
+    done = dunwell("simulate", "/", "--debtors", "5", "--seed", "1", cwd=tmp_path)
+    assert (done.status, done.err.splitlines()[-1].split(":")[0]) == (1, "FOLDER_IN_USE")
+
+
 def test_the_schema_that_is_exported_is_the_one_committed(run) -> None:
     assert run("export-schema").out == (ROOT / "schema.graphql").read_text()
 
