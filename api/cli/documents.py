@@ -128,7 +128,7 @@ def _manifest(file: Path, content: str) -> dict[str, Any]:
         if isinstance(operations, list):
             return {str(one["id"]): one["body"] for one in operations}
         return dict(given)
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         raise edge.CommandError("BAD_DOCUMENT", f"{file} is no manifest of documents.") from None
 
 

@@ -156,6 +156,8 @@ def _rules(path: Path) -> dict[str, Any]:
         rules = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise edge.CommandError("BAD_CONTACT_RULES", f"{path} is no JSON: {error}.") from None
+    except RecursionError:
+        raise edge.CommandError("BAD_CONTACT_RULES", f"{path} is nested too deeply.") from None
     if not isinstance(rules, dict):
         raise edge.CommandError("BAD_CONTACT_RULES", f"{path} holds no object of rules.")
     tenant_presets(rules)

@@ -193,6 +193,8 @@ def test_a_tenants_own_rules_are_checked_and_kept(run, tenant: str, owner_url: s
     assert run("tenant", "set", tenant, "--contact-rules", good, "--hold-out-share", "0.05").status == 0
     done = run("tenant", "set", tenant, "--contact-rules", bad)
     assert (done.status, done.err.split(":")[0]) == (1, "BAD_CONTACT_RULES")
+    bad.write_text("[" * 200_000)
+    assert run("tenant", "set", tenant, "--contact-rules", bad).err.startswith("BAD_CONTACT_RULES: ")
     assert run("tenant", "set", tenant).err.startswith("NOTHING_TO_SET")
     assert run("tenant", "set", "nobody", "--hold-out-share", "0").err.startswith("TENANT_UNKNOWN")
     with psycopg.connect(owner_url) as connection:
@@ -404,10 +406,12 @@ def test_documents_are_trusted_all_or_none(run, tenant: str, tmp_path: Path) -> 
         )
     )
     (tmp_path / "slip.graphql").write_text("query Slip { segmnets { key } }")
+    (tmp_path / "deep.json").write_text("[" * 200_000)
     add = ("documents", "add", "--tenant", tenant, tmp_path / "keys.graphql")
     for bad, code in (
         ("slip.graphql", "BAD_DOCUMENT: Slip (line 1)"),
         ("other.json", "DOCUMENT_HASH_DIFFERS"),
+        ("deep.json", "BAD_DOCUMENT"),
     ):
         refused = run(*add, tmp_path / bad)
         assert (refused.status, refused.err.strip().splitlines()[-1].startswith(code)) == (1, True), (
