@@ -11,9 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.contact_rules import Address, ContactRequest, PastContact, Preset, Reachability
 from domain.contact_rules.frequency import look_back
 from domain.contact_rules.tenant_rules import presets_at, tenant_presets
-from domain.storage.addresses import hard_bounced_at, last_heard, own_addresses
+from domain.storage.known_points import known_points
 from domain.storage.past_contacts import past_contacts
-from domain.storage.refusals import refusing_events
 from domain.storage.tables import tenant
 from domain.vocabulary import Channel, ContactRequestKind
 
@@ -27,34 +26,13 @@ _PLACES = text(
     "SELECT id, time_zone, country, region FROM debtor WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)"
 ).bindparams(*_TYPED[:2])
 
-# A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
-# An event that refuses a channel refuses every address of it.
 _ADDRESSES = text(
-    f"""
-    WITH point AS (
-        SELECT d.id AS debtor_id, own.channel, own.address
-        FROM debtor d CROSS JOIN LATERAL {own_addresses("d")}
-        WHERE d.tenant_id = :tenant_id AND d.id = ANY(:debtor_ids) AND own.address IS NOT NULL
-        UNION
-        SELECT debtor_id, channel, address FROM contact_point
-        WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
-    ), heard AS (
-        {last_heard(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
-    ), told AS (
-        {refusing_events(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":known")}
+    known_points(
+        *("debtor_id", "channel", "consented_at", "left_at", "hard_bounced_at"),
+        tenant=":tenant_id",
+        debtors="= ANY(:debtor_ids)",
+        known=":known",
     )
-    SELECT point.debtor_id, point.channel,
-           CASE WHEN stated.consented_at <= :known THEN stated.consented_at END AS consented_at,
-           GREATEST(CASE WHEN stated.opted_out_at <= :known THEN stated.opted_out_at END, told.refused_at)
-               AS opted_out_at,
-           {hard_bounced_at("CASE WHEN stated.verified_at <= :known THEN stated.verified_at END")} AS hard_bounced_at
-    FROM point
-    LEFT JOIN contact_point stated
-        ON stated.tenant_id = :tenant_id AND stated.debtor_id = point.debtor_id
-        AND stated.channel = point.channel AND stated.address = point.address
-    LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
-    LEFT JOIN told ON told.debtor_id = point.debtor_id AND told.channel = point.channel
-    """
 ).bindparams(*_TYPED)
 
 _REQUESTS = text(
@@ -116,7 +94,7 @@ async def _addresses(connection: AsyncConnection, wanted: Mapping[str, Any]) -> 
     found: dict[int, list[Address]] = {}
     for row in await connection.execute(_ADDRESSES, wanted):
         found.setdefault(row.debtor_id, []).append(
-            Address(Channel(row.channel), row.consented_at, row.opted_out_at, row.hard_bounced_at)
+            Address(Channel(row.channel), row.consented_at, row.left_at, row.hard_bounced_at)
         )
     return found
 

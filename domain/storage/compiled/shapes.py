@@ -12,7 +12,7 @@ from domain.storage.compiled.json_text import Parts, day, decimal, global_id, in
 from domain.storage.compiled.values import NOW, TENANT
 from domain.storage.kpis.aging import bucket_sql
 from domain.storage.reads import accounts, communications, payments, promises
-from domain.storage.reads.contacts import POINTS
+from domain.storage.reads.contacts import shown_points
 from domain.storage.reads.paging import SortKey
 from domain.storage.tables import account, agent, communication, debtor, payment, promise
 from domain.vocabulary import AgingBucket
@@ -130,10 +130,7 @@ _CONTACT_STATUS = (
     "WHEN contact_point.hard_bounced_at IS NOT NULL THEN 'BOUNCED' "
     "WHEN contact_point.verified_at IS NULL THEN 'UNVERIFIED' ELSE 'VERIFIED' END"
 )
-# POINTS has a table `debtor` of its own, so this row's id goes in under another name.
-_POINTS = (
-    POINTS.replace(":tenant_id", TENANT).replace(":debtor_ids", "ARRAY[reached.id]").replace(":now", NOW)
-)
+_POINTS = shown_points(tenant=TENANT, debtors="= ANY(ARRAY[debtor.id])", known=NOW)
 
 # ---------- the types ----------
 
@@ -158,7 +155,7 @@ SHAPES: Mapping[str, Shape] = {
             ),
             "contactPoints": Several(
                 "ContactPoint",
-                f"(SELECT debtor.id) AS reached CROSS JOIN LATERAL ({_POINTS}) AS contact_point",
+                f"({_POINTS}) AS contact_point",
             ),
             "accounts": Nested("Account", accounts.OLDEST_DUE_FIRST),
             "communications": Nested("Communication", communications.NEWEST_FIRST),

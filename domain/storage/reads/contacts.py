@@ -8,42 +8,23 @@ from sqlalchemy import BigInteger, DateTime, Integer, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.storage.addresses import hard_bounced_at, last_heard, own_addresses
-from domain.storage.refusals import refusing_events
+from domain.storage.known_points import known_points
 from domain.vocabulary import Channel, ContactPointStatus
 
-# A debtor's own e-mail, phone and post stand beside the imported contact points; the same address is one point.
-POINTS = f"""
-    WITH wanted AS (
-        SELECT id, email, phone, postal_address FROM debtor
-        WHERE tenant_id = :tenant_id AND id = ANY(:debtor_ids)
-    ), point AS (
-        SELECT wanted.id AS debtor_id, own.channel, own.address
-        FROM wanted CROSS JOIN LATERAL {own_addresses("wanted")}
-        WHERE own.address IS NOT NULL
-        UNION
-        SELECT debtor_id, channel, address FROM contact_point
-        WHERE tenant_id = :tenant_id AND debtor_id = ANY(:debtor_ids)
-    ), heard AS (
-        {last_heard(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
-    ), told AS (
-        {refusing_events(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")}
+
+def shown_points(*, tenant: str, debtors: str, known: str) -> str:
+    """SELECT of all that is shown of contact points, by debtor, channel and address; arguments as of `known_points`."""
+    stated = ("verified_at", "consented_at", "opted_out_at")
+    points = known_points(
+        *("debtor_id", "channel", "address", *stated, "refused_at", "hard_bounced_at"),
+        tenant=tenant,
+        debtors=debtors,
+        known=known,
     )
-    SELECT point.debtor_id, point.channel, point.address,
-           CASE WHEN stored.verified_at <= :now THEN stored.verified_at END AS verified_at,
-           CASE WHEN stored.consented_at <= :now THEN stored.consented_at END AS consented_at,
-           CASE WHEN stored.opted_out_at <= :now THEN stored.opted_out_at END AS opted_out_at,
-           told.refused_at,
-           {hard_bounced_at("CASE WHEN stored.verified_at <= :now THEN stored.verified_at END")} AS hard_bounced_at
-    FROM point
-    LEFT JOIN contact_point AS stored
-        ON stored.tenant_id = :tenant_id AND stored.debtor_id = point.debtor_id
-        AND stored.channel = point.channel AND stored.address = point.address
-    LEFT JOIN heard ON heard.debtor_id = point.debtor_id AND heard.channel = point.channel
-    LEFT JOIN told ON told.debtor_id = point.debtor_id AND told.channel = point.channel
-    ORDER BY point.debtor_id, point.channel, point.address
-"""
-_READ = text(POINTS).bindparams(
+    return f"{points} ORDER BY point.debtor_id, point.channel, point.address"
+
+
+_READ = text(shown_points(tenant=":tenant_id", debtors="= ANY(:debtor_ids)", known=":now")).bindparams(
     bindparam("tenant_id", type_=Integer),
     bindparam("debtor_ids", type_=ARRAY(BigInteger)),
     bindparam("now", type_=DateTime(timezone=True)),
