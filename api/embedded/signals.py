@@ -53,9 +53,10 @@ def cancelled_on_termination() -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        if told:
-            sys.exit(128 + told[0])
-        raise
+        if not told:
+            raise
     finally:
         for number in heeded:
             signal.signal(number, _unwind)
+    if told:  # even where it came too late for anything to be cut short
+        sys.exit(128 + told[0])

@@ -91,8 +91,9 @@ main()
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "Interrupted.\n")
 
 
-def test_being_told_to_end_is_heeded_where_no_exception_gets_out() -> None:
-    program = """
+@pytest.mark.parametrize("last", ["await asyncio.sleep(20)", "return"], ids=["amid", "at the end"])
+def test_being_told_to_end_is_heeded_where_no_exception_gets_out(last: str) -> None:
+    program = f"""
 import asyncio, os, signal
 from api.cli.edge import wait_for
 from api.embedded.signals import unwind_on_termination
@@ -104,7 +105,7 @@ class Gone:
 async def work():
     try:
         Gone()
-        await asyncio.sleep(20)
+        {last}
     finally:
         print("undone", flush=True)
 
