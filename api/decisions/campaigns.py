@@ -93,11 +93,11 @@ class CampaignService:
                 kept_out = (await decision_settings(connection, tenant_id)).hold_out_share
                 survey = await planning.survey(connection, deciding, kept_out)
             choices = await planning.solve(deciding, survey, limits)
-            deciding = _as_of_now(deciding, request, clock)
-            problem = misplaced_window(request.within, deciding.as_of)
-            if problem is not None:
-                return problem
             async with deciding_alone(self._database, tenant_id) as connection:
+                deciding = _as_of_now(deciding, request, clock)  # whoever else decides may have taken a while
+                problem = misplaced_window(request.within, deciding.as_of)
+                if problem is not None:
+                    return problem
                 campaign_id = await planning.log(connection, deciding, survey, choices)
                 await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
                 if written is not None:

@@ -26,10 +26,11 @@ from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
 from api.settings import Settings
 from domain.audit import operator
+from domain.storage.decisions import deciding_alone
 from domain.storage.history import currency_and_rates
 from domain.storage.reachability import reachability
 from domain.storage.reads.campaigns import CampaignRow, campaigns_by_id
-from domain.storage.reads.decisions import decisions_by_id
+from domain.storage.reads.decisions import decisions_by_id, page_of_plan
 from domain.storage.sessions import Database
 from domain.vocabulary import CampaignStatus, Role
 from tests import facts
@@ -264,6 +265,35 @@ async def test_a_plan_for_now_is_as_of_when_it_is_logged(services, learned: Lear
                 assert node["action"] is None or datetime.fromisoformat(node["action"]["sendAt"]) >= logged_at
         soon = {"from": begin.isoformat(), "to": (looks[-1] + timedelta(hours=3)).isoformat()}
         assert (await plan(api, within=soon, asOf=None))["code"] == "WINDOW_IS_PAST"
+
+
+async def test_a_plan_that_has_to_wait_is_as_of_when_the_wait_is_over(
+    learned: Learned, champions: Champions
+) -> None:
+    asked_at = AS_OF + timedelta(days=55)
+    over_at = asked_at + timedelta(hours=1)
+    moments = [asked_at]
+    request = CampaignRequest("Waits", Window(asked_at, asked_at + timedelta(days=7)))
+    async with deciding_alone(learned.database, learned.tenant_id):
+        planning = asyncio.ensure_future(
+            CampaignService(learned.database, champions).plan(
+                learned.tenant_id,
+                request,
+                as_of=asked_at,
+                by=operator(asked_at),
+                clock=lambda: moments[-1],
+            )
+        )
+        async with asyncio.timeout(60):
+            turn = learned.database.turn("decide", learned.tenant_id)
+            while "waiters" not in repr(turn):  # noqa: ASYNC110 - nobody else tells
+                await asyncio.sleep(0.01)
+        moments.append(over_at)
+    campaign = await planning
+    assert isinstance(campaign, int)
+    async with learned.database.transaction(learned.tenant_id) as connection:
+        page = await page_of_plan(connection, learned.tenant_id, campaign, first=1000, position=None)
+    assert {row.decided_at for row in page.rows} == {over_at}
 
 
 async def test_plans_of_many_tenants_leave_connections_to_others(
