@@ -142,12 +142,19 @@ def _looks_like_a_table(path: Path) -> bool:
     return not path.is_dir() and path.name.partition(".")[0].lower() in FORMAT
 
 
+def _as_named(column: str) -> str:
+    """A column that somebody spelled otherwise (`Due On`) by the name that it would have."""
+    return "_".join(column.replace("-", " ").lower().split())
+
+
 def _check_columns(table: TableFormat, file: str, columns: Sequence[str]) -> None:
     known = [column.name for column in table.columns if column.in_files]
-    if not set(columns) & set(known):  # then they may be a person's name and address: none is told
+    if not {_as_named(column) for column in columns} & set(
+        known
+    ):  # may be a person's name and address: none is told
         raise ImportRefused(
             "UNKNOWN_COLUMN",
-            f"The first line of {file} names no column of {table.name}. Is its header row missing?",
+            f"No column of {file} is one of {table.name}. Is its header row missing?",
         )
     for column in columns:
         custom = column.startswith(ATTRIBUTE_PREFIX) and len(column) > len(ATTRIBUTE_PREFIX)
