@@ -38,8 +38,8 @@ MAX_LENGTH = 100_000
 MAX_TOKENS = 4_000
 MAX_COMMENTS = 500
 MAX_NESTING = 50
-#: Of values, lists and objects included: as many as 1,000 items with a hundred attributes each.
-MAX_VALUES = 100_000
+#: Of values, lists and objects included: as many as 1,000 items with all of their fields and a hundred attributes each.
+MAX_VALUES = 120_000
 #: Each becomes an input with all of its fields, which takes a tenth of a millisecond, and nobody else is answered then.
 MAX_OBJECTS = 10_000
 #: How many characters of documents are remembered in all; a parsed one takes some hundred bytes for each.

@@ -42,8 +42,8 @@ _ANSWERS_MANY = {"decide": MOST_REFERENCES}
 class Size:
     """Levels of fields, and counts over all of them. `nodes`: items of lists at most, lists in lists multiplied.
 
-    conditions: objects in filters and orders; values: items of the lists in them. Those of a variable count wherever it
-    is used, if it is known.
+    conditions: objects in filters and orders; values: other items of the lists in them. Those of a variable count
+    wherever it is used, if it is known.
     """
 
     depth: int = 0
@@ -115,7 +115,7 @@ def _number(literal: IntValueNode) -> int:
 
 
 def _extent_of(given: object) -> tuple[int, int]:
-    """The objects in a variable's value, and the items of its lists."""
+    """The objects in a variable's value, and the other items of its lists."""
     conditions = values = 0
     pending = [given]
     while pending:
@@ -124,7 +124,7 @@ def _extent_of(given: object) -> tuple[int, int]:
             conditions += 1
             pending += value.values()
         elif isinstance(value, list):
-            values += len(value)
+            values += sum(not isinstance(each, dict) for each in value)
             pending += value
     return conditions, values
 
@@ -195,7 +195,8 @@ class _Measure:
             return 1 + sum(conditions for conditions, _ in found), sum(values for _, values in found)
         if isinstance(value, ListValueNode):
             found = [self._extent(each) for each in value.values]
-            return sum(conditions for conditions, _ in found), len(found) + sum(values for _, values in found)
+            items = sum(not isinstance(each, ObjectValueNode) for each in value.values)
+            return sum(conditions for conditions, _ in found), items + sum(values for _, values in found)
         return 0, 0
 
     def _items(self, node: FieldNode) -> int | None:

@@ -1,11 +1,12 @@
 """Operations larger than served are refused before they run, with the number; the contract's own fit."""
 
 import pytest
-from graphql import parse
+from graphql import GraphQLInputObjectType, parse
+from graphql import build_schema as schema_of
 
 from api.auth import create_key
-from api.graphql.limits import LIMITS, REMEMBERED, Documents, oversize
-from api.graphql.schema import build_schema
+from api.graphql.limits import LIMITS, REMEMBERED, Documents, check_variables, oversize
+from api.graphql.schema import build_schema, sdl
 from domain.vocabulary import Role
 from tests.api.portfolio import NOW, Api, operation, operation_names
 
@@ -79,7 +80,7 @@ DEBTORS = "query ($w: DebtorWhere) { debtors(where: $w) { totalCount } }"
 @pytest.mark.parametrize(
     ("query", "variables", "limited", "found", "limit"),
     [
-        ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": [[]] * 200_000}, "variables", None, 100_000),
+        ("query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": [[]] * 200_000}, "variables", None, 120_000),
         (DEBTORS, {"w": {"or": [{}] * 10_000}}, "objects", None, 10_000),
         (DEBTORS, {"w": {"or": [{"country": {"eq": "ES"}}] * 100}}, "conditions", 201, 200),
         (DEBTORS, {"w": {"reference": {"in": ["D1"] * 1001}}}, "values", 1001, 1000),
@@ -123,6 +124,36 @@ async def test_filters_larger_than_served_are_refused_before_they_are_read(
 async def test_filters_as_large_as_served_are_answered(api: Api) -> None:
     where = {"or": [{"reference": {"in": ["nobody"] * 9}}] * 99}
     assert (await api.ask(DEBTORS, w=where))["debtors"]["totalCount"] == 0
+
+
+@pytest.mark.parametrize("by_variables", [True, False])
+async def test_a_filter_and_its_order_are_answered_beside_a_full_list(api: Api, by_variables: bool) -> None:
+    query = "query ($w: DebtorWhere, $o: [DebtorOrder!]) { debtors(where: $w, orderBy: $o) { totalCount } }"
+    where = {"and": [{"reference": {"in": ["nobody"] * 1000}}, {"country": {"eq": "ES"}}]}
+    if by_variables:
+        found = await api.ask(query, w=where, o=[{"field": "NAME"}])
+    else:
+        some = ", ".join(['"nobody"'] * 1000)
+        literal = f'and: [{{reference: {{in: [{some}]}}}}, {{country: {{eq: "ES"}}}}]'
+        found = await api.ask(
+            f"{{ debtors(where: {{{literal}}}, orderBy: [{{field: NAME}}]) {{ totalCount }} }}"
+        )
+    assert found["debtors"]["totalCount"] == 0
+
+
+def test_a_thousand_items_with_all_fields_and_a_hundred_attributes_each_are_taken() -> None:
+    items_of = [
+        kind.fields
+        for kind in schema_of(sdl()).type_map.values()
+        if isinstance(kind, GraphQLInputObjectType)
+        and "attributes" in kind.fields
+        and str(kind.fields["attributes"].type) == "JSON"
+    ]
+    assert len(items_of) == 6
+    for names in items_of:
+        fields = dict.fromkeys(names, "given")
+        items = [fields | {"attributes": {f"x_{n}": n for n in range(100)}} for _ in range(1000)]
+        check_variables({"input": items})
 
 
 async def test_a_list_that_stands_for_a_variable_counts_its_items(api: Api) -> None:
