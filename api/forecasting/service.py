@@ -101,10 +101,11 @@ class ForecastService:
     async def _schedule(self, tenant_id: int, champion: Champion, tally: Tally) -> Schedule:
         """Planned once for all forecasts by what was known then."""
         key = (tenant_id, champion.version_id, tally.fingerprint)
-        if key not in self._schedules:
-            made = await schedule(self._database, self._champions, tenant_id, champion, as_of=tally.as_of)
-            self._schedules.keep(key, made)
-        return self._schedules[key]
+        kept = self._schedules.recall(key)
+        if kept is not None:
+            return kept
+        made = await schedule(self._database, self._champions, tenant_id, champion, as_of=tally.as_of)
+        return self._schedules.keep(key, made)
 
 
 def _points(forecast: KpiForecast) -> int:
