@@ -21,7 +21,7 @@ from ml.model import TrainedModel
 from ml.outcomes import CHANNELS
 from ml.wording import segment_evidence
 
-FORMAT = 7
+FORMAT = 8
 LIBRARIES = ("joblib", "lightgbm", "numpy", "polars", "scikit-learn")
 
 

@@ -98,6 +98,7 @@ def confirmed_rounds(
     categorical: list[int],
     seed: int,
     threads: int,
+    init_score: Floats,
 ) -> int:
     """How many rounds of `settings`, at most its own, still help on debtors that were left out of growing.
 
@@ -111,7 +112,11 @@ def confirmed_rounds(
         return settings.rounds
     grown, kept = (
         lightgbm.Dataset(
-            matrix[some], label=label[some], weight=weight[some], categorical_feature=categorical
+            matrix[some],
+            label=label[some],
+            weight=weight[some],
+            init_score=init_score[some],
+            categorical_feature=categorical,
         )
         for some in (rows[~left_out], rows[left_out])
     )

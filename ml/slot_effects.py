@@ -144,6 +144,15 @@ class SlotEffects:
                     total += effect[codes_of(term, cells, self.shape)] * (cells.past / FADING_BUCKETS)
         return total
 
+    def curves_then(self, cells: Cells) -> Floats:
+        """(n,) what hours and days alone add, without the levels of anybody, as things stood so far back."""
+        total, back = np.zeros(len(cells.slot)), np.zeros(1) if cells.past is None else cells.past
+        for term, effect in zip(terms_of(self.shape), self.effects, strict=True):
+            if term.factor.over is not Over.NOTHING:
+                added = effect[codes_of(term, cells, self.shape)]
+                total += added * (back / FADING_BUCKETS) if term.factor.past else added
+        return total
+
     def error(self, cells: Cells) -> Floats:
         """(n,) standard error of `shift`, 0 where none was told: what each effect is left with, taken together as if
         what is not known of one said nothing of the others."""

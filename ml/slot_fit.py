@@ -58,6 +58,15 @@ class SlotRows:
         distinct, place = distinct_cells(cells.take(kept), shape)
         return cls(kept, start[kept], label[kept], weight[kept], distinct, place, shape)
 
+    def added_up(self) -> "SlotRows":
+        """One for each cell, whose contacts must all start from the same margin: they tell the same."""
+        size = len(self.cells.slot)
+        weight, start = sums_by(self.place, self.weight, size), np.zeros(size)
+        label = sums_by(self.place, self.weight * self.label, size) / weight
+        start[self.place] = self.start
+        each = np.arange(size)
+        return SlotRows(each, start, label, weight, self.cells, each, self.shape)
+
 
 def fit_slot_effects(rows: SlotRows) -> SlotEffects:
     """The effects of hours; none where no contact tells anything."""

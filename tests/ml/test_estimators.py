@@ -10,7 +10,7 @@ import pytest
 
 from ml.amount import fit_paid_share
 from ml.arrays import Floats, Ints
-from ml.boosting import Growing, confirmed_rounds, grow, margin, sigmoid
+from ml.boosting import Growing, confirmed_rounds, grow, logit, margin, sigmoid
 from ml.calibration import fit_platt
 from ml.censoring import matured_labels, maturity_horizon
 from ml.conversion import sums_by_template
@@ -181,6 +181,30 @@ def test_a_shift_of_tastes_is_followed_to_the_present() -> None:
 
     assert edge(followed) > 0.9
     assert edge(blurred) < 0.4
+
+
+def test_hours_chosen_well_of_late_are_not_taken_for_what_debtors_are_like() -> None:
+    """Half of the contacts were sent at any hour, the others, of older debts, nearly always at the best: older debts
+    and younger answer alike, and 18:00 three times as much."""
+    rng = np.random.default_rng(6)
+    count = 40_000
+    age = rng.random(count)
+    cells = _cells(rng, count)
+    well = (age > 0.5) & (rng.random(count) < 0.95)
+    slot = np.where(well, cells.slot // 24 * 24 + 18, cells.slot)
+    cells = Cells(cells.segment, cells.rhythm, cells.channel, slot)
+    label = (rng.random(count) < sigmoid(-2.0 + np.log(3.0) * (slot % 24 == 18))).astype(np.float64)
+    matrix = np.column_stack([age, rng.random(count)]).astype(np.float32)
+    lesson = Lesson(matrix, cells, label, np.ones(count), np.arange(count), [], SHAPE)
+    staged = fit_staged(lesson, draws=0, seed=1, threads=1)
+    margins = staged.margin_a(matrix, cells.channel, 1)
+    assert abs(margins[age > 0.5].mean() - margins[age <= 0.5].mean()) < 0.15
+    hours = (
+        staged.table(np.arange(3), np.arange(3), None)[:, 0, :, :120]
+        .reshape(3, 3, 5, 24)
+        .mean(axis=(0, 1, 2))
+    )
+    assert hours[18] - hours[9:17].mean() == pytest.approx(np.log(3.0), abs=0.2)
 
 
 def test_a_small_segment_leans_on_what_all_share() -> None:
@@ -470,8 +494,9 @@ def test_trees_stop_before_they_learn_few_payments_by_heart() -> None:
     label = (rng.random(12_000) < truth).astype(np.float64)
     learned, later = np.arange(8_000), np.arange(8_000, 12_000)
     ones = np.ones(8_000)
+    even = np.full(8_000, logit(label[learned].mean()))
     rounds = confirmed_rounds(
-        matrix[learned], label[learned], ones, debtor[learned], settings=STAGE_A, **GROWING
+        matrix[learned], label[learned], ones, debtor[learned], settings=STAGE_A, init_score=even, **GROWING
     )
 
     def loss(count: int) -> float:
@@ -490,5 +515,8 @@ def test_rounds_are_all_used_where_there_is_much_to_learn() -> None:
     odds = np.sin(2.0 * matrix[:, 0]) * matrix[:, 1] + np.sin(2.0 * matrix[:, 2]) * matrix[:, 3]
     truth = sigmoid(3.0 * odds)
     label = (rng.random(20_000) < truth).astype(np.float64)
-    rounds = confirmed_rounds(matrix, label, np.ones(20_000), np.arange(20_000), settings=STAGE_A, **GROWING)
+    ones, nobody_twice = np.ones(20_000), np.arange(20_000)
+    rounds = confirmed_rounds(
+        matrix, label, ones, nobody_twice, settings=STAGE_A, init_score=np.zeros(20_000), **GROWING
+    )
     assert rounds == STAGE_A.rounds
