@@ -76,21 +76,21 @@ def check_extent(given: Any, path: Path) -> None:
     Raises:
         FilterError: TOO_MANY, with the path of the whole filter.
     """
-    conditions, values = _extent(given)
+    conditions, values = extent(given)
     for what, found, most in (("conditions", conditions, MOST_CONDITIONS), ("values", values, MOST_VALUES)):
         if found > most:
             message = f"{_name(path)} holds {found:,} {what}; at most {most:,} are possible."
             raise FilterError("TOO_MANY", message, path)
 
 
-def _extent(given: Any) -> tuple[int, int]:
+def extent(given: Any) -> tuple[int, int]:
     """The filters in a filter, itself included, and the values of their lists."""
     conditions, values = 1, 0
     for item in fields(given):
         stated = getattr(given, item.name)
         for each in stated if isinstance(stated, tuple) else (stated,):
             if is_dataclass(each):
-                inner = _extent(each)
+                inner = extent(each)
                 conditions, values = conditions + inner[0], values + inner[1]
             elif isinstance(stated, tuple):
                 values += 1

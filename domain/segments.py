@@ -5,14 +5,18 @@ Source: kpis.md, Message KPIs; `schema.graphql`, SegmentInput.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 from domain.debtor_where import DebtorWhere, read_debtor_where
-from domain.filters import FilterError, Path, text
+from domain.filters import FilterError, Path, check_extent, extent, text
 
 NO_SEGMENT = "NONE"
 MOST_RULES = 1000
+MOST_FILTERS = 1_500
+"""Different filters of all rules together: each is a column where they are applied, and PostgreSQL takes 1,664."""
+MOST_VALUES = 10_000
+"""Values in the lists of those filters: each is a parameter, a name's two, and PostgreSQL takes 32,767."""
 _LONGEST = 200
 
 
@@ -45,6 +49,24 @@ def read_segment_rules(items: Sequence[Any], path: Path = ()) -> tuple[SegmentRu
             )
         rules.append(rule)
     return tuple(rules)
+
+
+def check_rules_extent(rules: Sequence[SegmentRule], path: Path) -> None:
+    """Refuse rules that one statement cannot hold: each by itself as `check_extent` does, and all together.
+
+    Not part of reading: rules that were stored once stay readable.
+
+    Raises:
+        FilterError: TOO_MANY.
+    """
+    for index, rule in enumerate(rules):
+        check_extent(rule.where, (*path, str(index), "where"))
+    filters = {leaf for rule in rules for leaf in rule.where.leaves()}
+    values = sum(extent(given)[1] if is_dataclass(given) else len(given) for _, given in filters)
+    for what, found, most in (("filters", len(filters), MOST_FILTERS), ("values", values, MOST_VALUES)):
+        if found > most:
+            message = f"All rules together hold {found:,} different {what}; at most {most:,} are possible."
+            raise FilterError("TOO_MANY", message, path)
 
 
 def _rule(item: Any, path: Path) -> SegmentRule:

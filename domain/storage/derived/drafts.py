@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.filters import check_extent
-from domain.segments import read_segment_rules
+from domain.segments import check_rules_extent, read_segment_rules
 from domain.storage.derived.derivation import define_segments
 from domain.storage.derived.segment_sets import own_segments
 
@@ -41,8 +40,7 @@ async def propose_segments(
     Raises:
         FilterError: a rule cannot be read or taken; nothing is changed. Its path begins with `input`.
     """
-    for index, rule in enumerate(read_segment_rules(rules, ("input",))):
-        check_extent(rule.where, ("input", str(index), "where"))
+    check_rules_extent(read_segment_rules(rules, ("input",)), ("input",))
     if await connection.scalar(_IS_LARGE, {"tenant_id": tenant_id, "most": AT_ONCE}):
         await connection.execute(
             _KEEP, {"tenant_id": tenant_id, "rules": json.dumps(list(rules)), "now": now}

@@ -114,3 +114,58 @@ async def test_reads_do_not_wait_for_rules_that_are_being_applied(database: Data
 
     await asyncio.wait_for(asyncio.gather(applying(), meanwhile()), 30)
     assert await read(database, portfolio) == ({"ALL"}, False)
+
+
+def _listing(lists: int, values: int) -> list[dict[str, Any]]:
+    names = [[f"{number}-{at}" for at in range(values)] for number in range(lists)]
+    return [
+        {"key": f"N{number}", "name": "Named", "where": {"name": {"in": listed}}}
+        for number, listed in enumerate(names)
+    ]
+
+
+def _telling_apart(rules: int) -> list[dict[str, Any]]:
+    """Rules of two filters each, none of which another has."""
+    return [
+        {
+            "key": f"B{number}",
+            "name": "Owes",
+            "where": {
+                "balance": {
+                    "currency": "EUR",
+                    "gt": f"{number}.1",
+                    "gte": f"{number}.2",
+                    "lt": f"{number}.3",
+                    "lte": f"{number}.4",
+                },
+                "product": {"startsWith": f"P{number}"},
+            },
+        }
+        for number in range(rules)
+    ]
+
+
+async def test_rules_as_large_together_as_possible_are_applied(database: Database, portfolio: int) -> None:
+    again = {"key": "AGAIN", "name": "Counted once", "where": _listing(1, 1000)[0]["where"]}
+    assert await propose(database, portfolio, [*_listing(10, 1000), *_telling_apart(745), again])
+    used, is_waiting = await read(database, portfolio)
+    assert not is_waiting
+    assert used <= {"NONE", *(f"B{number}" for number in range(745))}
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        (_telling_apart(751), "hold 1,502 different filters; at most 1,500"),
+        (_listing(40, 1000), "hold 40,000 different values; at most 10,000"),
+    ],
+)
+@pytest.mark.usefixtures("large")
+async def test_rules_too_large_together_are_refused_before_they_are_kept(
+    database: Database, portfolio: int, rules: list[Any], told: str
+) -> None:
+    with pytest.raises(FilterError, match=told) as refused:
+        await propose(database, portfolio, rules)
+    assert (refused.value.code, refused.value.path) == ("TOO_MANY", ("input",))
+    async with database.transaction(portfolio) as connection:
+        assert await draft_since(connection, portfolio) is None
