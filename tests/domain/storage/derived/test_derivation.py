@@ -161,7 +161,7 @@ WAYS = {"a handful": (10**9, 10**9), "few": (0, 10**9), "many": (0, 0)}
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     handful, few = WAYS[request.param]
     monkeypatch.setattr(plans, "_A_HANDFUL", handful)
-    monkeypatch.setattr(plans, "_FEW", few)
+    monkeypatch.setattr(plans, "_FEW_DEBTORS", few)
     return str(request.param)
 
 
