@@ -41,7 +41,8 @@ _NOTHING = 1e-9
 @dataclass(frozen=True)
 class SlotRows:
     """Contacts to fit the hours of one step to, those that count. kept: their positions among all; start: (n,) margins
-    of stage A; label in [0, 1]; weight > 0; cells: the distinct ones; place: (n,) which of them each is in."""
+    of stage A; label in [0, 1]; weight > 0; cells: the distinct ones; place: (n,) which of them each is in; layout: of
+    the cells, worked out once for all fits."""
 
     kept: Ints
     start: Floats
@@ -50,13 +51,15 @@ class SlotRows:
     cells: Cells
     place: Ints
     shape: Shape
+    layout: "_Layout"
 
     @classmethod
     def of(cls, cells: Cells, start: Floats, label: Floats, weight: Floats, shape: Shape) -> "SlotRows":
         """Of contacts with weight ≥ 0, 0 leaving one out."""
         kept = np.flatnonzero(weight > 0)
         distinct, place = distinct_cells(cells.take(kept), shape)
-        return cls(kept, start[kept], label[kept], weight[kept], distinct, place, shape)
+        layout = _Layout(distinct, shape)
+        return cls(kept, start[kept], label[kept], weight[kept], distinct, place, shape, layout)
 
     def added_up(self) -> "SlotRows":
         """One for each cell, whose contacts must all start from the same margin: they tell the same."""
@@ -65,14 +68,14 @@ class SlotRows:
         label = sums_by(self.place, self.weight * self.label, size) / weight
         start[self.place] = self.start
         each = np.arange(size)
-        return SlotRows(each, start, label, weight, self.cells, each, self.shape)
+        return SlotRows(each, start, label, weight, self.cells, each, self.shape, self.layout)
 
 
 def fit_slot_effects(rows: SlotRows) -> SlotEffects:
     """The effects of hours; none where no contact tells anything."""
     if not len(rows.kept):
         return no_effects(rows.shape)
-    return _fitted(rows, _Layout(rows.cells, rows.shape), np.ones(1), None)
+    return _fitted(rows, np.ones(1), None)
 
 
 def replicate_slot_effects(
@@ -82,12 +85,11 @@ def replicate_slot_effects(
     from `near`, the fit of all once, whose variances are kept."""
     if not len(rows.kept) or not times:
         return tuple(near for _ in times)
-    layout = _Layout(rows.cells, rows.shape)
-    return tuple(_fitted(rows, layout, each[rows.kept], near) for each in times)
+    return tuple(_fitted(rows, each[rows.kept], near) for each in times)
 
 
-def _fitted(rows: SlotRows, layout: "_Layout", times: Floats, near: SlotEffects | None) -> SlotEffects:
-    fit, cells, weight = _Backfit(layout, near), layout.cells, rows.weight * times
+def _fitted(rows: SlotRows, times: Floats, near: SlotEffects | None) -> SlotEffects:
+    fit, cells, weight = _Backfit(rows.layout, near), rows.layout.cells, rows.weight * times
     for _ in range(_REWEIGHTINGS if near is None else _REPLICATE_REWEIGHTINGS):
         chance = sigmoid(rows.start + fit.shift()[rows.place])
         score = sums_by(rows.place, weight * (rows.label - chance), cells)
