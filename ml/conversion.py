@@ -27,6 +27,7 @@ from ml.outcomes import CHANNELS, HORIZON_SECONDS, Outcomes
 from ml.rhythm import Rhythms
 from ml.slot_effects import Cells, Shape, no_effects
 from ml.slot_fit import SlotRows, fit_slot_effects
+from ml.sums import sums_in_order
 
 STEPS = ("engaged", "attributed", "moved", "moved_silent")
 """engaged: of those sent; attributed, moved: paid, of the engaged; moved_silent: paid, of those who gave
@@ -265,21 +266,6 @@ def _silent_attributed(outcomes: Outcomes, prior: Floats) -> Floats:
     return np.asarray(hits / (sums_by(outcomes.channel, silent * prior, len(CHANNELS)) + 50.0))
 
 
-def sums_by_template(table: pl.DataFrame) -> pl.DataFrame:
-    """`moved` and `expected` per channel and template, in their order.
-
-    Added up in the order of rows: as threads happen to end, sums would differ in the last digit from run to run.
-    """
-    keys = table.select("channel", "template").unique().sort("channel", "template")
-    places = keys.with_row_index("place")
-    joined = table.join(places, on=["channel", "template"], how="left", maintain_order="left")
-    place = joined["place"].cast(pl.Int64).to_numpy()
-    sums = (
-        pl.Series(name, sums_by(place, joined[name].to_numpy(), len(keys))) for name in ("moved", "expected")
-    )
-    return keys.with_columns(sums)
-
-
 def _template_factors(
     model: Conversion, knowledge: Knowledge, cells: Cells, prior: Floats, fitting: Fitting
 ) -> pl.DataFrame:
@@ -303,7 +289,9 @@ def _template_factors(
     everything = pl.col("expected").sum().over("channel").clip(lower_bound=1e-9)
     per_channel = pl.col("moved").sum().over("channel") / everything
     sums = table.drop_nulls("template").with_columns(expected=pl.col("expected") * per_channel)
-    sums = sums_by_template(sums)
+    sums = sums_in_order(
+        sums, ["channel", "template"], {name: pl.col(name) for name in ("moved", "expected")}
+    )
     drawn = pl.col("expected") + _TEMPLATE_PRIOR
     return sums.select(
         "channel",

@@ -10,6 +10,7 @@ import polars as pl
 from ml.arrays import Bools, Floats, Ints
 from ml.frames import History
 from ml.local_time import MICROSECONDS, LocalTime, local_time, microseconds
+from ml.sums import sums_in_order
 
 CHANNELS = ("EMAIL", "SMS", "WHATSAPP", "PUSH", "LETTER", "VOICE")
 """Channel codes are positions in this tuple."""
@@ -132,9 +133,9 @@ def _first_payments(history: History, sent: pl.DataFrame) -> pl.DataFrame:
     asked = sent.select("communication", "sent_at")
     joined = attributed.join(asked, on="communication", maintain_order="left")
     within = joined.filter(pl.col("paid_at") <= pl.col("sent_at") + CONVERSION_WINDOW)
-    return within.group_by("communication", maintain_order=True).agg(
-        first_paid_at=pl.col("paid_at").min(), collected=pl.col("value").sum()
-    )
+    first = within.group_by("communication").agg(first_paid_at=pl.col("paid_at").min())
+    collected = sums_in_order(within, ["communication"], {"collected": pl.col("value")})
+    return first.join(collected, on="communication")
 
 
 def sent_costs(history: History, outcomes: Outcomes) -> Floats:

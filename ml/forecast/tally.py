@@ -12,6 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from ml.frames import History
+from ml.sums import sums_in_order
 
 LONGEST_LAG = 30
 """Days after which an outcome is no longer waited for."""
@@ -97,11 +98,7 @@ def first_day_after_silence(days: pl.Series) -> date | None:
 
 
 def tally_of(history: History) -> Tally:
-    """Counts what `history` holds.
-
-    Money is added up in the order of rows: as threads happen to end, sums would differ in the last digit, and the
-    same history would have another fingerprint.
-    """
+    """Counts what `history` holds; the same history has the same fingerprint, to the last digit of its money."""
     end = history.as_of.astimezone(UTC).date()
     sent = (
         history.outbound.with_columns(
@@ -110,18 +107,17 @@ def tally_of(history: History) -> Tally:
         .filter(pl.col("day") < end)
         .select("communication", *_CELL, "sent_at", "delivered", "opened_at", "clicked_at")
     )
-    delivered, paid, amount = sent.filter("delivered"), _attributed(history, sent), pl.col("amount")
+    delivered, paid = sent.filter("delivered"), _attributed(history, sent)
+    one, amount = pl.lit(1.0), pl.col("amount")
     counted = {
         "messages": sent.group_by(_CELL).agg(
             sent=_COUNT, delivered=pl.col("delivered").sum().cast(pl.Float64)
         ),
         "outcomes": _outcomes(delivered, paid),
-        "payments": _lagged(paid, "paid_at")
-        .group_by("currency", *_CELL, "lag", maintain_order=True)
-        .agg(count=_COUNT, money=amount.sum()),
-        "amounts": paid.group_by("currency", maintain_order=True).agg(
-            count=_COUNT, total=amount.sum(), squares=(amount**2).sum()
+        "payments": sums_in_order(
+            _lagged(paid, "paid_at"), ["currency", *_CELL, "lag"], {"count": one, "money": amount}
         ),
+        "amounts": sums_in_order(paid, ["currency"], {"count": one, "total": amount, "squares": amount**2}),
         "people": history.debtors.group_by("country").agg(count=_COUNT),
         "currencies": history.accounts.select("currency").unique(),
         "owed": _open_balances(history, end),
@@ -182,16 +178,14 @@ def _waits(delivered: pl.DataFrame) -> pl.DataFrame:
 
 def _open_balances(history: History, today: date) -> pl.DataFrame:
     """What is still owed on accounts opened and not closed."""
-    paid = (
-        history.payments.filter(pl.col("reversed_at").is_null())
-        .group_by("account", maintain_order=True)
-        .agg(paid=pl.col("amount").sum())
+    paid = sums_in_order(
+        history.payments.filter(pl.col("reversed_at").is_null()), ["account"], {"paid": pl.col("amount")}
     )
     live = (pl.col("opened_on").is_null() | (pl.col("opened_on") <= today)) & (
         pl.col("closed_on").is_null() | (pl.col("closed_on") > today)
     )
     owed = (pl.col("principal") - pl.col("paid").fill_null(0.0)).clip(lower_bound=0.0)
-    return (
+    balances = (
         history.accounts.filter(live)
         .join(paid, on="account", how="left", maintain_order="left")
         .join(
@@ -199,6 +193,5 @@ def _open_balances(history: History, today: date) -> pl.DataFrame:
             on="debtor",
             maintain_order="left",
         )
-        .group_by("segment", "currency", maintain_order=True)
-        .agg(balance=owed.sum())
     )
+    return sums_in_order(balances, ["segment", "currency"], {"balance": owed})

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
 
 from ml.amount import fit_paid_share
@@ -13,7 +12,6 @@ from ml.arrays import Floats, Ints
 from ml.boosting import Growing, confirmed_rounds, grow, logit, margin, sigmoid
 from ml.calibration import fit_platt
 from ml.censoring import matured_labels, maturity_horizon
-from ml.conversion import sums_by_template
 from ml.evaluation import log_loss
 from ml.funnel import STAGE_A, Lesson, fit_staged
 from ml.hazard import BINS, edges_where, fit_hazard, kaplan_meier
@@ -129,22 +127,6 @@ def test_training_twice_gives_the_same_bytes() -> None:
         assert (mine is None) == (theirs is None)
         if mine is not None and theirs is not None:
             assert _trees(mine.model_to_string()) == _trees(theirs.model_to_string()), name
-
-
-def test_sums_by_template_are_the_same_each_time() -> None:
-    """To the last digit, whichever thread is done first."""
-    rng, rows = np.random.default_rng(3), 3_000
-    table = pl.DataFrame(
-        {
-            "channel": rng.integers(0, 6, rows),
-            "template": rng.integers(0, 3, rows).astype(str),
-            "moved": rng.random(rows),
-            "expected": rng.random(rows),
-        }
-    )
-    parts = pl.concat([table[:1_000], table[1_000:]], rechunk=False)
-    first = sums_by_template(parts)
-    assert all(sums_by_template(parts).equals(first) for _ in range(200))
 
 
 def _trees(text: str) -> str:
