@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,6 +33,7 @@ from domain.storage.reads.decisions import decisions_by_id, page_of_plan
 from domain.storage.sessions import Database
 from domain.vocabulary import CampaignStatus, Role
 from tests import facts
+from tests.api.busy_scoring import made_beside_a_reader
 from tests.api.learned import AS_OF, Learned
 from tests.api.portfolio import Api, operation
 from tests.domain.contact_rules_oracle import broken_rules
@@ -312,18 +312,10 @@ async def test_plans_of_many_tenants_leave_connections_to_others(
     for tenant_id in tenants:
         await replace(learned, tenant_id=tenant_id).store()
         assert isinstance(await plan_for(tenant_id), int)  # from here on its model is at hand
-    go_on = threading.Event()
-    busy = [asyncio.ensure_future(champions.run(go_on.wait)) for _ in range(2)]
-    planning = [asyncio.ensure_future(plan_for(tenant_id)) for tenant_id in tenants]
-    try:
-        await asyncio.sleep(0.5)
-        async with asyncio.timeout(10), narrow.transaction(learned.tenant_id) as connection:
-            assert await connection.scalar(text("SELECT 1")) == 1
-    finally:
-        go_on.set()
-        made = await asyncio.gather(*planning, *busy)
-        await narrow.close()
-    assert all(isinstance(number, int) for number in made[: len(tenants)])
+    made = await made_beside_a_reader(
+        champions, narrow, learned.tenant_id, [plan_for(tenant_id) for tenant_id in tenants]
+    )
+    assert all(isinstance(number, int) for number in made)
 
 
 async def test_a_budget_in_another_currency_is_converted(campaigner: Api, learned: Learned) -> None:

@@ -1,7 +1,6 @@
 """Deciding: lawful, logged with its exact probability, read again, and its outcome comes back."""
 
 import asyncio
-import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,6 +23,7 @@ from domain.storage.reachability import reachability
 from domain.storage.reads.decisions import decisions_by_id
 from domain.storage.sessions import Database
 from domain.vocabulary import Channel, Role
+from tests.api.busy_scoring import made_beside_a_reader
 from tests.api.learned import AS_OF, Learned
 from tests.api.portfolio import Api, operation
 from tests.domain.contact_rules_oracle import broken_rules
@@ -439,18 +439,8 @@ async def test_many_decisions_at_once_leave_connections_to_others(
         )
 
     assert len(await decide_once()) == len(free)  # from here on the model is at hand
-    go_on = threading.Event()
-    busy = [asyncio.ensure_future(champions.run(go_on.wait)) for _ in range(2)]
-    deciding = [asyncio.ensure_future(decide_once()) for _ in range(6)]
-    try:
-        await asyncio.sleep(0.5)
-        async with asyncio.timeout(10), narrow.transaction(learned.tenant_id) as connection:
-            assert await connection.scalar(text("SELECT 1")) == 1
-    finally:
-        go_on.set()
-        made = await asyncio.gather(*deciding, *busy)
-        await narrow.close()
-    assert [len(numbers) for numbers in made[:6]] == [len(free)] * 6
+    made = await made_beside_a_reader(champions, narrow, learned.tenant_id, [decide_once() for _ in range(6)])
+    assert [len(numbers) for numbers in made] == [len(free)] * 6
 
 
 async def test_a_logged_seed_gives_the_same_choice_again(learned: Learned, champions: Champions) -> None:
