@@ -60,6 +60,16 @@ LIMITS = Size(
     conditions=MOST_CONDITIONS,
     values=MOST_VALUES,
 )
+#: What a refusal calls what is counted.
+_WORDS = {
+    "depth": "levels of fields",
+    "fields": "fields",
+    "aliases": "aliases",
+    "directives": "directives",
+    "nodes": "items of lists, lists in lists multiplied",
+    "conditions": "conditions in its filters and orders",
+    "values": "values in the lists of its filters",
+}
 #: What variables decide, too.
 _BY_VARIABLES = ("nodes", "conditions", "values")
 
@@ -71,7 +81,7 @@ def oversize(document: DocumentNode, variables: Mapping[str, Any] | None = None)
         for what in Size.__slots__:
             found, limit = getattr(size, what), getattr(LIMITS, what)
             if found > limit:
-                message = f"The operation has {what} {found:,}; at most {limit:,} are served."
+                message = f"The operation has {found:,} {_WORDS[what]}; at most {limit:,} are served."
                 errors.append(_limit_error(message, what, found, limit))
     return errors
 
