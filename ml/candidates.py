@@ -187,6 +187,17 @@ class Total:
             self.moved,
         )
 
+    def __sub__(self, other: "Total") -> "Total":
+        """Without contacts that are among these."""
+        return Total(
+            self.collected - other.collected,
+            self.cost - other.cost,
+            self.net - other.net,
+            self.draws - other.draws,
+            self.gains - other.gains,
+            self.moved,
+        )
+
     @property
     def error(self) -> float:
         """Half the width of the 90 % interval of the net."""

@@ -1,7 +1,7 @@
 """Choosing with some chance, so that what is logged can later tell what another choice would have brought.
 
 The policy is a softmax over what each contact is worth, and leaving alone, with a floor under every probability. It
-chooses only among what it is given: what the contact rules forbid is not there. Source: docs/adr/0011.
+chooses only among what it is given: what the contact rules forbid is not there. Source: docs/adr/0012.
 """
 
 from collections.abc import Sequence

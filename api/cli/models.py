@@ -120,12 +120,16 @@ class FileOfParts:
         with _writing(self._out):
             frame.write_parquet(self._parts[-1])
 
-    def join(self) -> None:
-        """Make one file of all parts, not yet in its place: what is left to do needs no room any more."""
+    def join(self, kept: pl.Expr | None = None) -> None:
+        """Make one file of all parts, not yet in its place: what is left to do needs no room any more.
+
+        kept: of which rows; None: of all.
+        """
         import polars as pl
 
         with _writing(self._out):
-            pl.scan_parquet(self._parts).sink_parquet(self._whole)
+            rows = pl.scan_parquet(self._parts)
+            (rows if kept is None else rows.filter(kept)).sink_parquet(self._whole)
 
     def settle(self) -> None:
         """Put the file in its place; no parts, no file."""

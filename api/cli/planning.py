@@ -154,7 +154,7 @@ async def _plan(
 ) -> CampaignRow:
     from api.answers import Failure
     from api.decisions.campaigns import CampaignService
-    from api.decisions.rows import frame_of
+    from api.decisions.rows import frame_of, still_decided
     from api.wiring import open_champions
     from domain.audit import operator
     from domain.storage.derived import catch_up
@@ -177,7 +177,7 @@ async def _plan(
                 clock=clock,
                 progress=show,
                 write=lambda *part: write(frame_of(*part)),
-                written=write.join,
+                written=lambda withdrawn: write.join(still_decided(withdrawn) if withdrawn else None),
             )
             if isinstance(made, Failure):
                 raise edge.CommandError(made.code, made.message)

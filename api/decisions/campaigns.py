@@ -1,47 +1,42 @@
 """Campaigns: survey every debtor's options part by part, solve for the best plan, log it as decisions."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.answers import Failure, Recommendation
+from api.answers import Failure
 from api.decisions.choosing import Deciding
-from api.decisions.planned import Choice, plan_part, survey_part
+from api.decisions.plan_log import PART, Clock, PlanLog, Write, as_of_now, parts_of, read_debtors
+from api.decisions.planned import Choice, survey_part
 from api.decisions.requests import CampaignRequest, days_of, misplaced_window
 from api.decisions.service import new_seed
 from api.decisions.surveying import Outcome, Survey, solve, why_empty
-from api.histories import read_history_of
 from api.recommendations.champions import Champion, Champions, names_of
 from api.recommendations.hours import window_from
 from api.recommendations.translation import why_no_model
 from domain.audit import Signature
-from domain.contact_rules import Reachability
 from domain.decision_settings import is_held_out
 from domain.storage.audit import record
 from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
-from domain.storage.decisions import NewDecision, deciding_alone, log_decisions
+from domain.storage.decisions import latest_decision, plan_alone, turn_to_decide
 from domain.storage.derived.settings import decision_settings
 from domain.storage.history import currency_and_rates
 from domain.storage.models import champion as present_champion
-from domain.storage.reachability import reachability
-from domain.storage.reads.portfolio import DebtorKey, count_debtors, debtors_after
+from domain.storage.reads.portfolio import count_debtors, debtors_after
 from domain.storage.sessions import Database
 from domain.storage.stored_debtor import debtor_condition
 from ml.exploration import RECOMMENDED
-from ml.frames import History
 from ml.options import segment_ranking
 from ml.planning import Limits
 
-PART = 2_000
-
 Progress = Callable[[str, float], None]
-Write = Callable[[Sequence[DebtorKey], Sequence[Recommendation], Sequence[NewDecision], Sequence[int]], None]
-"""Takes a part of the plan: debtors, what was decided, as logged, and the decisions' ids, all in one order."""
+Written = Callable[[Sequence[int]], None]
+"""Takes the ids of decisions that were written and are none any more."""
 
 
 class CampaignService:
@@ -63,15 +58,15 @@ class CampaignService:
         *,
         as_of: datetime,
         by: Signature,
-        clock: Callable[[], datetime] | None = None,
+        clock: Clock | None = None,
         progress: Progress | None = None,
         write: Write | None = None,
-        written: Callable[[], None] | None = None,
+        written: Written | None = None,
     ) -> int | Failure:
         """Plan a campaign, log it, and answer its id. All of it is stored, or nothing.
 
         clock: where `as_of` is now. Surveying many debtors takes a while: what becomes known meanwhile is heeded when
-        the plan is logged, as of then. None: nothing later than `as_of` is seen.
+        the plan is logged, part by part as of then. None: nothing later than `as_of` is seen.
         written: called when `write` has taken all, before anything is stored; what it raises leaves nothing.
 
         Failure: BAD_USER_INPUT, WINDOW_IS_PAST, WINDOW_TOO_FAR, WINDOW_TOO_LONG, NO_MODEL,
@@ -93,16 +88,37 @@ class CampaignService:
                 kept_out = (await decision_settings(connection, tenant_id)).hold_out_share
                 survey = await planning.survey(connection, deciding, kept_out)
             choices = await planning.solve(deciding, survey, limits)
-            async with deciding_alone(self._database, tenant_id) as connection:
-                deciding = _as_of_now(deciding, request, clock)  # whoever else decides may have taken a while
-                problem = misplaced_window(request.within, deciding.as_of)
-                if problem is not None:
-                    return problem
-                campaign_id = await planning.log(connection, deciding, survey, choices)
+            return await self._log(planning, deciding, survey, choices, clock, by, written)
+
+    async def _log(
+        self,
+        planning: "_Planning",
+        deciding: Deciding,
+        survey: Survey,
+        choices: Mapping[int, Choice],
+        clock: Clock | None,
+        by: Signature,
+        written: Written | None,
+    ) -> int | Failure:
+        tenant_id, request = planning.tenant_id, planning.request
+        latest = await latest_decision(self._database, tenant_id)
+        async with self._database.transaction(tenant_id) as connection:
+            await plan_alone(connection, tenant_id)
+            deciding = as_of_now(deciding, clock)  # whoever else plans may have taken a while
+            problem = misplaced_window(request.within, deciding.as_of)
+            if problem is not None:
+                return problem
+            campaign_id = await begin_campaign(connection, tenant_id, _new(request, deciding))
+            log = planning.log(deciding, clock, campaign_id, survey, choices)
+            await planning.add_all(connection, log)
+            async with turn_to_decide(self._database, connection, tenant_id):
+                withdrawn = await log.settle(connection, after=latest)
+                planned = planning.planned(survey, log.outcome, len(choices))
+                await finish_campaign(connection, tenant_id, campaign_id, planned)
                 await record(connection, tenant_id, by, "planCampaign", nodes=[("Campaign", campaign_id)])
                 if written is not None:
-                    written()
-            return campaign_id
+                    written(withdrawn)
+        return campaign_id
 
     async def _no_model(self, tenant_id: int, as_of: datetime) -> Failure:
         async with self._database.transaction(tenant_id) as connection:
@@ -123,22 +139,11 @@ class CampaignService:
         )
 
 
-def _as_of_now(
-    deciding: Deciding, request: CampaignRequest, clock: Callable[[], datetime] | None
-) -> Deciding:
-    """By what is known now, and for what is left of the window."""
-    if clock is None:
-        return deciding
-    now = max(deciding.as_of, clock())
-    return replace(deciding, as_of=now, window=window_from(request.within, now))
-
-
 @dataclass(frozen=True)
 class _Planning:
     """One planning: reads the portfolio twice, part by part, so that memory holds a part and a small table.
 
-    Whoever decides for single debtors waits for the log alone, not for the survey and the solution; so the log looks
-    again at what the rules allow and at who still owes something.
+    Others decide meanwhile; so the log looks again at what the rules allow and at who still owes something.
     """
 
     champions: Champions
@@ -168,7 +173,7 @@ class _Planning:
             if not part:
                 continue
             ids = [debtor.id for debtor in part]
-            people, history = await self._read(connection, deciding, ids)
+            people, history = await read_debtors(connection, self.tenant_id, deciding, ids)
             work = partial(survey_part, deciding, history, people, ids, days=days, ranking=ranking)
             survey.add(part, await self.champions.run(work))
             self.show(f"{survey.count:,} of {total:,}", 0.5 * survey.count / max(total, survey.count))
@@ -179,69 +184,57 @@ class _Planning:
         days = days_of(deciding.window)
         return await self.champions.run(partial(solve, survey, deciding, limits, self.request, days))
 
-    async def log(
-        self, connection: AsyncConnection, deciding: Deciding, survey: Survey, choices: dict[int, Choice]
-    ) -> int:
-        """Log the campaign and its decisions, part by part; answers its id."""
-        campaign_id = await begin_campaign(connection, self.tenant_id, self._new(deciding))
-        outcome, chosen = Outcome(), list(choices.items())
-        debtors = {debtor.id: debtor for debtor in survey.debtors}
-        for start in range(0, len(chosen), PART):
-            some = dict(chosen[start : start + PART])
-            people, history = await self._read(connection, deciding, list(some))
-            work = partial(
-                plan_part,
-                deciding,
-                history,
-                people,
-                some,
-                hold_out_share=self.request.hold_out_share,
-                kept_out_share=survey.kept_out,
-                campaign_id=campaign_id,
-            )
-            part = await self.champions.run(work)
-            numbers = await log_decisions(connection, self.tenant_id, part.decisions)
-            if self.write is not None:
-                self.write(
-                    [debtors[one.debtor_id] for one in part.decisions], part.told, part.decisions, numbers
-                )
-            outcome.add(part)
-            self.show(f"{start + len(some):,} of {len(chosen):,}", 0.5 + 0.5 * start / len(chosen))
-        planned = Planned(
+    def log(
+        self,
+        deciding: Deciding,
+        clock: Clock | None,
+        campaign_id: int,
+        survey: Survey,
+        choices: Mapping[int, Choice],
+    ) -> PlanLog:
+        """Where the choices are to be logged."""
+        return PlanLog(
+            self.champions,
+            self.tenant_id,
+            campaign_id,
+            deciding,
+            clock,
+            choices,
+            {debtor.id: debtor for debtor in survey.debtors},
+            self.request.hold_out_share,
+            survey.kept_out,
+            self.write,
+        )
+
+    async def add_all(self, connection: AsyncConnection, log: PlanLog) -> None:
+        """Log all choices, part by part."""
+        count = len(log.choices)
+        for number, some in enumerate(parts_of(list(log.choices))):
+            await log.add(connection, some)
+            done = number * PART + len(some)
+            self.show(f"{done:,} of {count:,}", 0.5 + 0.5 * number * PART / count)
+
+    def planned(self, survey: Survey, outcome: Outcome, chosen: int) -> Planned:
+        """What came out."""
+        return Planned(
             outcome.planned,
             outcome.held_out,
             survey.blocked,
             outcome.by_channel,
-            outcome.expected(why_empty(survey, self.request, len(choices))),
+            outcome.expected(why_empty(survey, self.request, chosen)),
         )
-        await finish_campaign(connection, self.tenant_id, campaign_id, planned)
-        return campaign_id
 
     def _where(self, as_of: datetime) -> ColumnElement[bool] | None:
         where = self.request.where
         return None if where is None else debtor_condition(where, now=as_of)
 
-    async def _read(
-        self, connection: AsyncConnection, deciding: Deciding, ids: Sequence[int]
-    ) -> tuple[dict[int, Reachability], History]:
-        people = await reachability(
-            connection, self.tenant_id, ids, known=deciding.as_of, whenever_decided=True
-        )
-        history = await read_history_of(
-            connection,
-            self.tenant_id,
-            ids,
-            as_of=deciding.as_of,
-            attributes=deciding.champion.attributes,
-        )
-        return dict(people), history
 
-    def _new(self, deciding: Deciding) -> NewCampaign:
-        return NewCampaign(
-            name=self.request.name.strip(),
-            request=self.request.asked,
-            model_version_id=deciding.champion.version_id,
-            planned_at=deciding.as_of,
-            starts_at=self.request.within.start,
-            ends_at=self.request.within.end,
-        )
+def _new(request: CampaignRequest, deciding: Deciding) -> NewCampaign:
+    return NewCampaign(
+        name=request.name.strip(),
+        request=request.asked,
+        model_version_id=deciding.champion.version_id,
+        planned_at=deciding.as_of,
+        starts_at=request.within.start,
+        ends_at=request.within.end,
+    )

@@ -16,7 +16,7 @@ from domain.storage.decisions import NewDecision
 from domain.vocabulary import Arm
 from ml import actions
 from ml.arrays import Bools, Floats, Ints
-from ml.candidates import LEAVE_ALONE, Total, explain, totals
+from ml.candidates import LEAVE_ALONE, Candidates, Total, explain, totals
 from ml.frames import History
 from ml.options import DayOptions, options_of
 from ml.outcomes import CHANNELS
@@ -96,10 +96,8 @@ def plan_part(
         days=[deciding.window.start.date()],
     )
     found = candidates_of(deciding, history, ids, calendar.masks)
-    wanted = np.array([choices[key].channel * HOURS + choices[key].hour for key in ids], dtype=np.int64)
-    held = np.array([choices[key].held_out for key in ids], dtype=bool)
     owes = found.standing.owes
-    chosen: Ints = np.where(held | ~owes, LEAVE_ALONE, wanted)
+    chosen = _chosen(found, ids, choices)
     told = explain(found, chosen)
     made = PlannedPart([], [], totals(found, chosen))
     for row in map(int, np.flatnonzero(owes)):
@@ -125,6 +123,20 @@ def plan_part(
             )
         )
     return made
+
+
+def expected_of(deciding: Deciding, history: History, choices: Mapping[int, Choice]) -> dict[str, Total]:
+    """What the choices for debtors of the history are expected to bring, as `plan_part` counts it."""
+    ids = list(choices)
+    found = candidates_of(deciding, history, ids, np.zeros((len(ids), len(CHANNELS), HOURS), dtype=bool))
+    return totals(found, _chosen(found, ids, choices))
+
+
+def _chosen(found: Candidates, ids: Sequence[int], choices: Mapping[int, Choice]) -> Ints:
+    """(n,) channel · 168 + hour of the week, or LEAVE_ALONE: who is held out, or owes nothing."""
+    wanted = np.array([choices[key].channel * HOURS + choices[key].hour for key in ids], dtype=np.int64)
+    held = np.array([choices[key].held_out for key in ids], dtype=bool)
+    return np.where(held | ~found.standing.owes, LEAVE_ALONE, wanted)
 
 
 def _advice(

@@ -37,6 +37,11 @@ def frame_of(
     )
 
 
+def still_decided(withdrawn: Sequence[int]) -> pl.Expr:
+    """Rows but those of decisions that are none any more."""
+    return ~pl.col("decision_id").is_in([global_id("Decision", number) for number in withdrawn])
+
+
 def _row(debtor: DebtorKey, recommendation: Recommendation) -> tuple[Any, ...]:
     blocked = [block.rule for block in recommendation.blocked_by]
     head = (debtor.reference, debtor.segment)

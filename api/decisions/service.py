@@ -60,8 +60,8 @@ class DecisionService:
     ) -> Mapping[int, int] | Failure:
         """Decide for each debtor id asked (all the tenant's, at most 1,000) and log it; debtor id → decision id.
 
-        clock: where `as_of` is now. Whoever has to wait, for a plan that is logged say, decides as of when the wait is
-        over. None: nothing later than `as_of` is seen.
+        clock: where `as_of` is now. Whoever has to wait for others who decide does so as of when the wait is over.
+        None: nothing later than `as_of` is seen.
         Failure: WINDOW_IS_PAST, WINDOW_TOO_FAR.
         """
         window = window_from(within, as_of)

@@ -1,6 +1,6 @@
 """What a campaign knows of its debtors before it is planned, the plan itself, and what comes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from api.decisions.choosing import Deciding
 from api.decisions.planned import Choice, PlannedPart, Surveyed
 from api.decisions.requests import CampaignRequest
+from domain.storage.decisions import NewDecision, Withdrawn
 from domain.storage.reads.portfolio import DebtorKey
 from domain.vocabulary import Arm
 from ml.actions import rounded
@@ -53,16 +54,25 @@ class Outcome:
 
     def add(self, part: PlannedPart) -> None:
         """Count a part."""
-        for decision in part.decisions:
-            if decision.arm is Arm.HELD_OUT:
-                self.held_out += 1
-            elif decision.action is not None:
-                self.planned += 1
-                channel = decision.action["channel"]
-                self.by_channel[channel] = self.by_channel.get(channel, 0) + 1
+        self._count(part.decisions, 1)
         for currency, total in part.totals.items():
             before = self.totals.get(currency)
             self.totals[currency] = total if before is None else before + total
+
+    def take_out(self, withdrawn: Sequence[Withdrawn], totals: Mapping[str, Total]) -> None:
+        """Count decisions no more that were counted, with what they were expected to bring."""
+        self._count(withdrawn, -1)
+        for currency, total in totals.items():
+            self.totals[currency] -= total
+
+    def _count(self, decisions: Sequence[NewDecision | Withdrawn], by: int) -> None:
+        for decision in decisions:
+            if decision.arm is Arm.HELD_OUT:
+                self.held_out += by
+            elif decision.action is not None:
+                self.planned += by
+                channel = decision.action["channel"]
+                self.by_channel[channel] = self.by_channel.get(channel, 0) + by
 
     def expected(self, reasons: Sequence[str]) -> dict[str, Any]:
         """Expected money by currency, and why there is no plan, as JSON."""

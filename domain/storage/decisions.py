@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.storage.sessions import Database
 from domain.storage.tables import decision
 from domain.vocabulary import Arm
 
-_LOCK = 4
+_D = decision.c
+_LOCK, _LOCK_OF_PLANS = 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,17 @@ class NewDecision:
     rules_version: str
     model_version_id: int | None
     campaign_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A decision that was logged in the same transaction and is no more."""
+
+    id: int
+    debtor_id: int
+    decided_at: datetime
+    arm: Arm
+    action: Mapping[str, Any] | None
 
 
 async def log_decisions(
@@ -57,5 +69,59 @@ async def deciding_alone(database: Database, tenant_id: int) -> AsyncIterator[As
     Rules on how often count what is decided: two at once would not see each other's.
     """
     async with database.turn("decide", tenant_id), database.transaction(tenant_id) as connection:
-        await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_id)))
+        await _await_turn(connection, tenant_id)
         yield connection
+
+
+@asynccontextmanager
+async def turn_to_decide(
+    database: Database, connection: AsyncConnection, tenant_id: int
+) -> AsyncIterator[None]:
+    """As `deciding_alone`, for a transaction that is under way: from here on to its end nobody else decides."""
+    async with database.turn("decide", tenant_id):
+        await _await_turn(connection, tenant_id)
+        yield
+
+
+async def _await_turn(connection: AsyncConnection, tenant_id: int) -> None:
+    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_id)))
+
+
+async def latest_decision(database: Database, tenant_id: int) -> int:
+    """The id of a decision after which every other comes of whoever gets his turn later; 0 before the first."""
+    async with deciding_alone(database, tenant_id) as connection:
+        latest = await connection.scalar(select(func.max(_D.id)).where(_D.tenant_id == tenant_id))
+    return latest or 0
+
+
+async def plan_alone(connection: AsyncConnection, tenant_id: int) -> None:
+    """Wait until no other transaction logs a plan of the tenant, and let none begin to until this one ends."""
+    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK_OF_PLANS, tenant_id)))
+
+
+async def decided_by_others(
+    connection: AsyncConnection, tenant_id: int, campaign_id: int, *, after: int
+) -> list[int]:
+    """Debtors for whom a contact was decided on after decision `after`, but not in the campaign; ascending."""
+    contacted = (
+        select(_D.debtor_id)
+        .distinct()
+        .where(_D.tenant_id == tenant_id, _D.id > after, _D.campaign_id.is_distinct_from(campaign_id))
+        .where(_D.arm == Arm.PLANNED, _D.action.is_not(None))
+        .order_by(_D.debtor_id)
+    )
+    return list(await connection.scalars(contacted))
+
+
+async def withdraw(
+    connection: AsyncConnection, tenant_id: int, campaign_id: int, debtor_ids: Sequence[int]
+) -> list[Withdrawn]:
+    """Delete what a campaign that nobody has seen yet decided for debtors; answers what that was, by debtor id."""
+    columns = [_D[name] for name in Withdrawn.__dataclass_fields__]
+    gone = await connection.execute(
+        delete(decision)
+        .where(_D.tenant_id == tenant_id, _D.campaign_id == campaign_id, _D.debtor_id.in_(debtor_ids))
+        .returning(*columns)
+    )
+    found = [Withdrawn(row.id, row.debtor_id, row.decided_at, Arm(row.arm), row.action) for row in gone]
+    return sorted(found, key=lambda one: one.debtor_id)

@@ -276,10 +276,12 @@ async def roll_back(connection: AsyncConnection, tenant_id: int) -> ModelVersion
 
 
 async def _locked_versions(connection: AsyncConnection, tenant_id: int) -> list[ModelVersion]:
-    """Every version of the tenant, locked in id order: two promotions at once come one after the other."""
-    rows = await connection.execute(
-        select(*_COLUMNS).where(_VERSION.tenant_id == tenant_id).order_by(_VERSION.id).with_for_update()
-    )
+    """Every version of the tenant, locked in id order: two promotions at once come one after the other.
+
+    FOR NO KEY UPDATE: neither waits for decisions that are being logged and name a version, nor they for it.
+    """
+    versions = select(*_COLUMNS).where(_VERSION.tenant_id == tenant_id).order_by(_VERSION.id)
+    rows = await connection.execute(versions.with_for_update(key_share=True))
     return [_as_version(row) for row in rows]
 
 

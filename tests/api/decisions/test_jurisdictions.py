@@ -4,6 +4,8 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import count
 from typing import TypeVar
 
 import psycopg
@@ -12,8 +14,9 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from api.answers import Window
+from api.decisions import plan_log
 from api.decisions.campaigns import CampaignService
-from api.decisions.planned import Surveyed
+from api.decisions.planned import PlannedPart, Surveyed
 from api.decisions.requests import CampaignRequest
 from api.decisions.service import DecisionService
 from api.recommendations.champions import Champions
@@ -21,6 +24,7 @@ from api.recommendations.service import RecommendationService
 from domain.audit import operator
 from domain.contact_rules import Reachability
 from domain.storage.reachability import reachability
+from domain.storage.reads.campaigns import campaigns_by_id
 from domain.storage.reads.decisions import decisions_by_id, page_of_plan
 from domain.storage.sessions import Database
 from domain.storage.tenants import create_tenant
@@ -204,6 +208,86 @@ async def test_a_plan_is_surveyed_while_others_decide_and_heeds_what_came_meanwh
     assert {row.decided_at for row in page.rows} == {meanwhile}
     for row in [*decided.values(), *page.rows]:
         if row.action is not None and row.debtor_id not in left_out:
+            at = datetime.fromisoformat(row.action["send_at"])
+            assert broken(people[row.debtor_id], row.action["channel"], at, planned=1) == []
+
+
+async def test_others_decide_while_a_plan_is_logged_and_both_keep_the_rules_together(
+    abroad: Learned, champions: Champions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_of = INSTANTS[1] + timedelta(days=80)
+    minutes = count(1)
+    week = Window(as_of, as_of + timedelta(days=7))
+    logged, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Champions):
+        """Those at hand, which go on from the third part of the log when they are told to."""
+
+        def __init__(self) -> None:
+            vars(self).update(vars(champions))
+            self.parts = 0
+
+        async def run(self, work: Callable[[], T]) -> T:
+            found = await champions.run(work)
+            self.parts += isinstance(found, PlannedPart)
+            if self.parts == 3:
+                logged.set()
+                await go_on.wait()
+            return found
+
+    monkeypatch.setattr(plan_log, "PART", 10)
+    written: dict[int, int] = {}
+    planning = asyncio.ensure_future(
+        CampaignService(abroad.database, Slow(), seeds=lambda: 7).plan(
+            abroad.tenant_id,
+            CampaignRequest("Beside", week, hold_out_share=0.2),
+            as_of=as_of,
+            by=operator(as_of),
+            clock=lambda: as_of + timedelta(minutes=next(minutes)),
+            write=lambda debtors, _told, _decisions, ids: written.update(
+                zip(ids, (debtor.id for debtor in debtors), strict=True)
+            ),
+            written=lambda withdrawn: [written.pop(number) for number in withdrawn] and None,
+        )
+    )
+    try:
+        await logged.wait()
+        meanwhile = as_of + timedelta(minutes=2)
+        async with asyncio.timeout(25):
+            made = await DecisionService(abroad.database, champions, seeds=lambda: 9).decide(
+                abroad.tenant_id,
+                abroad.ids[::2],
+                within=week,
+                channels=None,
+                explore=True,
+                as_of=meanwhile,
+                by=operator(meanwhile),
+            )
+    finally:
+        go_on.set()
+        campaign = await planning
+    async with abroad.database.transaction(abroad.tenant_id) as connection:
+        decided = await decisions_by_id(connection, abroad.tenant_id, list(made.values()))
+        page = await page_of_plan(connection, abroad.tenant_id, campaign, first=1000, position=None)
+        found = (await campaigns_by_id(connection, abroad.tenant_id, [campaign]))[campaign]
+    people = await people_of(abroad, as_of + timedelta(hours=2))
+    contacted = {row.debtor_id for row in decided.values() if row.action is not None}
+    both = contacted & {row.debtor_id for row in page.rows if row.action is not None}
+    assert both
+    assert len({row.decided_at for row in page.rows}) > 2
+    assert written == {row.id: row.debtor_id for row in page.rows}
+    assert found.planned_count == sum(row.action is not None for row in page.rows)
+    assert found.held_out_count == sum(row.action is None for row in page.rows) > 0
+    assert sum(found.by_channel.values()) == found.planned_count
+    expected: dict[str, Decimal] = {}
+    for row in page.rows:
+        for net in row.action["expected"]["net"] if row.action is not None else ():
+            expected[net["currency"]] = expected.get(net["currency"], Decimal(0)) + Decimal(net["amount"])
+    assert {name for name, money in found.expected["money"].items() if Decimal(money["net"])} == set(expected)
+    for currency, net in expected.items():
+        assert abs(Decimal(found.expected["money"][currency]["net"]) - net) < Decimal("0.01") * len(page.rows)
+    for row in [*decided.values(), *page.rows]:
+        if row.action is not None:
             at = datetime.fromisoformat(row.action["send_at"])
             assert broken(people[row.debtor_id], row.action["channel"], at, planned=1) == []
 

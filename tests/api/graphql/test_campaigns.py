@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -215,7 +215,7 @@ async def test_nothing_possible_is_a_named_outcome(campaigner: Api) -> None:
 async def test_a_plan_whose_file_cannot_be_finished_is_not_stored(
     learned: Learned, champions: Champions
 ) -> None:
-    def no_room() -> None:
+    def no_room(_withdrawn: Sequence[int]) -> None:
         raise OSError("no space left on device")
 
     async def stored() -> int:
