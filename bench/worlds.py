@@ -64,23 +64,36 @@ def judge(report: Report, name: str, debtors: int) -> dict[str, float]:
     model = train(history, as_of=NOW, seed=SEED)
     report.note(f"{label}: contacts learned from", model.rows)
     report.note(f"{label}: training seconds", round(time.perf_counter() - started, 1))
-    keys = history.debtors["debtor"].to_list()
-    who = world.truth.rows(keys)
-    truth = world.truth.benchmarks(labels=_labels(world, history))
+    truth = _true_values(world, history)
     values = {
         "historical policy": truth["historical"],
         "best fixed action": truth["best_fixed"],
-        "one plain LightGBM": _mean_value(world, who, *_plain(history, model)),
-        "segments": _mean_value(world, who, *_per_segment(history, model)),
-        "debtors": _mean_value(world, who, *_per_debtor(history, model, keys)),
+        "one plain LightGBM": _mean_value(world, history, *_plain(history, model)),
+        "segments": _mean_value(world, history, *_per_segment(history, model)),
+        "debtors": _mean_value(world, history, *_per_debtor(history, model)),
         "segment oracle": truth["segment_oracle"],
         "debtor optimum": truth["debtor_optimum"],
     }
-    way = truth["segment_oracle"] - truth["historical"]
-    shares = {policy: (value - truth["historical"]) / way for policy, value in values.items()}
+    shares = {policy: _way(value, truth) for policy, value in values.items()}
     for policy, value in values.items():
         report.note(f"{label}: {policy}", f"{value:.3f} per debtor ({100 * shares[policy]:.0f} % of the way)")
     return shares
+
+
+def way_made(world: SimulatedWorld, history: History, model: TrainedModel) -> tuple[float, float]:
+    """The shares of the way that a model's actions make, per segment and per debtor; asked as of the history's end."""
+    truth = _true_values(world, history)
+    made = (_per_segment(history, model), _per_debtor(history, model))
+    segments, debtors = (_way(_mean_value(world, history, *actions), truth) for actions in made)
+    return segments, debtors
+
+
+def _true_values(world: SimulatedWorld, history: History) -> dict[str, float]:
+    return world.truth.benchmarks(labels=_labels(world, history))
+
+
+def _way(value: float, truth: dict[str, float]) -> float:
+    return (value - truth["historical"]) / (truth["segment_oracle"] - truth["historical"])
 
 
 def _labels(world: SimulatedWorld, history: History) -> list[str]:
@@ -89,8 +102,10 @@ def _labels(world: SimulatedWorld, history: History) -> list[str]:
     return [str(seen[key]) for key in world.truth.keys]
 
 
-def _mean_value(world: SimulatedWorld, who: Ints, channel: Ints, slot: Ints) -> float:
-    """channel: (n,) positions in ml.outcomes.CHANNELS, −1 to leave alone; a closed hour is worth nothing."""
+def _mean_value(world: SimulatedWorld, history: History, channel: Ints, slot: Ints) -> float:
+    """Of an action for each debtor. channel: (n,) positions in ml.outcomes.CHANNELS, −1 to leave alone; a closed hour
+    is worth nothing."""
+    who = world.truth.rows(history.debtors["debtor"].to_list())
     codes = np.array([WORLD_CHANNELS.index(name) for name in CHANNELS])
     value = world.truth.value(who, codes[np.maximum(channel, 0)], slot)
     made: Bools = (channel >= 0) & world.truth.open_hours[who, slot]
@@ -100,15 +115,19 @@ def _mean_value(world: SimulatedWorld, who: Ints, channel: Ints, slot: Ints) -> 
 def _per_segment(history: History, model: TrainedModel) -> tuple[Ints, Ints]:
     best = {
         answer.segment: answer.recommendation.best
-        for answer in segment_recommendations(model, history, now=NOW)
+        for answer in segment_recommendations(model, history, now=history.as_of)
     }
     chosen = [best.get(name) for name in history.debtors["segment"].to_list()]
     channel = np.array([-1 if action is None else CHANNELS.index(action.channel) for action in chosen])
     return channel, np.array([0 if action is None else action.hour_of_week for action in chosen])
 
 
-def _per_debtor(history: History, model: TrainedModel, keys: list[object]) -> tuple[Ints, Ints]:
-    chosen = [answer.recommendation.best for answer in debtor_recommendations(model, history, keys, now=NOW)]
+def _per_debtor(history: History, model: TrainedModel) -> tuple[Ints, Ints]:
+    keys = history.debtors["debtor"].to_list()
+    chosen = [
+        answer.recommendation.best
+        for answer in debtor_recommendations(model, history, keys, now=history.as_of)
+    ]
     channel = np.array([-1 if action is None else CHANNELS.index(action.channel) for action in chosen])
     return channel, np.array([0 if action is None else action.hour_of_week for action in chosen])
 
