@@ -58,6 +58,12 @@ def coded(error: GraphQLError, code: str, **extensions: Any) -> GraphQLError:
     return error
 
 
+def placed(error: GraphQLError, code: str) -> GraphQLError:
+    """The same, of the executor's or a rule's, with the place of the value that it is about, if it is about one."""
+    found = place_of(error.message)
+    return coded(error, code, **({} if found is None else {"argument": found}))
+
+
 def presented(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
     """The errors of an execution as the caller may see them; what is not theirs to know is logged and masked.
 
@@ -82,8 +88,7 @@ def _presentable(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, GraphQLSyntaxError) or isinstance(error, GraphQLSyntaxError):
         return coded(error, PARSE_FAILED)
     if cause is None or isinstance(cause, GraphQLError):  # made by the executor: a variable, an argument
-        found = place_of(error.message)
-        return coded(error, BAD_USER_INPUT, **({} if found is None else {"argument": found}))
+        return placed(error, BAD_USER_INPUT)
     if isinstance(cause, CannotGetOperationTypeError | InvalidOperationTypeError):
         return _unserved(cause)
     code = code_of(cause)

@@ -12,11 +12,8 @@ from graphql import (
     Node,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    StringValueNode,
-    ValidationRule,
     get_operation_ast,
     parse,
-    specified_rules,
     validate,
 )
 from strawberry.extensions import SchemaExtension
@@ -29,7 +26,9 @@ from api.graphql.errors import (
     UNKNOWN_OPERATION,
     VALIDATION_FAILED,
     coded,
+    placed,
 )
+from api.graphql.literals import NUL, RULES
 from api.graphql.personal import personal_use
 from api.graphql.sizes import Size, has_filters_by_variables, sizes_of
 from domain.filters import MOST_CONDITIONS, MOST_VALUES
@@ -45,7 +44,6 @@ MAX_OBJECTS = 10_000
 #: How many characters of documents are remembered in all; a parsed one takes some hundred bytes for each.
 REMEMBERED = 300_000
 
-_NUL = "the character NUL (U+0000), which cannot be stored; leave it out."
 #: Where a value stands among the variables: its name or index, and the place of what holds it.
 _Place = tuple[str | int, "_Place | None"]
 
@@ -101,16 +99,6 @@ def _unread(error: GraphQLError) -> GraphQLError:
     return coded(error, PARSE_FAILED)
 
 
-class NoNulCharacter(ValidationRule):
-    """No text can hold a NUL character, so no literal may."""
-
-    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
-        """Refuse a literal with a NUL."""
-        if "\x00" in node.value:
-            message = f"A text holds {_NUL}"
-            self.report_error(GraphQLError(message, node, extensions={"code": BAD_USER_INPUT}))
-
-
 def check_variables(variables: Mapping[str, Any] | None) -> None:
     """Refuse what no argument can be: more values than are served, values nested beyond reading, and text that cannot
     be stored.
@@ -131,7 +119,7 @@ def check_variables(variables: Mapping[str, Any] | None) -> None:
         if isinstance(value, dict):
             for name, inner in value.items():
                 if "\x00" in name:
-                    raise _bad_variables(f"{_where(place)} a name that holds {_NUL}", place)
+                    raise _bad_variables(f"{_where(place)} a name that holds {NUL}", place)
                 pending.append((inner, depth + 1, (name, place)))
         elif isinstance(value, list):
             pending += [
@@ -140,7 +128,7 @@ def check_variables(variables: Mapping[str, Any] | None) -> None:
                 if not isinstance(inner, str) or "\x00" in inner  # long lists are mostly of plain texts
             ]
         elif isinstance(value, str) and "\x00" in value:
-            raise _bad_variables(f"{_where(place)} {_NUL}", place)
+            raise _bad_variables(f"{_where(place)} {NUL}", place)
 
 
 def _check_amount(limited: str, what: str, found: int, limit: int) -> None:
@@ -230,7 +218,7 @@ class Documents:
 
     def __init__(self, *, production: bool) -> None:
         self._production = production
-        self._rules = (*specified_rules, OneOfInputValidationRule, NoNulCharacter)
+        self._rules = (*RULES, OneOfInputValidationRule)
         if production:
             self._rules = (*self._rules, NoSchemaIntrospectionCustomRule)
         self._known: OrderedDict[str, Prepared] = OrderedDict()
@@ -264,7 +252,7 @@ class Documents:
         if any((error.extensions or {})["limited"] not in _BY_VARIABLES for error in over):
             return Prepared(document, over)
         found = validate(schema, document, self._rules, max_errors=20, hide_suggestions=self._production)
-        errors = [coded(error, VALIDATION_FAILED) for error in _each_once(found)]
+        errors = [placed(error, VALIDATION_FAILED) for error in _each_once(found)]
         by_variables = bool(over) or has_filters_by_variables(document)
         return Prepared(document, errors, depends_on_variables=by_variables)
 

@@ -24,8 +24,10 @@ _CUTS = (
     # ... not to be None: in Python's word, not in GraphQL's.
     (re.compile(r"not to be None\.$"), "not to be null."),
 )
-# Variable '$input' has invalid value at [1].dueOn: ...
-_PLACE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ((?:\.\w+|\[\d+\])+))?: ")
+# Variable '$input' has invalid value at [1].dueOn: ... / Argument 'first' has invalid value: ...
+_PLACE = re.compile(
+    r"(?:Variable '\$|Argument ')(\w+)' has invalid (?:default )?value(?: at ((?:\.\w+|\[\d+\])+))?: "
+)
 # ... Expected value of type 'PeriodInput' to include required field 'from'.
 _NAMED = re.compile(
     r"Expected value of type '\w+' (?:to include required|not to include unknown) field "
@@ -41,8 +43,8 @@ def without_values(message: str) -> str:
 
 
 def place_of(message: str) -> list[str] | None:
-    """Where in the variables the value stands that a message is about, a field that is missing or unknown
-    included: the variable's name, then fields and indices; None where it is about no variable's value."""
+    """Where the value stands that a message is about, a field that is missing or unknown included: the name of the
+    variable or argument, then fields and indices; None where it is about no value."""
     found = _PLACE.match(message)
     if found is None:
         return None

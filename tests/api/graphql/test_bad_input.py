@@ -187,10 +187,64 @@ async def test_a_literal_that_does_not_fit_says_in_which_line(api: Api) -> None:
         {reference: "D3", name: null, country: "ES"}
     ]) { accepted } }"""
     errors = (await api.send(query))["errors"]
-    assert [(error["locations"], error["message"].split(":")[0]) for error in errors] == [
-        ([{"line": 3, "column": 66}], "Date"),
-        ([{"line": 4, "column": 33}], "Expected value of non-null type 'String!' not to be null."),
+    assert [(error["locations"], error["extensions"]["argument"]) for error in errors] == [
+        ([{"line": 3, "column": 66}], ["input", "1", "birthDate"]),
+        ([{"line": 4, "column": 33}], ["input", "2", "name"]),
     ]
+
+
+NAMED = [
+    ('{ debtors(first: "1") { totalCount } }', "Argument 'first' has invalid value: Int cannot", ["first"]),
+    ("{ node(id: 1.5) { id } }", "Argument 'id' has invalid value: ID cannot", ["id"]),
+    (
+        '{ debtors(where: {or: [{}, {birthDate: {lt: "2026-02-30"}}]}) { totalCount } }',
+        "Argument 'where' has invalid value at .or[1].birthDate.lt: Date: expected",
+        ["where", "or", "1", "birthDate", "lt"],
+    ),
+    (
+        "{ debtors(orderBy: [{field: AGE}]) { totalCount } }",
+        "Argument 'orderBy' has invalid value at [0].field: The value does not exist",
+        ["orderBy", "0", "field"],
+    ),
+    (
+        '{ debtors(where: {balance: {gte: "1"}}) { totalCount } }',
+        "Argument 'where' has invalid value at .balance: Expected value of type 'MoneyFilter' to include",
+        ["where", "balance", "currency"],
+    ),
+    (
+        '{ debtors(where: {name: {in: ["Ana", "A\\u0000"]}}) { totalCount } }',
+        "Argument 'where' has invalid value at .name.in[1]: A text holds the character NUL",
+        ["where", "name", "in", "1"],
+    ),
+    (
+        'query ($first: Int = "x") { debtors(first: $first) { totalCount } }',
+        "Variable '$first' has invalid default value: Int cannot",
+        ["first"],
+    ),
+    (
+        'query ($w: DebtorWhere = {name: {eq: "\\u0000"}}) { debtors(where: $w) { totalCount } }',
+        "Variable '$w' has invalid default value at .name.eq: A text holds",
+        ["w", "name", "eq"],
+    ),
+    ('{ debtors { totalCount @include(if: "yes") } }', "Argument 'if' has invalid value: Boolean", ["if"]),
+]
+
+
+@pytest.mark.parametrize(("query", "told", "argument"), NAMED, ids=[case[0][:60] for case in NAMED])
+async def test_a_literal_that_does_not_fit_names_its_argument(
+    api: Api, query: str, told: str, argument: list[str]
+) -> None:
+    error = await api.error(query)
+    assert error["message"].startswith(told)
+    assert error["extensions"]["argument"] == argument
+
+
+async def test_a_literal_outside_of_arguments_is_refused_too(api: Api) -> None:
+    answer = await api.send('type Own { one(text: String = "\\u0000"): Int } query { __typename }')
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {
+        "GRAPHQL_VALIDATION_FAILED",
+        "BAD_USER_INPUT",
+    }
 
 
 async def test_instants_are_read_with_any_offset_and_answered_in_utc(api: Api) -> None:
