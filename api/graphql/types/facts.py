@@ -251,12 +251,13 @@ class Payment(Node):
 
     @resolved(
         "The communication that brought it: the stated one, else the latest that the debtor engaged with "
-        "shortly before (kpis.md, Attribution); null: none, or the payment was reversed."
+        "shortly before (kpis.md, Attribution); null: none, or the payment was reversed or is yet to come."
     )
     async def attributed_to(self, info: Info) -> Communication | None:
         """The communication."""
-        taken_back = self.row.reversed_at is not None and self.row.reversed_at <= info.context.now
-        cause = None if taken_back else self.row.attributed_to
+        now, reversed_at = info.context.now, self.row.reversed_at
+        stands = self.row.paid_at <= now and (reversed_at is None or reversed_at > now)
+        cause = self.row.attributed_to if stands else None
         found: Communication | None = await linked_node(info, "Communication", cause)
         return found
 

@@ -106,7 +106,7 @@ _BOUNCE_KIND = (
     f"CASE WHEN {_DELIVERED} THEN NULL WHEN communication.bounced_hard_at IS NOT NULL THEN 'HARD' "
     "WHEN communication.bounced_soft_at IS NOT NULL THEN 'SOFT' END"
 )
-_CAUSE = f"CASE WHEN payment.reversed_at <= {NOW} THEN NULL ELSE payment.attributed_to END"
+_CAUSE = f"CASE WHEN payment.paid_at > {NOW} OR payment.reversed_at <= {NOW} THEN NULL ELSE payment.attributed_to END"
 # The twin of `reads.promises.AGENT_ID`.
 _TAKEN_BY = (
     "coalesce(promise.agent_id, "

@@ -128,6 +128,25 @@ async def test_a_payment_is_attributed_until_it_is_reversed(api_of, tenant_id: i
         assert found["debtorByReference"]["payments"]["edges"] == [{"node": {"attributedTo": cause}}]
 
 
+@pytest.mark.parametrize("also", ["", "attributes"])
+@pytest.mark.parametrize("cause", ["C1", None], ids=["stated", "found"])
+async def test_a_payment_is_attributed_once_it_has_come(
+    api_of, tenant_id: int, cause: str | None, also: str
+) -> None:
+    api = await api_of(tenant_id)
+    await fill(api)
+    clicked = {**CLICK, "reference": "E2", "occurredAt": (NOW - timedelta(days=1)).isoformat()}
+    await run(api, "RecordEvents", [clicked])
+    sent = "communications { edges { node { convertedAt } } }"
+    paid = "payments { edges { node { attributedTo { reference } } } }"
+    for paid_at, attributed in ((NOW + timedelta(seconds=1), None), (NOW, {"reference": "C1"})):
+        await run(api, "RecordPayments", [{**PAYMENT, "paidAt": paid_at.isoformat(), "communication": cause}])
+        answer = await api.ask(f'{{ debtorByReference(reference: "D1") {{ {also} {sent} {paid} }} }}')
+        found = answer["debtorByReference"]
+        assert found["payments"]["edges"] == [{"node": {"attributedTo": attributed}}]
+        assert (found["communications"]["edges"][0]["node"]["convertedAt"] is None) == (attributed is None)
+
+
 async def test_the_same_again_is_a_duplicate(api_of, tenant_id: int) -> None:
     api = await api_of(tenant_id)
     await fill(api)
