@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from graphql import GraphQLError
@@ -18,6 +18,8 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     ErrorMessage,
+    Message,
+    NextMessagePayload,
     SubscribeMessage,
 )
 from strawberry.types.unset import UNSET, UnsetType
@@ -29,6 +31,7 @@ from api.graphql.context import Socket
 from api.graphql.errors import LIMIT_EXCEEDED
 from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
+from api.http.answers import if_begun
 from api.http.openings import Openings
 from api.http.rates import Rates
 from api.logs import log_failure, log_outage
@@ -103,6 +106,12 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
             await self.send_message(refusal)
         else:
             await super().handle_subscribe(message)
+
+    async def send_message(self, message: Message) -> None:
+        """Send it; a result has `data` only where it would over HTTP."""
+        if message["type"] == "next":
+            message["payload"] = cast(NextMessagePayload, if_begun(dict(message["payload"])))
+        await super().send_message(message)
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log it without what the caller sent."""

@@ -160,6 +160,23 @@ async def test_an_operation_that_is_none_is_told_so_alone(app: Starlette, api: A
         assert all(frame == {"type": "complete", "id": "bad"} for frame in frames[:-1])
 
 
+FAILED = [
+    ("query ($v: Int!) { debtors(first: $v) { totalCount } }", "BAD_USER_INPUT"),
+    ('subscription { trainingProgress(id: "none") { status } }', "BAD_USER_INPUT"),
+    ("{ debtors(first: -1) { totalCount } }", "BAD_USER_INPUT"),
+]
+
+
+@pytest.mark.parametrize(("query", "code"), FAILED, ids=[query for query, _ in FAILED])
+async def test_a_result_has_data_only_where_it_would_over_http(app: Starlette, api: Api, query, code) -> None:
+    async with websocket(app) as socket:
+        await begun(socket, api)
+        await socket.send({"type": "subscribe", "id": "1", "payload": {"query": query}})
+        told = (await socket.receive())["payload"]
+    assert told["errors"][0]["extensions"]["code"] == code
+    assert ("data" in told) == ("path" in told["errors"][0])
+
+
 async def test_pings_are_answered_and_strange_completes_forgiven(app: Starlette, api: Api) -> None:
     async with websocket(app) as socket:
         await begun(socket, api)
