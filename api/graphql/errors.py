@@ -114,10 +114,17 @@ def _out_of_service(error: GraphQLError, outage: Outage) -> GraphQLError:
     return GraphQLError(outage.message, nodes=error.nodes, path=error.path, extensions={"code": outage.code})
 
 
+def no_such_operation(name: str | None) -> str:
+    """What to do about a document without the operation that was asked for; one of several was, or there is none."""
+    if name is None:
+        return "The document has no operation: send a query, a mutation or a subscription in it."
+    return "The document has no operation of this name; name one of its own in operationName."
+
+
 def _unserved(cause: CannotGetOperationTypeError | InvalidOperationTypeError) -> GraphQLError:
     """An operation that is none, or not of a kind that may come this way."""
     if isinstance(cause, CannotGetOperationTypeError):
-        message, code = "Name one of the document's operations in operationName.", UNKNOWN_OPERATION
+        message, code = no_such_operation(cause.operation_name), UNKNOWN_OPERATION
     else:
         message, code = f"A {cause.operation_type.value} does not come this way.", METHOD_NOT_ALLOWED
     return GraphQLError(message, extensions={"code": code})

@@ -16,6 +16,7 @@ from api.callers import Caller, NotAdmitted
 from api.documents import TrustedDocuments
 from api.graphql.compiled import CompiledReads
 from api.graphql.context import Context
+from api.graphql.errors import UNKNOWN_OPERATION, no_such_operation
 from api.graphql.json_rows import to_json
 from api.graphql.schema import Schema
 from api.http.answers import answered
@@ -140,8 +141,7 @@ class GraphQLEndpoint:
                 allowed_operation_types=_GET if request.method == "GET" else _POST,
             )
         except CannotGetOperationTypeError:
-            message = "Name one of the document's operations in operationName."
-            raise Refused(400, "UNKNOWN_OPERATION", message) from None
+            raise Refused(400, UNKNOWN_OPERATION, no_such_operation(asked.operation_name)) from None
 
     async def _stream(self, request: Request, asked: Asked, context: Context) -> Response:
         request.state.streamed = True

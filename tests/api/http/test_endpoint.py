@@ -76,6 +76,20 @@ async def test_a_request_error_has_no_data_and_a_status_by_media_type(api: Api, 
         assert response.json()["errors"][0]["extensions"]["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"query": "fragment A on Query { __typename }"}, "has no operation: send a query"),
+        ({"query": "query A { __typename }", "operationName": "B"}, "no operation of this name"),
+        ({"query": "query A { __typename } query B { __typename }"}, "has several operations"),
+    ],
+)
+async def test_a_document_without_the_operation_says_what_it_lacks(api: Api, body, told: str) -> None:
+    (error,) = (await api.post(body)).json()["errors"]
+    assert error["extensions"]["code"] == "UNKNOWN_OPERATION"
+    assert told in error["message"]
+
+
 async def test_an_error_of_a_field_leaves_data_and_status_200(api: Api) -> None:
     response = await api.post({"query": '{ node(id: "x") { id } segments { key } }'}, Accept=RESPONSE_TYPE)
     assert response.status_code == 200
