@@ -59,7 +59,9 @@ class ContactPoint:
     consented_at: datetime | None = _field(
         description="When the debtor agreed to be contacted here; null: never."
     )
-    opted_out_at: datetime | None = _field(description="When the debtor refused it; null: they have not.")
+    opted_out_at: datetime | None = _field(
+        description="When the debtor refused it; null: they have not, or have consented since."
+    )
 
 
 @strawberry.type(
