@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from api.migrating import migrate
+from domain.names import name_key
 from domain.storage.campaigns import NewCampaign, Planned, begin_campaign, finish_campaign
 from domain.storage.decisions import NewDecision, log_decisions
 from domain.storage.derived import catch_up, define_segments
@@ -190,3 +191,24 @@ async def test_an_infinite_end_is_none(kept: tuple[Database, int], migrated_url:
     async with database.transaction(tenant_id) as connection:
         ends = "SELECT closed_on FROM account UNION ALL SELECT active_to FROM agent"
         assert list(await connection.scalars(text(ends))) == [None, None]
+
+
+async def test_names_are_found_by_any_sigma(kept: tuple[Database, int], migrated_url: str) -> None:
+    database, tenant_id = kept
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = migrated_url
+    name = "ΝΙΚΟΣ ΣΟΦΟΣ"
+    await merge_facts(database, tenant_id, {"debtors": [row("debtors", name=name)]})
+    keys = []
+    for _ in range(2):
+        keys.append(await _name_key(database, tenant_id))
+        command.downgrade(config, "0019_no_end")
+        keys.append(await _name_key(database, tenant_id))
+        migrate(migrated_url)
+    assert keys == [name_key(name), name.lower()] * 2
+
+
+async def _name_key(database: Database, tenant_id: int) -> str:
+    async with database.transaction(tenant_id) as connection:
+        found: str = (await connection.execute(text("SELECT name_key FROM debtor"))).scalar_one()
+        return found

@@ -20,7 +20,7 @@ debtor = tenant_table(
     "debtor",
     Column("reference", C, nullable=False),
     Column("name", Text, nullable=False),
-    Column("name_key", C, nullable=False),  # the name in lower case: prefix search as an index range
+    Column("name_key", C, nullable=False),  # the name without case: prefix search as an index range
     Column("email", Text),
     Column("phone", Text),
     Column("postal_address", Text),

@@ -11,7 +11,7 @@ import pytest_asyncio
 from api.auth import create_key
 from api.graphql.cursors import ListOrder, encode
 from domain.vocabulary import Role
-from tests.api.portfolio import NOW, Api
+from tests.api.portfolio import NOW, Api, operation
 
 DEBTORS = """
 query ($first: Int, $after: String, $where: DebtorWhere, $orderBy: [DebtorOrder!]) {
@@ -120,6 +120,18 @@ FILTERS = [
         lambda node: (node["country"] == "US" or node["daysPastDue"] > 90) and node["country"] != "DK",
     ),
 ]
+
+
+async def test_a_name_is_found_by_whatever_it_begins_with(api_of, tenant_id: int) -> None:
+    own = await api_of(tenant_id)
+    name = "ΝΙΚΟΣ ΣΟΦΙΑΝΟΣ"
+    debtor = {"reference": "D1", "name": name, "country": "GR"}
+    await own.ask(operation("UpsertDebtors"), input=[debtor])
+    count = operation("DebtorCount")
+    for length in range(len(name) + 1):
+        for begun in (name[:length], name[:length].lower(), name[:length].lower().replace("ς", "σ")):
+            found = await own.ask(count, where={"name": {"startsWith": begun}})
+            assert found["debtors"]["totalCount"] == 1, begun
 
 
 @pytest.mark.parametrize(
