@@ -38,7 +38,7 @@ class Lift:
 async def measure_lift(
     connection: AsyncConnection, tenant_id: int, campaign: CampaignRow, *, now: datetime
 ) -> Lift | None:
-    """What the arms' debtors have paid since the window began and the plan was made, up to thirty days after it.
+    """What the arms' debtors have paid since the window began and they were decided on, up to thirty days after it.
 
     None before the window, and for a campaign without debtors: nothing has happened that could be measured.
     """
@@ -49,7 +49,7 @@ async def measure_lift(
         connection,
         tenant_id,
         campaign.id,
-        start=max(campaign.starts_at, campaign.planned_at),
+        start=campaign.starts_at,
         end=campaign.ends_at + COUNTED_AFTER,
         now=now,
     )

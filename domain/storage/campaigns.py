@@ -21,7 +21,7 @@ _PAID = text(
         SELECT d.arm, p.currency, p.debtor_id, sum(p.amount) AS amount
         FROM decision d JOIN payment p ON p.tenant_id = d.tenant_id AND p.debtor_id = d.debtor_id
         WHERE d.tenant_id = :tenant_id AND d.campaign_id = :campaign_id
-          AND p.paid_at >= :start AND p.paid_at < :end AND p.paid_at <= :now
+          AND p.paid_at >= greatest(:start, d.decided_at) AND p.paid_at < :end AND p.paid_at <= :now
           AND (p.reversed_at IS NULL OR p.reversed_at > :now)
         GROUP BY d.arm, p.currency, p.debtor_id
     ) paid
@@ -91,7 +91,8 @@ async def paid_by_arm(
     end: datetime,
     now: datetime,
 ) -> list[ArmPaid]:
-    """What each arm's debtors have paid, unreversed, `start <= paid_at < end`, as far as known at `now`."""
+    """What each arm's debtors have paid, unreversed, `start <= paid_at < end` and since they were decided on, as far as
+    known at `now`."""
     wanted = {"tenant_id": tenant_id, "campaign_id": campaign_id, "start": start, "end": end, "now": now}
     return [
         ArmPaid(Arm(row.arm), row.currency, row.debtors, row.total, row.squares)
