@@ -28,11 +28,13 @@ def training_folder(settings: Settings) -> Path:
 
 
 @contextmanager
-def open_training(server: DatabaseServer, database: Database) -> Iterator[TrainingService]:
+def open_training(
+    server: DatabaseServer, database: Database, champions: Champions
+) -> Iterator[TrainingService]:
     """What the API and the commands know of training."""
     queue = JobQueue(server.app_url)
     try:
-        yield TrainingService(database, queue, lambda: datetime.now(UTC))
+        yield TrainingService(database, queue, lambda: datetime.now(UTC), champions.model)
     finally:
         queue.close()
 
@@ -50,7 +52,10 @@ def open_champions(database: Database, settings: Settings) -> Iterator[Champions
 @contextmanager
 def services_of(server: DatabaseServer, database: Database, settings: Settings) -> Iterator[Services]:
     """Every use case, on a database that is fit for use."""
-    with open_training(server, database) as training, open_champions(database, settings) as champions:
+    with (
+        open_champions(database, settings) as champions,
+        open_training(server, database, champions) as training,
+    ):
         tallies = Tallies(database, settings.home.absolute() / "histories")
         yield Services(
             database=database,

@@ -84,13 +84,16 @@ async def _train(
     server: DatabaseServer, tenant: str, as_of: datetime | None, promote: Promotion, hands: _Hands
 ) -> tuple[StoredRun, ModelVersion | None]:
     from api.answers import Failure
-    from api.wiring import open_training
+    from api.wiring import open_champions, open_training
     from domain.audit import operator
     from domain.storage.models import find_version
 
     asked_at = datetime.now(UTC)
     async with edge.tenant(server, tenant) as (database, tenant_id):
-        with open_training(server, database) as training:
+        with (
+            open_champions(database, edge.settings()) as champions,
+            open_training(server, database, champions) as training,
+        ):
             started = await training.start(
                 tenant_id, as_of=as_of, promote=promote, by=operator(datetime.now(UTC))
             )

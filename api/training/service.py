@@ -1,6 +1,6 @@
 """Training runs and model versions as the API and the commands ask for them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from api.answers import Failure, TrainingRun
@@ -13,15 +13,22 @@ from domain.storage.models import ModelError
 from domain.storage.sessions import Database
 from domain.storage.training_runs import StoredRun, TrainingRunError
 from domain.vocabulary import Promotion
+from ml.artefact import ArtefactError
+
+OpenModel = Callable[[int, int], Awaitable[object]]
+"""Opens the model of a tenant's version. Raises ArtefactError where that cannot be."""
 
 
 class TrainingService:
     """`api.services.Training` on PostgreSQL: a run is queued in the transaction that makes it."""
 
-    def __init__(self, database: Database, queue: JobQueue, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, queue: JobQueue, clock: Callable[[], datetime], open_model: OpenModel
+    ) -> None:
         self._database = database
         self._queue = queue
         self._clock = clock
+        self._open_model = open_model
 
     async def start(
         self, tenant_id: int, *, as_of: datetime | None, promote: Promotion, by: Signature
@@ -61,23 +68,35 @@ class TrainingService:
         return answer(run) if run else None
 
     async def promote(self, tenant_id: int, model_version_id: int, *, by: Signature) -> int | Failure:
-        """Make a version champion and answer its id; Failure NOT_FOUND or CHAMPION_KNOWS_MORE."""
+        """Make a version champion and answer its id.
+
+        Failure: NOT_FOUND, CHAMPION_KNOWS_MORE, or as ArtefactError has it: what cannot be opened decides nothing.
+        """
         try:
             async with self._database.transaction(tenant_id) as connection:
                 version = await models.promote(connection, tenant_id, model_version_id, now=self._clock())
+                await self._open_model(tenant_id, version.id)
                 await record(connection, tenant_id, by, "promoteModel", nodes=[("ModelVersion", version.id)])
         except ModelError as error:
             return Failure(error.code, str(error), ("id",))
+        except ArtefactError as error:
+            return Failure(error.code, f"Not promoted: {error}", ("id",))
         return version.id
 
     async def roll_back(self, tenant_id: int, *, by: Signature) -> int | Failure:
-        """Make the previous champion champion again and answer its id; Failure NO_PREVIOUS_CHAMPION."""
+        """Make the previous champion champion again and answer its id.
+
+        Failure: NO_PREVIOUS_CHAMPION, or as ArtefactError has it.
+        """
         try:
             async with self._database.transaction(tenant_id) as connection:
                 version = await models.roll_back(connection, tenant_id)
+                await self._open_model(tenant_id, version.id)
                 await record(connection, tenant_id, by, "rollBackModel", nodes=[("ModelVersion", version.id)])
         except ModelError as error:
             return Failure(error.code, str(error))
+        except ArtefactError as error:
+            return Failure(error.code, f"Not rolled back: {error}")
         return version.id
 
 

@@ -23,6 +23,7 @@ from api.training.service import TrainingService
 from domain.storage.sessions import Database
 from domain.vocabulary import Role
 from tests.api.learned import AS_OF, Learned
+from tests.api.models import open_nothing
 from tests.api.portfolio import NOW, Api
 
 WITHIN = {"from": "2026-05-01T00:00:00Z", "to": "2026-05-08T00:00:00Z"}
@@ -37,7 +38,9 @@ async def client(database: Database, owner_url: str, services) -> AsyncIterator[
     """The application with real training runs, without a worker."""
     create_job_tables(owner_url)
     queue = JobQueue(owner_url)
-    real = replace(services, training=TrainingService(database, queue, lambda: NOW + timedelta(days=800)))
+    real = replace(
+        services, training=TrainingService(database, queue, lambda: NOW + timedelta(days=800), open_nothing)
+    )
     transport = httpx.ASGITransport(app=create_app(real, Settings(), clock=lambda: NOW))
     async with httpx.AsyncClient(transport=transport, base_url="http://dunwell.test") as client:
         yield client

@@ -42,6 +42,7 @@ from domain.storage.sessions import Database
 from tests.api.graphql.test_permissions import QUERIES
 from tests.api.http.sockets import websocket
 from tests.api.learned import AS_OF, Learned
+from tests.api.models import open_nothing
 from tests.api.portfolio import NOW, Api, operation, operation_names
 from tests.conftest import ROOT
 
@@ -100,7 +101,7 @@ def app(
         forecasts=ForecastService(
             database, Tallies(database, tmp_path_factory.mktemp("histories")), champions
         ),
-        training=TrainingService(database, queue, lambda: NOW),
+        training=TrainingService(database, queue, lambda: NOW, open_nothing),
     )
     yield create_app(real, Settings(), clock=lambda: NOW)
     queue.close()

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import update
 
+from api.answers import Failure
 from api.auth import create_key
 from api.cli.training import show
 from api.graphql import columns
@@ -23,6 +24,7 @@ from api.recommendations.champions import Champions
 from api.recommendations.service import RecommendationService
 from api.settings import Settings
 from api.training.service import TrainingService
+from domain.audit import operator
 from domain.storage import models
 from domain.storage.sessions import Database
 from domain.storage.tables import model_version
@@ -30,6 +32,7 @@ from domain.vocabulary import ModelStatus, Role
 from ml.artefact import _signature
 from tests.api.graphql.test_query_counts import direct_statements, statements
 from tests.api.learned import AS_OF, KEY, Learned
+from tests.api.models import open_nothing
 from tests.api.portfolio import Api, operation
 from tests.domain.storage.test_models import make_version, statuses
 
@@ -53,7 +56,7 @@ async def real(
     advised = replace(
         services,
         recommendations=RecommendationService(database, champions),
-        training=TrainingService(database, queue, lambda: AS_OF + timedelta(days=400)),
+        training=TrainingService(database, queue, lambda: AS_OF + timedelta(days=400), open_nothing),
     )
     app = create_app(advised, Settings(), clock=lambda: AS_OF + timedelta(hours=1))
     transport = httpx.ASGITransport(app=app)
@@ -89,6 +92,29 @@ async def test_the_champion_is_swapped_and_rolled_back_without_a_restart(
     assert again["status"] == "CHAMPION"
     assert (await run(api, "RollBackModel"))["rollBackModel"]["id"] == before
     other.close()
+
+
+async def test_a_version_that_cannot_be_opened_does_not_come_to_decide(
+    database: Database, owner_url: str, champions: Champions, learned: Learned
+) -> None:
+    """Left by a build of another format: decisions would fail from then on."""
+    create_job_tables(owner_url)
+    queue = JobQueue(owner_url)
+    training = TrainingService(database, queue, lambda: AS_OF + timedelta(days=400), champions.model)
+    former = await learned.store()
+    await learned.age(former)
+    present = await learned.store()
+    back = await training.roll_back(learned.tenant_id, by=operator(AS_OF))
+    again = await training.promote(learned.tenant_id, former, by=operator(AS_OF))
+    queue.close()
+    assert isinstance(back, Failure)
+    assert isinstance(again, Failure)
+    assert back.code == again.code == "ARTEFACT_INCOMPATIBLE"
+    assert back.message.startswith("Not rolled back: the model has format 1, ")
+    assert again.message.startswith("Not promoted: the model has format 1, ")
+    found = await champions.deciding(learned.tenant_id, as_of=AS_OF)
+    assert found is not None
+    assert found.version_id == present
 
 
 async def test_promoting_rolling_back_and_cancelling_at_once_leave_one_champion(
