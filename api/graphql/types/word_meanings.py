@@ -41,7 +41,7 @@ MEANINGS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "OPTED_OUT": "The debtor refused it and has not consented since.",
     },
     vocabulary.AgingBucket: {
-        "CURRENT": "0 days past due, with something owed.",
+        "CURRENT": "0 days past due: accounts with something owed; debtors and payments also where nothing was.",
         "DPD_1_30": "1 to 30 days past due.",
         "DPD_31_60": "31 to 60 days past due.",
         "DPD_61_90": "61 to 90 days past due.",
