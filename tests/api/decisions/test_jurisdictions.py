@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -24,8 +24,8 @@ from api.recommendations.service import RecommendationService
 from domain.audit import operator
 from domain.contact_rules import Reachability
 from domain.storage.reachability import reachability
-from domain.storage.reads.campaigns import campaigns_by_id
-from domain.storage.reads.decisions import decisions_by_id, page_of_plan
+from domain.storage.reads.campaigns import CampaignRow, campaigns_by_id
+from domain.storage.reads.decisions import DecisionRow, decisions_by_id, page_of_plan
 from domain.storage.sessions import Database
 from domain.storage.tenants import create_tenant
 from domain.vocabulary import Channel
@@ -219,26 +219,11 @@ async def test_others_decide_while_a_plan_is_logged_and_both_keep_the_rules_toge
     minutes = count(1)
     week = Window(as_of, as_of + timedelta(days=7))
     logged, go_on = asyncio.Event(), asyncio.Event()
-
-    class Slow(Champions):
-        """Those at hand, which go on from the third part of the log when they are told to."""
-
-        def __init__(self) -> None:
-            vars(self).update(vars(champions))
-            self.parts = 0
-
-        async def run(self, work: Callable[[], T]) -> T:
-            found = await champions.run(work)
-            self.parts += isinstance(found, PlannedPart)
-            if self.parts == 3:
-                logged.set()
-                await go_on.wait()
-            return found
-
+    slow = _HeldAtTheThirdPart(champions, logged, go_on)
     monkeypatch.setattr(plan_log, "PART", 10)
     written: dict[int, int] = {}
     planning = asyncio.ensure_future(
-        CampaignService(abroad.database, Slow(), seeds=lambda: 7).plan(
+        CampaignService(abroad.database, slow, seeds=lambda: 7).plan(
             abroad.tenant_id,
             CampaignRequest("Beside", week, hold_out_share=0.2),
             as_of=as_of,
@@ -279,17 +264,39 @@ async def test_others_decide_while_a_plan_is_logged_and_both_keep_the_rules_toge
     assert found.planned_count == sum(row.action is not None for row in page.rows)
     assert found.held_out_count == sum(row.action is None for row in page.rows) > 0
     assert sum(found.by_channel.values()) == found.planned_count
-    expected: dict[str, Decimal] = {}
-    for row in page.rows:
-        for net in row.action["expected"]["net"] if row.action is not None else ():
-            expected[net["currency"]] = expected.get(net["currency"], Decimal(0)) + Decimal(net["amount"])
-    assert {name for name, money in found.expected["money"].items() if Decimal(money["net"])} == set(expected)
-    for currency, net in expected.items():
-        assert abs(Decimal(found.expected["money"][currency]["net"]) - net) < Decimal("0.01") * len(page.rows)
+    _assert_expected(found, page.rows)
     for row in [*decided.values(), *page.rows]:
         if row.action is not None:
             at = datetime.fromisoformat(row.action["send_at"])
             assert broken(people[row.debtor_id], row.action["channel"], at, planned=1) == []
+
+
+class _HeldAtTheThirdPart(Champions):
+    """Those at hand, which go on from the third part of a plan's log when they are told to."""
+
+    def __init__(self, champions: Champions, logged: asyncio.Event, go_on: asyncio.Event) -> None:
+        vars(self).update(vars(champions))
+        self._those, self._logged, self._go_on, self._parts = champions, logged, go_on, 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        found = await self._those.run(work)
+        self._parts += isinstance(found, PlannedPart)
+        if self._parts == 3:
+            self._logged.set()
+            await self._go_on.wait()
+        return found
+
+
+def _assert_expected(campaign: CampaignRow, rows: Sequence[DecisionRow]) -> None:
+    """What a campaign expects is what its decisions do, to a cent each."""
+    expected: dict[str, Decimal] = {}
+    for row in rows:
+        for net in row.action["expected"]["net"] if row.action is not None else ():
+            expected[net["currency"]] = expected.get(net["currency"], Decimal(0)) + Decimal(net["amount"])
+    money = campaign.expected["money"]
+    assert {name for name, each in money.items() if Decimal(each["net"])} == set(expected)
+    for currency, net in expected.items():
+        assert abs(Decimal(money[currency]["net"]) - net) < Decimal("0.01") * len(rows)
 
 
 async def _refuse_all(learned: Learned, references: list[str], at: datetime) -> None:
