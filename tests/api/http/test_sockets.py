@@ -177,6 +177,15 @@ async def test_a_result_has_data_only_where_it_would_over_http(app: Starlette, a
     assert ("data" in told) == ("path" in told["errors"][0])
 
 
+@pytest.mark.parametrize("name", ["", None, "A"])
+async def test_an_empty_name_of_an_operation_is_none(app: Starlette, api: Api, name: str | None) -> None:
+    async with websocket(app) as socket:
+        await begun(socket, api)
+        payload = {"query": "query A { __typename }", "operationName": name}
+        await socket.send({"type": "subscribe", "id": "1", "payload": payload})
+        assert (await socket.receive())["payload"] == {"data": {"__typename": "Query"}}
+
+
 async def test_pings_are_answered_and_strange_completes_forgiven(app: Starlette, api: Api) -> None:
     async with websocket(app) as socket:
         await begun(socket, api)
