@@ -149,8 +149,8 @@ def _personal_inputs(given: Any, kind: Any) -> Iterator[str]:
         for name, value in given.items():
             if value in (None, Undefined) or name not in kind.fields:
                 continue
-            if (kind.name, name) in PERSONAL_INPUTS or (
-                isinstance(value, str) and (kind.name, name, value) in PERSONAL_VALUES
-            ):
+            if (kind.name, name) in PERSONAL_INPUTS:
                 yield f"{kind.name}.{name}"
+            elif isinstance(value, str) and (kind.name, name, value) in PERSONAL_VALUES:
+                yield f"{get_named_type(kind.fields[name].type).name}.{value}"
             yield from _personal_inputs(value, kind.fields[name].type)

@@ -91,12 +91,12 @@ USES = [
     (WHERE, {"w": {"birthDate": {"gte": "1980-01-01"}}}, "DebtorWhere.birthDate"),
     (WHERE, {"w": {"attributes": [{"key": "x_a", "eq": "b"}]}}, "DebtorWhere.attributes"),
     ('query ($w: DebtorWhere = {name: {eq: "a"}}) { debtors(where: $w) { totalCount } }', {}, "DebtorWhere.name"),
-    ("{ debtors(orderBy: [{field: NAME}]) { edges { cursor } } }", {}, "DebtorOrder.field"),
-    ("{ debtors(orderBy: {field: NAME}) { edges { cursor } } }", {}, "DebtorOrder.field"),
+    ("{ debtors(orderBy: [{field: NAME}]) { edges { cursor } } }", {}, "DebtorOrderField.NAME"),
+    ("{ debtors(orderBy: {field: NAME}) { edges { cursor } } }", {}, "DebtorOrderField.NAME"),
     (
         "query ($o: [DebtorOrder!]) { debtors(orderBy: $o) { edges { cursor } } }",
         {"o": [{"field": "REFERENCE"}, {"field": "NAME"}]},
-        "DebtorOrder.field",
+        "DebtorOrderField.NAME",
     ),
 ]  # fmt: skip
 
