@@ -105,8 +105,8 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
             refusal: ErrorMessage = {"id": message["id"], "type": "error", "payload": [_TOO_MANY.formatted]}
             await self.send_message(refusal)
         else:
-            payload = message["payload"]
-            payload["operationName"] = payload.get("operationName") or None  # an empty one is none, as over HTTP
+            named = message["payload"].get("operationName")
+            message["payload"]["operationName"] = named or None  # an empty one is none, as over HTTP
             await super().handle_subscribe(message)
 
     async def send_message(self, message: Message) -> None:
