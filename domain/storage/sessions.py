@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -99,6 +100,7 @@ class Database:
             pool_pre_ping=True,
             pool_recycle=KEPT_SECONDS,
             hide_parameters=True,  # an error's text would quote them, and they may be personal
+            json_deserializer=orjson.loads,  # a number beyond 64 bits is a float, which JSON is written of again
             connect_args={**settings, "async_creator_fn": connect},
         )
         self.pool_size = pool_size

@@ -227,6 +227,23 @@ async def test_segments_are_defined_and_apply_at_once(api_of, tenant_id: int) ->
     }
 
 
+@pytest.mark.parametrize("bound", [1e18, 2.0**64, -(2.0**64), 1e21, -1e30, 0.1, 1e-7])
+async def test_a_rule_bounds_attributes_by_any_number_that_filters_take(
+    api_of, tenant_id: int, bound: float
+) -> None:
+    api = await api_of(tenant_id)
+    await run(api, "UpsertDebtors", [{**DEBTOR, "attributes": {"x_score": 0.5}}])
+    where = {"attributes": [{"key": "x_score", "gte": bound}]}
+    rule = {"key": "A", "name": "A", "where": where}
+    count = 1 if bound <= 0.5 else 0
+    defined = await run(api, "DefineSegments", [rule])
+    assert {"key": "A", "debtorCount": count} in defined["segments"]
+    told = next(one for one in (await api.ask(operation("Segments")))["segments"] if one["key"] == "A")
+    assert (told["where"], told["debtorCount"]) == (where, count)
+    again = await run(api, "DefineSegments", [{**rule, "where": told["where"]}])
+    assert again == defined
+
+
 async def test_a_large_portfolio_is_told_that_its_segments_follow(
     api_of, tenant_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
