@@ -1,6 +1,6 @@
 """GraphQL over WebSocket: graphql-transport-ws, authenticated by header or by the connection_init payload."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -9,7 +9,9 @@ import orjson
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
+from starlette.websockets import WebSocketDisconnected as ClosedBefore
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
@@ -110,10 +112,17 @@ class _Messages(BaseGraphQLTransportWSHandler[Socket, None]):
             await super().handle_subscribe(message)
 
     async def send_message(self, message: Message) -> None:
-        """Send it; a result has `data` only where it would over HTTP."""
+        """Send it; a result has `data` only where it would over HTTP.
+
+        Raises:
+            WebSocketDisconnected: the socket is closed.
+        """
         if message["type"] == "next":
             message["payload"] = cast(NextMessagePayload, if_begun(dict(message["payload"])))
-        await super().send_message(message)
+        try:
+            await super().send_message(message)
+        except ClosedBefore:  # which another operation of the socket has met already
+            raise WebSocketDisconnected from None
 
     async def handle_task_exception(self, error: Exception) -> None:
         """Log it without what the caller sent."""
@@ -181,6 +190,10 @@ class GraphQLSocket(GraphQL[Socket, None]):
         self._documents = documents
         self._clock = clock
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a socket until it, or the server beneath, closes it."""
+        await super().__call__(scope, receive, partial(_send_while_open, send))
+
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Socket:  # noqa: ARG002
         """The socket's context."""
         authenticate = partial(self._door.caller, address=request.client.host if request.client else None)
@@ -228,6 +241,20 @@ class GraphQLSocket(GraphQL[Socket, None]):
         context.left = partial(self._openings.close, caller)
         nothing: UnsetType = UNSET
         return nothing
+
+
+async def _send_while_open(send: Send, message: MutableMapping[str, Any]) -> None:
+    """Send to a socket; one that the server closed first, as no pong came for one, is told as ASGI asks.
+
+    Raises:
+        OSError: it is closed. uvicorn raises RuntimeError, which would be a fault of ours.
+    """
+    try:
+        await send(message)
+    except RuntimeError as error:
+        if message["type"] != "websocket.send":
+            raise
+        raise OSError("The socket has been closed.") from error
 
 
 def _authorization(parameters: Any) -> str | None:

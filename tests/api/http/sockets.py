@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,13 @@ class WebSocketClient:
     def __init__(self) -> None:
         self.to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.from_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.is_closed = False
+
+    async def take(self, event: MutableMapping[str, Any]) -> None:
+        """What the application sends; it may not any more once the server has closed the socket."""
+        if self.is_closed:
+            raise RuntimeError(f"Unexpected ASGI message '{event['type']}', after sending 'websocket.close'.")
+        await self.from_app.put(dict(event))
 
     async def send(self, message: dict[str, Any]) -> None:
         await self.to_app.put({"type": "websocket.receive", "text": json.dumps(message)})
@@ -51,7 +58,7 @@ async def websocket(
         "state": {},
     }
     await client.to_app.put({"type": "websocket.connect"})
-    running = asyncio.create_task(app(scope, client.to_app.get, client.from_app.put))  # type: ignore[arg-type]
+    running = asyncio.create_task(app(scope, client.to_app.get, client.take))  # type: ignore[arg-type]
     try:
         async with asyncio.timeout(20):
             answer = await client.from_app.get()

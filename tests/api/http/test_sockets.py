@@ -186,6 +186,18 @@ async def test_an_empty_name_of_an_operation_is_none(app: Starlette, api: Api, n
         assert (await socket.receive())["payload"] == {"data": {"__typename": "Query"}}
 
 
+async def test_a_socket_that_the_server_closed_first_is_no_fault(app: Starlette, api: Api) -> None:
+    """uvicorn closes those who answer no ping, and says so to whoever was about to send by a RuntimeError."""
+    with structlog.testing.capture_logs() as logged:
+        async with websocket(app) as socket:
+            await begun(socket, api)
+            socket.is_closed = True
+            await socket.send({"type": "subscribe", "id": "1", "payload": GOOD})
+            await socket.send({"type": "subscribe", "id": "2", "payload": {"query": "{ nothing }"}})
+            await asyncio.sleep(0.5)
+    assert not [entry for entry in logged if entry["event"] == "internal_error"]
+
+
 async def test_pings_are_answered_and_strange_completes_forgiven(app: Starlette, api: Api) -> None:
     async with websocket(app) as socket:
         await begun(socket, api)
