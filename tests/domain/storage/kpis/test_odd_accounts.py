@@ -46,6 +46,26 @@ async def test_an_account_overdue_from_the_instant_of_the_end_became_so_in_the_n
 
 
 @pytest.mark.parametrize(
+    ("account", "paid_at", "became", "recovered"),
+    [
+        ({"due_on": "2026-03-10"}, "2026-03-10T23:59:59.999999+01:00", 60, 0),
+        ({"due_on": "2026-03-10"}, "2026-03-11T00:00:00+01:00", 100, 40),
+        ({"due_on": "2026-03-10"}, "2026-03-11T12:00:00+01:00", 100, 40),
+        ({"opened_on": "2026-03-20"}, "2026-03-19T23:59:59.999999+01:00", 60, 0),
+        ({"opened_on": "2026-03-20"}, "2026-03-20T00:00:00+01:00", 100, 40),
+    ],
+)
+async def test_what_an_overdue_day_begins_with_is_to_be_recovered_from_that_day_on(
+    ask: Callable, account: dict[str, str], paid_at: str, became: int, recovered: int
+) -> None:
+    """It becomes overdue the day after `due_on`, or when it is opened if that is later."""
+    asked = await ask(accounts=[{**ACCOUNT, **account}], payments=[{**PAYMENT, "paid_at": paid_at}])
+    row = await asked.portfolio()
+    assert (row.became_overdue, row.collected_overdue, row.collected) == (became, recovered, 40)
+    assert row.recovery_rate == recovered / became
+
+
+@pytest.mark.parametrize(
     ("account", "paid_at", "reversed_at", "became"),
     [
         (

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from domain.storage.kpis.traffic import traffic_kpis
 from domain.storage.sessions import Database
 from tests.domain.storage.kpis.imported import NOW
@@ -23,6 +25,25 @@ async def test_a_visit_converts_until_a_day_after_the_last_landing_even_past_the
     found = {row.source: (row.landing_views, row.visitors, row.share, row.conversions) for row in rows}
     assert found == {"DIRECT": (1, 1, 0.5, 0), "SMS": (1, 1, 0.5, 1), None: (2, 1, 1.0, 1)}
     assert [row.conversions for row in before] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("paid_at", "conversions"),
+    [
+        ("2026-03-10T09:59:59.999999Z", 0),
+        ("2026-03-10T10:00:00Z", 1),
+        ("2026-03-11T10:00:00Z", 1),
+        ("2026-03-11T10:00:00.000001Z", 0),
+    ],
+)
+async def test_the_day_in_which_a_visit_converts_has_both_of_its_ends(
+    database: Database, ask: Callable, paid_at: str, conversions: int
+) -> None:
+    visit = event("E1", "LANDED", "2026-03-10T10:00:00Z", "")
+    asked = await ask(events=[visit], payments=[{**PAYMENT, "paid_at": paid_at}])
+    async with database.transaction(asked.imported.tenant_id) as connection:
+        rows = await traffic_kpis(connection, asked.imported.tenant_id, period=MARCH, as_of=NOW)
+    assert [row.conversions for row in rows] == [conversions, conversions]
 
 
 async def test_a_machine_visits_nothing_but_what_is_paid_is_paid(database: Database, ask: Callable) -> None:
