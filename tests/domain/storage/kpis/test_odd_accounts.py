@@ -231,6 +231,17 @@ async def test_facts_of_nobody_are_in_all_only(ask: Callable) -> None:
     assert (team.outbound_calls, team.collected, team.accounts, team.team) == (1, {}, 0, "T1")
 
 
+async def test_a_promise_is_taken_by_the_caller_from_when_the_call_was_made(ask: Callable) -> None:
+    """The promise is dated before the call that it names; until then it is of the account's agent, here nobody."""
+    call = {**MAIL, "channel": "VOICE", "agent": "G1", "sent_at": "2026-03-10T10:00:00Z"}
+    asked = await ask(agents=[AGENT], communications=[call], promises=[{**PROMISE, "communication": "C1"}])
+    before, after = [
+        await asked.agent(AgentDimension.AGENT, as_of=at(f"2026-03-{instant}"))
+        for instant in ("10T09:59:59.999999Z", "10T10:00:00Z")
+    ]
+    assert (before.outbound_promises, after.outbound_promises) == (0, 1)
+
+
 async def test_an_agent_who_left_before_the_last_day_is_not_active(ask: Callable) -> None:
     gone = {**AGENT, "reference": "G2", "active_to": "2026-03-30"}
     last_day = {**AGENT, "reference": "G3", "active_to": "2026-03-31"}

@@ -43,9 +43,13 @@ async def behaviour(
             [{"paid_at": LATE, "amount": "60"}, {"paid_at": LATE, "amount": "40"}],
             [("DPD_1_30", 0, 2, 1, 1)],
         ),
-        # what is reversed at the very instant of the next payment is owed again
+        # what is reversed at the very instant of the next payment is owed again, whichever reference is lesser
         (
             [{"paid_at": ON_TIME, "amount": "100", "reversed_at": LATER}, {"paid_at": LATER, "amount": "30"}],
+            [("DPD_31_60", 0, 1, 0, 1)],
+        ),
+        (
+            [{"paid_at": LATER, "amount": "30"}, {"paid_at": ON_TIME, "amount": "100", "reversed_at": LATER}],
             [("DPD_31_60", 0, 1, 0, 1)],
         ),
     ],
