@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.actions import lawful_hours
 from ml.arrays import Bools, Floats, Ints
 from ml.boosting import Settings
 from ml.calibration import Platt, fit_platt
@@ -16,12 +17,14 @@ from ml.features import DAY
 from ml.funnel import fit_staged
 from ml.halves import halves
 from ml.lessons import engagement_lesson, truth_of_steps
-from ml.outcomes import HORIZON_SECONDS
+from ml.outcomes import CHANNELS, HORIZON_SECONDS
 from ml.slot_effects import Cells
 
 HOLD_OUT_SHARE = 0.2
 LEAST_HOLD_OUT = 200
 LEAST_TO_LEARN_FROM = 100
+EVEN_DRAW = 1.0 / (len(CHANNELS) * int(lawful_hours().sum()))
+"""The probability of each contact for somebody who draws among all channels and lawful hours."""
 _HALF_LIFE_SHARES = (None, 0.25)
 _HALF_LIFE_SAMPLE = 60_000
 _QUICK = Settings(objective="cross_entropy", rounds=40, learning_rate=0.15, leaves=15, least_in_leaf=100)
@@ -151,7 +154,8 @@ class _Judged:
             margins = staged.margins(self.casework.matrix[rows], self._cells(rows), self.threads)
             channel, counts = outcomes.channel[rows], self.everything.stands_for[rows]
             known = foreseen[self.everything.segment[rows]]
-            platts[name] = fit_platt(margins, label, counts * known, channel)
+            drawn = as_if_drawn_evenly(outcomes.propensity[rows], counts * known)
+            platts[name] = fit_platt(margins, label, drawn, channel)
             side = halves(outcomes.debtor[rows])
             for half in (0, 1):
                 others = counts * (side != half)
@@ -194,6 +198,20 @@ class _Judged:
         rhythm = rhythm_codes(self.conversion.rhythms, self.everything.sent, debtor, at)
         segment, slot = self.everything.segment[rows], outcomes.local.hour_of_week[rows]
         return Cells(segment, rhythm, outcomes.channel[rows], slot)
+
+
+def as_if_drawn_evenly(propensity: Floats, counts: Floats) -> Floats:
+    """(n,) what contacts count where slopes are learned: those likelier than an even draw over all lawful hours and
+    channels makes them, in proportion less; all together as many as would tell as much if they counted alike.
+
+    What was recommended was chosen among hundreds for being the most that a model believed; there a model of the same
+    facts believes too much, which is no sign of how it exaggerates elsewhere (docs/adr/0038). propensity: (n,) NaN
+    where none was logged; counts: (n,) contacts each stands for. Source: truncated importance weights (Ionides 2008);
+    Kish 1965.
+    """
+    share = np.minimum(1.0, EVEN_DRAW / np.maximum(np.nan_to_num(propensity, nan=EVEN_DRAW), 1e-12))
+    worth = counts * share
+    return np.asarray(worth * (worth.sum() / max(float(worth @ share), 1e-12)))
 
 
 def _known_rates(before: Knowledge, happened_at: Ints) -> Floats:
