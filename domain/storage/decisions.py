@@ -107,7 +107,7 @@ async def decided_by_others(
         select(_D.debtor_id)
         .distinct()
         .where(_D.tenant_id == tenant_id, _D.id > after, _D.campaign_id.is_distinct_from(campaign_id))
-        .where(_D.arm == Arm.PLANNED, _D.action.is_not(None))
+        .where(_D.arm == Arm.PLANNED, _D.action["channel"].is_not(None))  # to leave alone is JSON's null
         .order_by(_D.debtor_id)
     )
     return list(await connection.scalars(contacted))
