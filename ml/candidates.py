@@ -170,6 +170,7 @@ class Total:
     """Expected money of many contacts in one currency; draws: (k,) their net under the bootstrap replicates; gains,
     moved: (segments + 1, channels) what is collected from contacts alike, and payments that such once moved."""
 
+    contacts: int
     collected: float
     cost: float
     net: float
@@ -179,6 +180,7 @@ class Total:
 
     def __add__(self, other: "Total") -> "Total":
         return Total(
+            self.contacts + other.contacts,
             self.collected + other.collected,
             self.cost + other.cost,
             self.net + other.net,
@@ -190,6 +192,7 @@ class Total:
     def __sub__(self, other: "Total") -> "Total":
         """Without contacts that are among these."""
         return Total(
+            self.contacts - other.contacts,
             self.collected - other.collected,
             self.cost - other.cost,
             self.net - other.net,
@@ -220,6 +223,7 @@ def totals(found: Candidates, chosen: Ints) -> dict[str, Total]:
         gains = np.zeros(moved.shape)
         np.add.at(gains, (some.segment[mine], action[mine] // HOURS), collected[mine] / rate)
         sums[currency] = Total(
+            len(mine),
             float((collected[mine] / rate).sum()),
             float((cost[mine] / rate).sum()),
             float((net[mine] / rate).sum()),

@@ -60,10 +60,17 @@ class Outcome:
             self.totals[currency] = total if before is None else before + total
 
     def take_out(self, withdrawn: Sequence[Withdrawn], totals: Mapping[str, Total]) -> None:
-        """Count decisions no more that were counted, with what they were expected to bring."""
+        """Count decisions no more that were counted, with what they were expected to bring.
+
+        Channels and currencies of which none is left are named no more. totals: as far as they can be told again; a
+        fact that came in late may have changed them, and the currency.
+        """
         self._count(withdrawn, -1)
-        for currency, total in totals.items():
-            self.totals[currency] -= total
+        self.by_channel = {channel: count for channel, count in self.by_channel.items() if count}
+        for currency in totals.keys() & self.totals.keys():
+            left = self.totals.pop(currency) - totals[currency]
+            if left.contacts > 0:
+                self.totals[currency] = left
 
     def _count(self, decisions: Sequence[NewDecision | Withdrawn], by: int) -> None:
         for decision in decisions:
