@@ -157,12 +157,15 @@ class Training(Protocol):
     async def promote(self, tenant_id: int, model_version_id: int, *, by: Signature) -> int | Failure:
         """Make a version champion (the champion retires) and answer its id.
 
-        Failure NOT_FOUND, CHAMPION_KNOWS_MORE.
+        Failure NOT_FOUND, CHAMPION_KNOWS_MORE, or the code of `ml.artefact.ArtefactError`: it cannot be opened.
         """
         ...
 
     async def roll_back(self, tenant_id: int, *, by: Signature) -> int | Failure:
-        """Make the previous champion champion again and answer its id; Failure NO_PREVIOUS_CHAMPION."""
+        """Make the previous champion champion again and answer its id.
+
+        Failure NO_PREVIOUS_CHAMPION, or the code of `ml.artefact.ArtefactError`: it cannot be opened.
+        """
         ...
 
 

@@ -167,7 +167,7 @@ class Mutation:
     @changing(
         Group.OPERATE,
         "Makes a model champion, whatever its gate said; the champion before it retires. Refused where that one was "
-        "trained on newer data.",
+        "trained on newer data, or this one cannot be opened.",
     )
     async def promote_model(self, info: Info, id: _Id) -> ModelVersionResult:
         """Make a model champion."""
@@ -176,7 +176,10 @@ class Mutation:
         )
         return await _version(info, promoted)
 
-    @changing(Group.OPERATE, "Makes the champion before this one champion again.")
+    @changing(
+        Group.OPERATE,
+        "Makes the champion before this one champion again. Refused where that one cannot be opened.",
+    )
     async def roll_back_model(self, info: Info) -> ModelVersionResult:
         """Go back to the champion before."""
         rolled_back = await info.context.services.training.roll_back(

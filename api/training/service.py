@@ -1,5 +1,6 @@
 """Training runs and model versions as the API and the commands ask for them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -29,6 +30,8 @@ class TrainingService:
         self._queue = queue
         self._clock = clock
         self._open_model = open_model
+        # Who promotes opens the model on a second connection: many at once would have all of them, and want one more.
+        self._promoting = asyncio.Lock()
 
     async def start(
         self, tenant_id: int, *, as_of: datetime | None, promote: Promotion, by: Signature
@@ -73,7 +76,7 @@ class TrainingService:
         Failure: NOT_FOUND, CHAMPION_KNOWS_MORE, or as ArtefactError has it: what cannot be opened decides nothing.
         """
         try:
-            async with self._database.transaction(tenant_id) as connection:
+            async with self._promoting, self._database.transaction(tenant_id) as connection:
                 version = await models.promote(connection, tenant_id, model_version_id, now=self._clock())
                 await self._open_model(tenant_id, version.id)
                 await record(connection, tenant_id, by, "promoteModel", nodes=[("ModelVersion", version.id)])
@@ -89,7 +92,7 @@ class TrainingService:
         Failure: NO_PREVIOUS_CHAMPION, or as ArtefactError has it.
         """
         try:
-            async with self._database.transaction(tenant_id) as connection:
+            async with self._promoting, self._database.transaction(tenant_id) as connection:
                 version = await models.roll_back(connection, tenant_id)
                 await self._open_model(tenant_id, version.id)
                 await record(connection, tenant_id, by, "rollBackModel", nodes=[("ModelVersion", version.id)])

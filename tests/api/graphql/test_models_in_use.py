@@ -117,6 +117,24 @@ async def test_a_version_that_cannot_be_opened_does_not_come_to_decide(
     assert found.version_id == present
 
 
+async def test_many_who_promote_at_once_leave_connections_to_open_models_on(
+    owner_url: str, learned: Learned
+) -> None:
+    create_job_tables(owner_url)
+    queue, few = JobQueue(owner_url), Database(owner_url, pool_size=1)
+    champions = Champions(few, KEY)
+    training = TrainingService(few, queue, lambda: AS_OF + timedelta(days=400), champions.model)
+    version_id = await learned.store()
+    async with asyncio.timeout(20):
+        made = await asyncio.gather(
+            *(training.promote(learned.tenant_id, version_id, by=operator(AS_OF)) for _ in range(4))
+        )
+    assert made == [version_id] * 4
+    champions.close()
+    queue.close()
+    await few.close()
+
+
 async def test_promoting_rolling_back_and_cancelling_at_once_leave_one_champion(
     real: httpx.AsyncClient, database: Database, tenant_id: int
 ) -> None:
