@@ -100,6 +100,7 @@ class Database:
             pool_pre_ping=True,
             pool_recycle=KEPT_SECONDS,
             hide_parameters=True,  # an error's text would quote them, and they may be personal
+            isolation_level="READ COMMITTED",  # whatever a PostgreSQL of your own begins with
             json_deserializer=orjson.loads,  # a number beyond 64 bits is a float, which JSON is written of again
             connect_args={**settings, "async_creator_fn": connect},
         )
