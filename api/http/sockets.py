@@ -246,15 +246,18 @@ class GraphQLSocket(GraphQL[Socket, None]):
 async def _send_while_open(send: Send, message: MutableMapping[str, Any]) -> None:
     """Send to a socket; one that the server closed first, as no pong came for one, is told as ASGI asks.
 
+    It is closed then, whoever closes it once more.
+
     Raises:
         OSError: it is closed. uvicorn raises RuntimeError, which would be a fault of ours.
     """
     try:
         await send(message)
     except RuntimeError as error:
-        if message["type"] != "websocket.send":
+        if message["type"] == "websocket.send":
+            raise OSError("The socket has been closed.") from error
+        if message["type"] != "websocket.close":
             raise
-        raise OSError("The socket has been closed.") from error
 
 
 def _authorization(parameters: Any) -> str | None:

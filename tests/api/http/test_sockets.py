@@ -198,6 +198,13 @@ async def test_a_socket_that_the_server_closed_first_is_no_fault(app: Starlette,
     assert not [entry for entry in logged if entry["event"] == "internal_error"]
 
 
+async def test_a_socket_that_the_server_closed_first_may_be_closed_once_more(app: Starlette, api: Api) -> None:
+    async with websocket(app) as socket:
+        await begun(socket, api)
+        socket.is_closed = True
+        await socket.send({"type": "nothing known"})  # for which it would be closed
+
+
 async def test_pings_are_answered_and_strange_completes_forgiven(app: Starlette, api: Api) -> None:
     async with websocket(app) as socket:
         await begun(socket, api)
