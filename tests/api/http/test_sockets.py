@@ -198,7 +198,9 @@ async def test_a_socket_that_the_server_closed_first_is_no_fault(app: Starlette,
     assert not [entry for entry in logged if entry["event"] == "internal_error"]
 
 
-async def test_a_socket_that_the_server_closed_first_may_be_closed_once_more(app: Starlette, api: Api) -> None:
+async def test_a_socket_that_the_server_closed_first_may_be_closed_once_more(
+    app: Starlette, api: Api
+) -> None:
     async with websocket(app) as socket:
         await begun(socket, api)
         socket.is_closed = True
