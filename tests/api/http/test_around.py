@@ -178,8 +178,11 @@ async def test_an_answer_that_is_no_json_is_an_internal_error_too(
     await own.ask(
         'mutation { upsertDebtors(input: [{reference: "D1", name: "Ana", country: "ES"}]) { accepted } }'
     )
-    async with database.transaction(tenant_id) as connection:  # what no import takes
-        await connection.execute(text("UPDATE debtor SET attributes = '{\"x_a\": 1e30}'"))
+    deep = "[" * 300 + "]" * 300  # what no import takes, and nothing writes as JSON again
+    async with database.transaction(tenant_id) as connection:
+        await connection.execute(
+            text("UPDATE debtor SET attributes = CAST(:deep AS jsonb)"), {"deep": f'{{"x_a": {deep}}}'}
+        )
     error = await own.error('{ debtorByReference(reference: "D1") { attributes } }')
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
 
