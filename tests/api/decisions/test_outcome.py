@@ -6,10 +6,11 @@ import numpy as np
 
 from api.decisions.planned import PlannedPart
 from api.decisions.surveying import Outcome
-from domain.storage.decisions import NewDecision, Withdrawn
+from domain.storage.decisions import Withdrawn
 from domain.vocabulary import Arm
 from ml.candidates import Total
 from tests.api.learned import AS_OF
+from tests.decided import decided
 
 
 def _total(*nets: float) -> Total:
@@ -18,28 +19,11 @@ def _total(*nets: float) -> Total:
     return Total(count, net + 0.1 * count, 0.1 * count, net, np.full(3, net), gains, np.full((2, 2), 9.0))
 
 
-def _decided(debtor_id: int, channel: str) -> NewDecision:
-    return NewDecision(
-        debtor_id=debtor_id,
-        decided_at=AS_OF,
-        action={"channel": channel},
-        propensity=1.0,
-        explored=False,
-        arm=Arm.PLANNED,
-        eligible=(),
-        blocked_by=(),
-        reasons=(),
-        seed=1,
-        policy="RECOMMENDED@1",
-        rules_version="CO@2026-1",
-        model_version_id=None,
-    )
-
-
 def _outcome() -> Outcome:
     """Of an SMS for 3.1 euros, one for 0.2, and an e-mail for 0.7 dollars."""
     outcome = Outcome()
-    decisions = [_decided(1, "SMS"), _decided(2, "SMS"), _decided(3, "EMAIL")]
+    channels = ((1, "SMS"), (2, "SMS"), (3, "EMAIL"))
+    decisions = [decided(one, AS_OF, {"channel": channel}) for one, channel in channels]
     outcome.add(PlannedPart(decisions, [], {"EUR": _total(3.1, 0.2), "USD": _total(0.7)}))
     return outcome
 

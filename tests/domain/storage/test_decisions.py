@@ -7,6 +7,7 @@ from sqlalchemy import text
 from domain.storage.decisions import NewDecision, decided_by_others, latest_decision, log_decisions
 from domain.storage.sessions import Database
 from domain.vocabulary import Arm
+from tests.decided import decided
 from tests.facts import merge_facts, row
 
 AT = datetime(2026, 2, 10, 10, tzinfo=UTC)
@@ -14,21 +15,8 @@ NAMES = ("contacted", "left alone", "held out", "decided before")
 
 
 def _decision(debtor_id: int, arm: Arm = Arm.PLANNED, *, contacted: bool = True) -> NewDecision:
-    return NewDecision(
-        debtor_id=debtor_id,
-        decided_at=AT,
-        action={"channel": "SMS", "send_at": AT.isoformat()} if contacted else None,
-        propensity=1.0,
-        explored=False,
-        arm=arm,
-        eligible=(),
-        blocked_by=(),
-        reasons=(),
-        seed=1,
-        policy="RECOMMENDED@1",
-        rules_version="CO@2026-1",
-        model_version_id=None,
-    )
+    action = {"channel": "SMS", "send_at": AT.isoformat()} if contacted else None
+    return decided(debtor_id, AT, action, arm=arm)
 
 
 async def test_others_are_heeded_where_they_contact_somebody(database: Database, tenant_id: int) -> None:
@@ -39,10 +27,10 @@ async def test_others_are_heeded_where_they_contact_somebody(database: Database,
         await log_decisions(connection, tenant_id, [_decision(ids["decided before"])])
     latest = await latest_decision(database, tenant_id)
     async with database.transaction(tenant_id) as connection:
-        decided = [
+        others = [
             _decision(ids["contacted"]),
             _decision(ids["left alone"], contacted=False),
             _decision(ids["held out"], Arm.HELD_OUT, contacted=False),
         ]
-        await log_decisions(connection, tenant_id, decided)
+        await log_decisions(connection, tenant_id, others)
         assert await decided_by_others(connection, tenant_id, 0, after=latest) == [ids["contacted"]]

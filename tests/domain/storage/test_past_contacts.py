@@ -11,6 +11,7 @@ from domain.storage.past_contacts import past_contacts
 from domain.storage.reachability import reachability
 from domain.storage.sessions import Database
 from domain.vocabulary import Arm, Channel
+from tests.decided import decided
 from tests.facts import merge_facts, row
 
 SENT = datetime(2026, 2, 10, 10, tzinfo=UTC)
@@ -34,21 +35,9 @@ async def seen(
 
 def _decision(debtor_id: int, decided_at: datetime, sent: datetime | None) -> NewDecision:
     """To send an SMS then; None: held out."""
-    return NewDecision(
-        debtor_id=debtor_id,
-        decided_at=decided_at,
-        action={"channel": "SMS", "send_at": sent.isoformat()} if sent else None,
-        propensity=1.0,
-        explored=False,
-        arm=Arm.PLANNED if sent else Arm.HELD_OUT,
-        eligible=(),
-        blocked_by=(),
-        reasons=(),
-        seed=1,
-        policy="RECOMMENDED@1",
-        rules_version="CO@2026-1",
-        model_version_id=None,
-    )
+    if sent is None:
+        return decided(debtor_id, decided_at, None, arm=Arm.HELD_OUT)
+    return decided(debtor_id, decided_at, {"channel": "SMS", "send_at": sent.isoformat()})
 
 
 async def test_a_decision_counts_until_it_is_recorded_or_a_day_has_passed(
@@ -57,8 +46,8 @@ async def test_a_decision_counts_until_it_is_recorded_or_a_day_has_passed(
     await merge_facts(database, tenant_id, {"debtors": [row("debtors")], "accounts": [row("accounts")]})
     async with database.transaction(tenant_id) as connection:
         debtor_id = await connection.scalar(text("SELECT id FROM debtor"))
-        decided = [_decision(debtor_id, SENT - timedelta(days=1), sent) for sent in (SENT, None)]
-        number, _ = await log_decisions(connection, tenant_id, decided)
+        logged = [_decision(debtor_id, SENT - timedelta(days=1), sent) for sent in (SENT, None)]
+        number, _ = await log_decisions(connection, tenant_id, logged)
     planned = [(Channel.SMS, SENT, True)]
     assert await seen(database, tenant_id, known=SENT - timedelta(days=2)) == []
     assert await seen(database, tenant_id, known=SENT - timedelta(days=2), whenever_decided=True) == planned
